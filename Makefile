@@ -1,0 +1,227 @@
+# seep: one makefile, all output under build/.
+#
+#   make            the daemon, the client and the BPF object
+#   make demo       a leak is found in a running server (installs what is missing)
+#   make test       all test tiers that this machine allows (installs what is missing)
+#   make help       every target
+
+.DELETE_ON_ERROR:
+.SECONDARY:
+MAKEFLAGS += --no-builtin-rules
+
+B := build
+
+CC ?= gcc
+CLANG ?= clang
+CXX ?= g++
+BPFTOOL ?= $(shell command -v bpftool 2>/dev/null || echo /usr/sbin/bpftool)
+CLANG_FORMAT ?= clang-format
+CLANG_TIDY ?= clang-tidy
+DESTDIR ?=
+PREFIX ?= /usr
+TEST ?=
+
+ifeq ($(origin CC),default)
+CC := gcc
+endif
+ifeq ($(origin CXX),default)
+CXX := g++
+endif
+
+ifeq ($(V),1)
+Q :=
+msg :=
+else
+Q := @
+msg = @printf '  %-8s %s\n' '$(1)' '$(patsubst $(B)/%,%,$(2))';
+endif
+
+VERSION := $(shell sed -n 's/^## \([0-9][^ ]*\).*/\1/p' CHANGELOG.md 2>/dev/null | head -n 1)
+
+# Debian packages: to build, to run the demo and to run the tests.
+PACKAGES := gcc g++ make clang llvm pkg-config bpftool libbpf-dev libelf-dev zlib1g-dev libdw-dev \
+	libcapstone-dev libevent-dev libjansson-dev libseccomp-dev libcap-dev libiberty-dev \
+	uthash-dev libcmocka-dev libasan6 libubsan1 clang-format clang-tidy cppcheck shellcheck \
+	curl jq python3 procps util-linux gdb binutils
+
+LIBS := libbpf libelf libdw capstone libevent_core libevent_extra jansson libseccomp libcap zlib
+
+WARN := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wwrite-strings \
+	-Wformat=2 -Wundef -Wvla -Wconversion -Wno-sign-conversion -Wpointer-arith
+WERROR ?=
+CPPFLAGS += -D_GNU_SOURCE -Isrc -I$(B)/gen -DSEEP_VERSION='"$(VERSION)"'
+CFLAGS ?= -O2 -g
+LIB_CFLAGS = $(shell pkg-config --cflags $(LIBS))
+LIB_LDFLAGS = $(shell pkg-config --libs $(LIBS)) -liberty
+ALL_CFLAGS = -std=gnu11 $(WARN) $(WERROR) -fno-omit-frame-pointer $(CPPFLAGS) $(LIB_CFLAGS) $(CFLAGS)
+DEP = -MMD -MP
+
+BPF_SRC := bpf/seep.bpf.c
+BPF_OBJ := $(B)/bpf/seep.bpf.o
+BPF_SKEL := $(B)/gen/seep.skel.h
+BPF_CFLAGS := -target bpf -mcpu=v3 -O2 -g -Wall -Wextra -Wno-unused-parameter \
+	-Wno-unknown-attributes -Ivmlinux -Ibpf
+
+MAINS := src/seepd.c src/seepctl.c
+LIB_SRC := $(filter-out $(MAINS),$(wildcard src/*.c src/*/*.c))
+LIB_OBJ := $(LIB_SRC:src/%.c=$(B)/obj/%.o)
+SAN_OBJ := $(LIB_SRC:src/%.c=$(B)/san/obj/%.o)
+SAN := -fsanitize=address,undefined -fno-sanitize-recover=undefined -O1
+
+UNIT_SRC := $(wildcard tests/unit/test_*.c)
+UNIT_BIN := $(UNIT_SRC:tests/unit/%.c=$(B)/san/unit/%)
+BPFTEST_SRC := $(wildcard tests/bpf/test_*.c)
+BPFTEST_BIN := $(BPFTEST_SRC:tests/bpf/%.c=$(B)/tests/bpf/%)
+WORKLOAD_SRC := $(wildcard tests/workloads/*.c tests/workloads/*.cc)
+WORKLOAD_BIN := $(addprefix $(B)/workloads/,$(basename $(notdir $(WORKLOAD_SRC))))
+BENCH_SRC := $(wildcard tests/bench/*.c)
+BENCH_BIN := $(BENCH_SRC:tests/bench/%.c=$(B)/bench/%)
+
+.PHONY: all
+all: $(B)/seepd $(B)/seepctl ## the daemon and the client (default)
+
+# --- BPF ------------------------------------------------------------------------------------------
+
+.PHONY: bpf
+bpf: $(BPF_SKEL) ## only the BPF object and its skeleton
+
+$(BPF_OBJ): $(BPF_SRC) $(wildcard bpf/*.h) $(wildcard vmlinux/*.h)
+	$(call msg,BPF,$@)mkdir -p $(@D)
+	$(Q)$(CLANG) $(BPF_CFLAGS) -c $< -o $@
+	$(Q)llvm-strip -g $@
+
+$(BPF_SKEL): $(BPF_OBJ)
+	$(call msg,SKEL,$@)mkdir -p $(@D)
+	$(Q)$(BPFTOOL) gen skeleton $< name seep_bpf > $@
+
+.PHONY: vmlinux
+vmlinux: ## dump every kernel type to build/vmlinux.h, for reference
+	$(call msg,BTF,$(B)/vmlinux.h)mkdir -p $(B)
+	$(Q)$(BPFTOOL) btf dump file /sys/kernel/btf/vmlinux format c > $(B)/vmlinux.h
+
+# --- programs -------------------------------------------------------------------------------------
+
+$(B)/obj/%.o: src/%.c | $(BPF_SKEL)
+	$(call msg,CC,$@)mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_CFLAGS) $(DEP) -c $< -o $@
+
+$(B)/libseep.a: $(LIB_OBJ)
+	$(call msg,AR,$@)rm -f $@
+	$(Q)$(AR) rcs $@ $^
+
+$(B)/seepd $(B)/seepctl: $(B)/%: $(B)/obj/%.o $(B)/libseep.a
+	$(call msg,LINK,$@)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $^ $(LIB_LDFLAGS) -o $@
+
+AR ?= ar
+ifeq ($(origin AR),default)
+AR := ar
+endif
+
+# --- tests ----------------------------------------------------------------------------------------
+
+$(B)/san/obj/%.o: src/%.c | $(BPF_SKEL)
+	$(call msg,CC-SAN,$@)mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_CFLAGS) $(SAN) $(DEP) -c $< -o $@
+
+$(B)/san/libseep.a: $(SAN_OBJ)
+	$(call msg,AR,$@)rm -f $@
+	$(Q)$(AR) rcs $@ $^
+
+$(B)/san/unit/%: tests/unit/%.c $(B)/san/libseep.a
+	$(call msg,UNIT,$@)mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_CFLAGS) -Itests -Wno-conversion $(SAN) $(DEP) $< $(B)/san/libseep.a \
+		$(LIB_LDFLAGS) -lcmocka -o $@
+
+$(B)/tests/bpf/%: tests/bpf/%.c $(B)/libseep.a
+	$(call msg,TEST,$@)mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_CFLAGS) -Itests -Wno-conversion $(DEP) $< $(B)/libseep.a $(LIB_LDFLAGS) \
+		-lcmocka -o $@
+
+# Workloads say in their first lines how they want to be built: "build: -O2 -fomit-frame-pointer".
+workload_flags = $(shell sed -n 's/.*build: *\(-[^*]*\).*/\1/p' $(1) | head -n 1)
+
+$(B)/workloads/%: tests/workloads/%.c
+	$(call msg,WORKLOAD,$@)mkdir -p $(@D)
+	$(Q)$(CC) -std=gnu11 -D_GNU_SOURCE -Wall -Wextra -g $(DEP) $(or $(call workload_flags,$<),-O1) $< \
+		-lpthread -ldl -o $@
+
+$(B)/workloads/%: tests/workloads/%.cc
+	$(call msg,WORKLOAD,$@)mkdir -p $(@D)
+	$(Q)$(CXX) -D_GNU_SOURCE -Wall -Wextra -g $(DEP) $(or $(call workload_flags,$<),-O1) $< \
+		-lpthread -o $@
+
+$(B)/bench/%: tests/bench/%.c $(B)/libseep.a
+	$(call msg,BENCH,$@)mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_CFLAGS) -Wno-conversion $(DEP) $< $(B)/libseep.a $(LIB_LDFLAGS) -lpthread -o $@
+
+.PHONY: workloads
+workloads: $(WORKLOAD_BIN) ## the programs that the tests watch
+
+.PHONY: test
+test: ## every tier this machine allows; TEST=name narrows
+	$(Q)./tests/deps.sh $(PACKAGES)
+	$(Q)$(MAKE) --no-print-directory test-build
+	$(Q)./tests/run.sh unit bpf e2e
+
+.PHONY: test-build
+test-build: all workloads $(UNIT_BIN) $(BPFTEST_BIN) check-includes
+
+.PHONY: test-unit
+test-unit: $(UNIT_BIN) ## unit tests, under ASan and UBSan
+	$(Q)TEST='$(TEST)' ./tests/run.sh unit
+
+.PHONY: test-bpf
+test-bpf: $(BPFTEST_BIN) workloads ## BPF programs on real probes (root)
+	$(Q)TEST='$(TEST)' ./tests/run.sh bpf
+
+.PHONY: test-e2e
+test-e2e: all workloads ## daemon and client on real processes (root)
+	$(Q)TEST='$(TEST)' ./tests/run.sh e2e
+
+.PHONY: bench
+bench: all $(BENCH_BIN) workloads ## what it costs: ns per malloc/free pair, tick time, map memory
+	$(Q)./tests/bench/run.sh
+
+.PHONY: demo
+demo: ## find a leak in a running server, in about a minute
+	$(Q)./tests/deps.sh $(PACKAGES)
+	$(Q)$(MAKE) --no-print-directory all workloads
+	$(Q)./tests/demo/run.sh
+
+.PHONY: deps
+deps: ## install every Debian package that build, demo and tests need
+	$(Q)./tests/deps.sh --install $(PACKAGES)
+
+# --- looking after the source -----------------------------------------------------------------------
+
+SOURCES = $(wildcard src/*.[ch] src/*/*.[ch] bpf/*.[ch] vmlinux/*.h tests/*.[ch] tests/*/*.[ch] \
+	tests/*/*.cc)
+
+.PHONY: format
+format: ## rewrite the source in the project's format
+	$(Q)$(CLANG_FORMAT) -i $(SOURCES)
+
+.PHONY: format-check
+format-check: ## fail if the source is not in the project's format
+	$(Q)$(CLANG_FORMAT) --dry-run --Werror $(SOURCES) && echo 'format: ok'
+
+.PHONY: check-includes
+check-includes: ## fail if a folder includes one above it, or BPF leaks out of src/probe
+	$(Q)./tests/check-includes.sh
+
+.PHONY: lint
+lint: check-includes $(BPF_SKEL) ## cppcheck, clang-tidy, shellcheck, both compilers with -Werror
+	$(Q)./tests/lint.sh '$(CC)' '$(CLANG)' '$(CLANG_TIDY)' "$(ALL_CFLAGS)"
+
+.PHONY: clean
+clean: ## remove build/
+	$(Q)rm -rf $(B)
+
+.PHONY: help
+help: ## this list
+	@sed -n 's/^\([a-z][a-z-]*\):.*## \(.*\)/  \1|\2/p' $(MAKEFILE_LIST) | \
+		awk -F'|' '{ printf "%-18s %s\n", $$1, $$2 }'
+
+-include $(LIB_OBJ:.o=.d) $(SAN_OBJ:.o=.d) $(MAINS:src/%.c=$(B)/obj/%.d)
+-include $(UNIT_BIN:=.d) $(BPFTEST_BIN:=.d) $(WORKLOAD_BIN:=.d) $(BENCH_BIN:=.d)

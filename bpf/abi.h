@@ -1,0 +1,223 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause */
+/*
+ * The contract between the BPF programs and user space: keys, values, notes, limits.
+ *
+ * The only file that both compilers see. Fixed-width types, explicit padding, every size asserted.
+ */
+#ifndef SEEP_ABI_H
+#define SEEP_ABI_H
+
+#ifndef __VMLINUX_H__
+#include <linux/types.h>
+#endif
+
+/* Frames a stack can hold at most; how many are stored is a setting (maps.bpf.h: max_frames). */
+#define ABI_MAX_FRAMES 127
+
+/*
+ * A stored frame. Offsets are offsets in the file (mapping's file offset + distance from its
+ * start), so they are the same in every process and stay valid when the file is unmapped.
+ */
+#define FRAME_EXACT (1ull << 63) /* the address itself; otherwise a return address */
+#define FRAME_SLOT_SHIFT 48
+#define FRAME_SLOT_MASK 0x7fffull /* after the shift; 0: the rest is an absolute address */
+#define FRAME_OFFSET_MASK ((1ull << FRAME_SLOT_SHIFT) - 1)
+
+/* Which arguments of an allocator function mean what. */
+enum hook_kind {
+	HOOK_MALLOC = 1,     /* (size): malloc, valloc, pvalloc */
+	HOOK_CALLOC,	     /* (count, size) */
+	HOOK_REALLOC,	     /* (block, size) */
+	HOOK_REALLOCARRAY,   /* (block, count, size) */
+	HOOK_POSIX_MEMALIGN, /* (result, alignment, size) */
+	HOOK_ALIGNED,	     /* (alignment, size): aligned_alloc, memalign */
+	HOOK_FREE,	     /* (block, ...): free, cfree, free_sized, free_aligned_sized */
+};
+
+/* Why something was not seen. One counter each per target; names in probe/coverage.c. */
+enum loss_reason {
+	LOSS_LIVE_FULL,		/* no room for the block: it was not taken */
+	LOSS_SITES_FULL,	/* no room for a new site: the block was not taken */
+	LOSS_STACKS_FULL,	/* no room for a new stack: the block was not taken */
+	LOSS_THREADS_FULL,	/* no room for the thread's call state: the call was not seen */
+	LOSS_MAP_BUSY,		/* a map update met another one on the same CPU (-EBUSY) */
+	LOSS_MISSED_FREE,	/* a new block at the address of a live one: the old one was retired */
+	LOSS_MISSED_RETURN,	/* an allocator call whose return was never seen */
+	LOSS_RESULT_UNREADABLE, /* posix_memalign's result could not be read */
+	LOSS_STACK_UNREADABLE,	/* memory of the stack could not be read: frames are missing */
+	LOSS_RESTORE_FAILED,	/* a failed realloc's block could not be put back */
+	LOSS_NOTE,		/* a note to user space did not fit the ring buffer */
+	LOSS_FILES_FULL,	/* no slot for another mapped file: its frames are bare addresses */
+	LOSS_TARGETS_FULL,	/* no room for a forked child: it is not watched */
+	LOSS_REASONS
+};
+
+/* How a stack ended. Everything but STACK_COMPLETE is a truncated stack. */
+enum stack_status {
+	STACK_COMPLETE,	    /* reached the thread's start */
+	STACK_DEPTH,	    /* more frames than the limit */
+	STACK_NO_MAPPING,   /* an address outside of all known mappings */
+	STACK_NO_TABLE,	    /* a file without an unwind table (yet) */
+	STACK_NO_CFI,	    /* code without call frame information */
+	STACK_INVALID_RULE, /* a rule that is not supported */
+	STACK_READ_FAULT,   /* stack memory could not be read */
+	STACK_BAD_CFA,	    /* the frame address did not grow, or is misaligned */
+	STACK_JIT,	    /* generated code, no file behind it */
+	STACK_STATUSES
+};
+
+/* live: one entry per outstanding block. */
+struct block_key {
+	__u64 address;
+	__u32 target;
+	__u32 padding;
+};
+
+/* 24 bytes, so that an element of the hash map fits the 96-byte slab class. */
+struct block {
+	__u64 stack; /* key of its site and of its stack */
+	__u64 size;  /* as asked for, bytes */
+	__u32 birth; /* CLOCK_MONOTONIC >> BLOCK_BIRTH_SHIFT; wraps after 2.2 years of uptime */
+	__u32 extra; /* weight - size: 0 when every block is taken */
+};
+
+#define BLOCK_BIRTH_SHIFT 24 /* 16.8 ms */
+
+/* sites: totals of one allocation call stack in one target. Live = allocated - freed. */
+struct site_totals {
+	__u64 allocated_bytes;
+	__u64 allocated_count;
+	__u64 freed_bytes;
+	__u64 freed_count;
+	__u32 target;
+	__u32 padding;
+};
+
+/* stacks: frames of a site, innermost first. The value holds max_frames of them. */
+struct stack {
+	__u16 n;
+	__u8 status; /* enum stack_status */
+	__u8 padding[5];
+	__u64 frames[ABI_MAX_FRAMES];
+};
+
+#define STACK_BYTES(max_frames) (8 + 8 * (__u64)(max_frames))
+
+/* targets: keyed by tgid. The id is never used again, so blocks of an exec'd image stay apart. */
+struct target_entry {
+	__u32 id;
+	__u32 flags;
+	__u32 parent; /* id of the target that forked this one, 0: none */
+	__u32 padding;
+};
+
+#define TARGET_FOLLOW (1u << 0) /* forked children become targets */
+#define TARGET_SHARES_MEMORY (1u << 1) /* vfork child: works on its parent's heap, under its id */
+
+/* counters: per target id. */
+struct target_counters {
+	__u64 lost[LOSS_REASONS];
+	__u64 frees_of_unknown_blocks;
+	__u64 failed_allocations;
+};
+
+/* mapping_sets: executable mappings of one target, ascending. */
+#define ABI_MAX_MAPPINGS 256
+
+struct mapped_range {
+	__u64 start;
+	__u64 end;
+	__u64 frame; /* stored frame of an address = frame + address, see probe/mappings.c */
+};
+
+struct mapping_set {
+	__u32 n;
+	__u32 padding;
+	struct mapped_range ranges[ABI_MAX_MAPPINGS];
+};
+
+/* file_slots: which slot a file has. */
+struct file_key {
+	__u64 dev; /* s_dev: major << 20 | minor */
+	__u64 inode;
+};
+
+/* files: by slot. A zero mode means that nothing is known of the file yet. */
+enum unwind_mode {
+	UNWIND_NONE = 0,
+	UNWIND_TABLE,
+	UNWIND_FRAME_POINTER,
+	UNWIND_IMPOSSIBLE, /* looked at: neither table nor frame pointers */
+};
+
+#define UNWIND_BUCKET_SHIFT 8
+
+struct file_entry {
+	__u32 mode;	 /* enum unwind_mode; written last */
+	__u32 row;	 /* first row in unwind_rows */
+	__u32 n_rows;
+	__u32 bucket;	 /* first entry in unwind_buckets; n_buckets + 1 of them, relative to row */
+	__u32 n_buckets;
+	__u32 start;	 /* file offset of the first bucket */
+};
+
+/* unwind_rows. A row holds from its pc up to the next row's. */
+enum unwind_rule {
+	RULE_INVALID = 0, /* not expressible here */
+	RULE_RSP,	  /* CFA = rsp + 8 * cfa_off8 */
+	RULE_RBP,	  /* CFA = rbp + 8 * cfa_off8 */
+	RULE_PLT,	  /* CFA = rsp + 8 + ((pc & 15) >= cfa_off8 ? 8 : 0) */
+	RULE_RBP_DEREF,	  /* CFA = *(rbp + 8 * (s16)cfa_off8) */
+	RULE_SIGNAL,	  /* signal frame: registers are in the ucontext at rsp */
+	RULE_END,	  /* no caller: return address undefined */
+	RULE_NO_CFI,	  /* a hole between functions */
+};
+
+#define RBP_SAME 0
+#define RBP_LOST 127
+
+struct unwind_row {
+	__u32 pc; /* offset in the file */
+	__u16 cfa_off8;
+	__u8 rule;     /* enum unwind_rule */
+	__s8 rbp_off8; /* saved rbp is at CFA + 8 * rbp_off8; RBP_SAME; RBP_LOST */
+};
+
+/* notes: what user space must hear at once. Rare; never one per allocation. */
+enum note_type {
+	NOTE_FORK = 1, /* a child became target `target`, forked from `other` */
+	NOTE_EXEC,     /* target `other` is gone, the new image is `target` */
+	NOTE_EXIT,     /* target `target` is gone */
+	NOTE_FILE,     /* a file without slot was met in a stack and got slot `other` */
+};
+
+#define NOTE_PATH_BYTES 512
+#define NOTE_PATH_NAME 128 /* longest component that is kept whole */
+
+struct note {
+	__u32 type;
+	__u32 target;
+	__u32 other;
+	__u32 tgid;
+	__u64 time_ns;
+	/* NOTE_FILE only. Names of the path from the last to the first, each with its final NUL. */
+	__u64 dev;
+	__u64 inode;
+	__u32 path_bytes;
+	__u32 padding;
+	char path[NOTE_PATH_BYTES + NOTE_PATH_NAME];
+};
+
+_Static_assert(sizeof(struct block_key) == 16, "abi");
+_Static_assert(sizeof(struct block) == 24, "abi");
+_Static_assert(sizeof(struct site_totals) == 40, "abi");
+_Static_assert(sizeof(struct stack) == STACK_BYTES(ABI_MAX_FRAMES), "abi");
+_Static_assert(sizeof(struct target_entry) == 16, "abi");
+_Static_assert(sizeof(struct mapped_range) == 24, "abi");
+_Static_assert(sizeof(struct mapping_set) == 8 + 24 * ABI_MAX_MAPPINGS, "abi");
+_Static_assert(sizeof(struct file_key) == 16, "abi");
+_Static_assert(sizeof(struct file_entry) == 24, "abi");
+_Static_assert(sizeof(struct unwind_row) == 8, "abi");
+_Static_assert(sizeof(struct note) == 48 + NOTE_PATH_BYTES + NOTE_PATH_NAME, "abi");
+
+#endif

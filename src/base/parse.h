@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Strict parsers for what people type. All refuse empty text, signs, blanks, trailing junk and
+ * overflow; on failure they return -EINVAL or -ERANGE and leave the result untouched.
+ */
+#ifndef SEEP_BASE_PARSE_H
+#define SEEP_BASE_PARSE_H
+
+#include <stdint.h>
+#include <sys/types.h>
+
+/* Decimal digits only. */
+int parse_u64(const char *text, uint64_t *ret);
+
+/* Decimal, within [min, max]; -ERANGE outside. */
+int parse_u64_range(const char *text, uint64_t min, uint64_t max, uint64_t *ret);
+
+/* A process id: 1 .. 4194304 (PID_MAX_LIMIT of the kernel). */
+int parse_pid(const char *text, pid_t *ret);
+
+/* Bytes: "512", "64K", "64KiB", "3M", "2GiB" (binary multiples; fractions are refused). */
+int parse_size(const char *text, uint64_t *ret_bytes);
+
+/*
+ * A duration in nanoseconds: a number (decimals allowed) with ns, us, ms, s, m (or min), h or d,
+ * several in sequence ("1h30m"). A bare number is refused, its unit would be a guess; "0" is fine.
+ */
+int parse_duration(const char *text, uint64_t *ret_ns);
+
+#endif

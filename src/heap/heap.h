@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The sites of all targets: their totals, and how their live bytes move.
+ *
+ * A tick copies each site's totals from the kernel into here:
+ *
+ *	target 7 ─┬─ site 0x51.. allocated 23 blocks, 2300 bytes   freed 17, 1700   live 6, 600
+ *	          └─ site 0x9a..           ...
+ *
+ * Invariant: live = allocated - freed, never below 0. A racing read may show a block's free before
+ * its allocation; the live figures are then 0 until the next tick.
+ * Pure: no I/O, no clock.
+ */
+#ifndef SEEP_HEAP_HEAP_H
+#define SEEP_HEAP_HEAP_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/cleanup.h"
+#include "trend/slope.h"
+
+struct totals {
+	uint64_t allocated_bytes;
+	uint64_t allocated_count;
+	uint64_t freed_bytes;
+	uint64_t freed_count;
+};
+
+uint64_t totals_live_bytes(const struct totals *t);
+uint64_t totals_live_count(const struct totals *t);
+/* allocated - freed with its sign: for what happened between two points in time. */
+int64_t totals_change_bytes(const struct totals *t);
+int64_t totals_change_count(const struct totals *t);
+void totals_add(struct totals *sum, const struct totals *t);
+/* sum -= t, each member not below 0. */
+void totals_subtract(struct totals *sum, const struct totals *t);
+
+struct site {
+	uint64_t stack; /* kernel key; unique over all targets */
+	uint32_t target;
+	struct totals totals;
+	uint64_t first_seen_ns; /* monotonic time of the tick that showed it first */
+	uint64_t oldest_ns;	/* monotonic birth of its oldest live block; 0: not looked at */
+	uint64_t *frames;	/* stored frames, innermost first; owned. NULL until known */
+	uint16_t n_frames;
+	uint8_t stack_status; /* enum stack_status */
+	struct slope live;    /* live bytes over time */
+};
+
+struct heap;
+
+struct heap *heap_new(void); /* NULL: no memory */
+struct heap *heap_free(struct heap *h);
+DEFINE_CLEANUP(struct heap *, heap_free)
+
+/*
+ * Takes a site's totals at a tick. Makes the site if it is new: 1, else 0, or -ENOMEM. *ret is
+ * borrowed until the target is removed.
+ */
+int heap_update(struct heap *h, uint32_t target, uint64_t stack, const struct totals *totals,
+		uint64_t now_ns, struct site **ret);
+
+/* Copies the frames. -ENOMEM. */
+int heap_set_frames(struct site *s, const uint64_t *frames, uint16_t n, uint8_t stack_status);
+
+struct site *heap_find(const struct heap *h, uint64_t stack);
+
+/* All sites of a target (0: of all targets), in no order. The caller frees the array only. */
+int heap_list(const struct heap *h, uint32_t target, struct site ***ret, size_t *ret_n);
+
+/* Sums over a target's sites (0: over all). */
+struct totals heap_sum(const struct heap *h, uint32_t target);
+size_t heap_count(const struct heap *h, uint32_t target);
+
+/* A target's live bytes over time; NULL before its first tick. */
+const struct slope *heap_target_slope(const struct heap *h, uint32_t target);
+/* Call once per target and tick, after its sites. */
+int heap_target_tick(struct heap *h, uint32_t target, uint64_t now_ns);
+
+void heap_remove_target(struct heap *h, uint32_t target);
+
+#endif

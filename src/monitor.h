@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The manager: owns probes, targets, heap and symbolizer, and the timer that reads them.
+ *
+ * The daemon and the foreground verbs (seepctl run, seepctl trace) use the same one. Everything
+ * happens in the event loop that it is given; nothing here blocks on a target.
+ */
+#ifndef SEEP_MONITOR_H
+#define SEEP_MONITOR_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <time.h>
+
+#include "base/cleanup.h"
+#include "target/target.h"
+
+struct event_base;
+struct heap;
+struct monitor;
+struct selector;
+struct snapshot;
+struct symbolizer;
+
+struct monitor_options {
+	uint64_t tick_ns;	 /* 0: 10 s */
+	uint32_t max_blocks;	 /* live blocks over all targets; 0: 1048576 */
+	uint32_t max_sites;	 /* 0: 65536 */
+	uint32_t max_threads;	 /* 0: 16384 */
+	uint32_t max_frames;	 /* per stack, 1..127; 0: 48 */
+	uint32_t max_targets;	 /* 0: 500 */
+	uint32_t ring_bytes;	 /* of the note ring buffer, a power of two of pages; 0: 256 KiB */
+	const char *force_links; /* "multi" or "perf": skip the self-test's choice, for tests */
+};
+
+/*
+ * -EPERM: not privileged; -ENOENT: no BTF; -EOPNOTSUPP: the kernel lacks something. *ret_why, if
+ * wanted, is then a sentence that says what is missing and what to do; static.
+ */
+int monitor_new(struct event_base *base, const struct monitor_options *options,
+		struct monitor **ret, const char **ret_why);
+
+/* Removes every probe. */
+struct monitor *monitor_free(struct monitor *m);
+DEFINE_CLEANUP(struct monitor *, monitor_free)
+
+/*
+ * Starts to watch what the selector means, now and (for a lasting selector) later. Takes over
+ * @selector, also on failure. Targets appear in TARGET_ATTACHING; *ret_targets, if wanted, lists
+ * them (borrowed pointers, the array is the caller's).
+ * -ESRCH: a pid selector without such a process; -EEXIST: the selector is tracked already;
+ * -EPERM: seep itself or PID 1; -ENOSPC: too many targets.
+ */
+int monitor_track(struct monitor *m, struct selector *selector, bool follow_forks,
+		  struct target ***ret_targets, size_t *ret_n);
+
+/* Ends what @text (a selector as it was tracked, or a target's id) started. -ENOENT. */
+int monitor_untrack(struct monitor *m, const char *text);
+
+/* Targets in the order they came; those that exited stay until the next tick but one. */
+size_t monitor_targets(const struct monitor *m, struct target *const **ret);
+struct target *monitor_find_target(const struct monitor *m, const char *id);
+struct target *monitor_target_by_key(const struct monitor *m, uint32_t key);
+
+struct heap *monitor_heap(struct monitor *m);
+struct symbolizer *monitor_symbolizer(struct monitor *m);
+
+/* Reads the maps now, outside of the timer. */
+int monitor_tick(struct monitor *m);
+
+/* Sets oldest_ns of all sites by a walk over the live blocks, at most once per tick. */
+int monitor_scan_ages(struct monitor *m);
+
+/* Called after each tick; one listener. */
+void monitor_on_tick(struct monitor *m, void (*callback)(void *userdata), void *userdata);
+
+/* Snapshots, by name. -EEXIST, -EINVAL (name), -ENOSPC (64 kept), -ENOENT. Borrowed pointers. */
+int monitor_snapshot(struct monitor *m, const char *name, uint32_t target,
+		     const struct snapshot **ret);
+const struct snapshot *monitor_find_snapshot(const struct monitor *m, const char *name);
+size_t monitor_snapshots(const struct monitor *m, struct snapshot *const **ret);
+int monitor_drop_snapshot(struct monitor *m, const char *name);
+
+/* What the kernel offers and what the monitor uses, for /v1/info and doctor. */
+struct monitor_info {
+	const char *links; /* "multi" or "perf" */
+	bool preempt_disable;
+	bool find_vma;
+	bool map_prealloc; /* hash maps take all their memory at once (kernels before 6.1) */
+	uint64_t tick_ns;
+	uint64_t last_tick_ns; /* how long the last tick took */
+	uint64_t ticks;
+	uint32_t max_blocks;
+	uint32_t max_sites;
+	uint32_t max_threads;
+	uint32_t max_frames;
+	uint32_t max_targets;
+	uint64_t live_blocks; /* entries in use, as of the last tick */
+	uint64_t sites;
+};
+
+void monitor_get_info(const struct monitor *m, struct monitor_info *ret);
+
+#endif

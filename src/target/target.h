@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * A process being watched: what is known of it, and what could not be seen.
+ *
+ * Plain values, filled by the monitor; names as in the API.
+ */
+#ifndef SEEP_TARGET_TARGET_H
+#define SEEP_TARGET_TARGET_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+#include <time.h>
+
+#include "../bpf/abi.h" /* enum loss_reason, enum stack_status */
+#include "base/cleanup.h"
+
+enum target_state {
+	TARGET_ATTACHING, /* files are being read, probes set */
+	TARGET_TRACED,
+	TARGET_FAILED,	  /* could not be traced: error says why */
+	TARGET_EXITED,
+};
+
+enum target_mode {
+	TARGET_WATCH, /* no probes */
+	TARGET_EXACT, /* every block */
+};
+
+/* What was seen, and what was not. */
+struct coverage {
+	uint64_t allocations_seen;
+	uint64_t frees_seen;
+	uint64_t frees_of_unknown_blocks; /* allocated before the attach, or lost */
+	uint64_t failed_allocations;	  /* calls that returned no block */
+	uint64_t lost[LOSS_REASONS];
+	uint64_t truncated_stacks[STACK_STATUSES]; /* blocks allocated under such stacks */
+	bool from_start; /* no block predates the attach */
+};
+
+struct target {
+	uint32_t key;	 /* the kernel side's id; 0 is none */
+	char id[32];	 /* "PID-KEY" */
+	uint32_t parent; /* key of the target that forked it; 0: none */
+	pid_t pid;
+	uint64_t start_ticks;
+	struct timespec started; /* wall clock, from start_ticks and boot time */
+	char comm[16];
+	char *exe;
+	char *cmdline;
+	char *unit;	 /* NULL: none */
+	char *cgroup;	 /* NULL: unknown */
+	char *container; /* NULL: none */
+	uid_t uid;
+	char **allocators; /* paths of the files whose functions are probed */
+	size_t n_allocators;
+	enum target_mode mode;
+	enum target_state state;
+	char *error;		 /* why, when TARGET_FAILED */
+	uint64_t attached_ns;	 /* monotonic */
+	uint64_t rss_bytes;	 /* 0: unknown */
+	uint64_t limit_bytes;	 /* 0: unknown */
+	struct coverage coverage;
+};
+
+struct target *target_free(struct target *t);
+DEFINE_CLEANUP(struct target *, target_free)
+
+/* Reads comm, exe, command line, cgroup, names, uid and start time. -ESRCH when gone. */
+int target_describe(struct target *t, const char *proc);
+
+/* Reads what moves: RSS and limit. A process that is gone keeps its last figures. */
+void target_refresh(struct target *t, const char *proc, const char *cgroup_root);
+
+/* The words of API and CLI. */
+const char *target_state_name(enum target_state state);
+const char *target_mode_name(enum target_mode mode);
+const char *loss_reason_name(enum loss_reason reason);   /* "live_full", "missed_free", ... */
+const char *stack_status_name(enum stack_status status); /* "complete", "depth", "no_mapping", ... */
+
+#endif
