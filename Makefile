@@ -59,7 +59,7 @@ DEP = -MMD -MP
 BPF_SRC := bpf/seep.bpf.c
 BPF_OBJ := $(B)/bpf/seep.bpf.o
 BPF_SKEL := $(B)/gen/seep.skel.h
-BPF_CFLAGS := -target bpf -mcpu=v3 -O2 -g -Wall -Wextra -Wno-unused-parameter \
+BPF_CFLAGS := -target bpf -mcpu=v3 -D__TARGET_ARCH_x86 -O2 -g -Wall -Wextra -Wno-unused-parameter \
 	-Wno-unknown-attributes -Ivmlinux -Ibpf
 
 MAINS := src/seepd.c src/seepctl.c

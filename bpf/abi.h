@@ -22,6 +22,7 @@
 #define FRAME_SLOT_SHIFT 48
 #define FRAME_SLOT_MASK 0x7fffull /* after the shift; 0: the rest is an absolute address */
 #define FRAME_OFFSET_MASK ((1ull << FRAME_SLOT_SHIFT) - 1)
+#define FRAME_SLOTS 4096 /* files that can have a slot, slot 0 included */
 
 /* Which arguments of an allocator function mean what. */
 enum hook_kind {
@@ -193,6 +194,8 @@ enum note_type {
 
 #define NOTE_PATH_BYTES 512
 #define NOTE_PATH_NAME 128 /* longest component that is kept whole */
+
+#define NOTE_HEAD_BYTES 24 /* all that notes other than NOTE_FILE carry */
 
 struct note {
 	__u32 type;

@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause */
+/*
+ * Counting: losses, a site's totals, and notes to user space.
+ */
+#ifndef SEEP_ACCOUNT_BPF_H
+#define SEEP_ACCOUNT_BPF_H
+
+#include "maps.bpf.h"
+
+static __always_inline void lose(__u32 target, enum loss_reason reason)
+{
+	struct target_counters *c = bpf_map_lookup_elem(&counters, &target);
+
+	if (c && reason < LOSS_REASONS)
+		__sync_fetch_and_add(&c->lost[reason], 1);
+}
+
+/* A hash map's update failed: out of room, or it met another update on this CPU. */
+static __always_inline void lose_update(__u32 target, long error, enum loss_reason full)
+{
+	lose(target, error == -EBUSY || error == -EDEADLK || error == -ETIMEDOUT ? LOSS_MAP_BUSY :
+										   full);
+}
+
+static __always_inline void count_free(const struct block *b)
+{
+	struct site_totals *site = bpf_map_lookup_elem(&sites, &b->stack);
+
+	if (!site)
+		return;
+	__sync_fetch_and_add(&site->freed_bytes, b->size);
+	__sync_fetch_and_add(&site->freed_count, 1);
+}
+
+static __always_inline void count_unknown_free(__u32 target)
+{
+	struct target_counters *c = bpf_map_lookup_elem(&counters, &target);
+
+	if (c)
+		__sync_fetch_and_add(&c->frees_of_unknown_blocks, 1);
+}
+
+static __always_inline void count_failure(__u32 target)
+{
+	struct target_counters *c = bpf_map_lookup_elem(&counters, &target);
+
+	if (c)
+		__sync_fetch_and_add(&c->failed_allocations, 1);
+}
+
+/* A note about a target's life: the head of struct note is all that it needs. */
+static __always_inline void note_life(enum note_type type, __u32 target, __u32 other, __u32 tgid)
+{
+	struct note *n = bpf_ringbuf_reserve(&notes, NOTE_HEAD_BYTES, 0);
+
+	if (!n) {
+		lose(target, LOSS_NOTE);
+		return;
+	}
+	n->type = type;
+	n->target = target;
+	n->other = other;
+	n->tgid = tgid;
+	n->time_ns = bpf_ktime_get_ns();
+	bpf_ringbuf_submit(n, 0);
+}
+
+#endif

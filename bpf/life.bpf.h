@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause */
+/*
+ * The life of targets: fork, exec and exit, decided in the kernel so that a child is a target
+ * before it runs its first instruction, and a new image never shares an id with the old one.
+ */
+#ifndef SEEP_LIFE_BPF_H
+#define SEEP_LIFE_BPF_H
+
+#include "account.bpf.h"
+
+/* Makes tgid a target under a new id. 0: no room. */
+static __always_inline __u32 add_target(__u32 tgid, __u32 flags, __u32 parent, __u32 blame)
+{
+	struct target_counters *none;
+	struct target_entry entry = { .flags = flags, .parent = parent };
+	__u32 zero = 0;
+
+	entry.id = __sync_fetch_and_add(&next_target_id, 1);
+	none = bpf_map_lookup_elem(&new_counters, &zero);
+	if (!none || bpf_map_update_elem(&counters, &entry.id, none, BPF_ANY)) {
+		lose(blame, LOSS_TARGETS_FULL);
+		return 0;
+	}
+	if (bpf_map_update_elem(&targets, &tgid, &entry, BPF_ANY)) {
+		bpf_map_delete_elem(&counters, &entry.id);
+		lose(blame, LOSS_TARGETS_FULL);
+		return 0;
+	}
+	return entry.id;
+}
+
+static __always_inline void life_fork(struct task_struct *parent, struct task_struct *child)
+{
+	__u32 parent_tgid = BPF_CORE_READ(parent, tgid), tgid = BPF_CORE_READ(child, tgid);
+	struct target_entry *p, shared;
+	__u32 id;
+
+	if (tgid == parent_tgid)
+		return;
+	p = bpf_map_lookup_elem(&targets, &parent_tgid);
+	if (!p)
+		return;
+	if (BPF_CORE_READ(parent, mm) == BPF_CORE_READ(child, mm)) {
+		/* vfork: until it execs, what the child allocates and frees is its parent's. */
+		shared = *p;
+		shared.flags |= TARGET_SHARES_MEMORY;
+		if (bpf_map_update_elem(&targets, &tgid, &shared, BPF_ANY))
+			lose(p->id, LOSS_TARGETS_FULL);
+		return;
+	}
+	if (!(p->flags & TARGET_FOLLOW))
+		return;
+	id = add_target(tgid, p->flags & ~TARGET_SHARES_MEMORY, p->id, p->id);
+	if (id)
+		note_life(NOTE_FORK, id, p->id, tgid);
+}
+
+static __always_inline void life_exec(struct task_struct *task, __u32 old_pid)
+{
+	__u32 tgid = BPF_CORE_READ(task, tgid);
+	__u64 id = ((__u64)tgid << 32) | tgid, old_id = ((__u64)tgid << 32) | old_pid;
+	struct target_entry *entry = bpf_map_lookup_elem(&targets, &tgid), old;
+	__u32 fresh;
+
+	if (!entry)
+		return;
+	old = *entry;
+	bpf_map_delete_elem(&threads, &id);
+	bpf_map_delete_elem(&threads, &old_id);
+	if ((old.flags & TARGET_SHARES_MEMORY) && !(old.flags & TARGET_FOLLOW)) {
+		bpf_map_delete_elem(&targets, &tgid);
+		return;
+	}
+	if (old.flags & TARGET_SHARES_MEMORY) {
+		fresh = add_target(tgid, old.flags & ~TARGET_SHARES_MEMORY, old.id, old.id);
+		if (fresh)
+			note_life(NOTE_FORK, fresh, old.id, tgid);
+	} else {
+		fresh = add_target(tgid, old.flags, old.parent, old.id);
+		if (fresh)
+			note_life(NOTE_EXEC, fresh, old.id, tgid);
+	}
+	if (!fresh)
+		bpf_map_delete_elem(&targets, &tgid);
+}
+
+static __always_inline void life_exit(struct task_struct *task)
+{
+	__u32 tgid = BPF_CORE_READ(task, tgid), pid = BPF_CORE_READ(task, pid);
+	__u64 id = ((__u64)tgid << 32) | pid;
+	struct target_entry *entry = bpf_map_lookup_elem(&targets, &tgid), gone;
+
+	if (!entry)
+		return;
+	bpf_map_delete_elem(&threads, &id);
+	if (BPF_CORE_READ(task, signal, live.counter) != 0)
+		return;
+	gone = *entry;
+	bpf_map_delete_elem(&targets, &tgid);
+	if (!(gone.flags & TARGET_SHARES_MEMORY))
+		note_life(NOTE_EXIT, gone.id, gone.parent, tgid);
+}
+
+#endif

@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause */
+/*
+ * From an address to a file and an offset in it.
+ *
+ * First the mappings that user space has published for the target. What they do not cover (a
+ * process that has just started, a library that was just loaded) is looked up in the kernel's own
+ * list, so that even the first allocation of a short-lived process has its whole stack.
+ */
+#ifndef SEEP_MAPPING_BPF_H
+#define SEEP_MAPPING_BPF_H
+
+#include "account.bpf.h"
+
+#define VM_EXEC 4ul
+#define PAGE_SHIFT 12
+#define PATH_COMPONENTS 24
+
+/* What bpf_find_vma()'s callback hands out. */
+struct found_mapping {
+	__u64 start;
+	__u64 offset;
+	struct file *file; /* NULL: none, or not executable */
+};
+
+static long take_mapping(struct task_struct *task, struct vm_area_struct *vma, void *data)
+{
+	struct found_mapping *found = data;
+
+	if (!(BPF_CORE_READ(vma, vm_flags) & VM_EXEC))
+		return 0;
+	found->start = BPF_CORE_READ(vma, vm_start);
+	found->offset = BPF_CORE_READ(vma, vm_pgoff) << PAGE_SHIFT;
+	found->file = BPF_CORE_READ(vma, vm_file);
+	return 0;
+}
+
+/* A path on its way into a note: the names from the last to the first, across mount points. */
+struct path_walk {
+	struct dentry *dentry;
+	struct mount *mount;
+	struct note *note;
+	__u64 at;
+};
+
+static long copy_name(__u32 index, void *data)
+{
+	struct path_walk *w = data;
+	struct dentry *dentry = w->dentry, *parent = BPF_CORE_READ(dentry, d_parent);
+	struct mount *mount = w->mount;
+	__u64 at = w->at;
+	long bytes;
+
+	if (dentry == BPF_CORE_READ(mount, mnt.mnt_root) || dentry == parent) {
+		struct mount *up = BPF_CORE_READ(mount, mnt_parent);
+
+		if (up == mount)
+			return 1;
+		w->dentry = BPF_CORE_READ(mount, mnt_mountpoint);
+		w->mount = up;
+		return 0;
+	}
+	if (at >= NOTE_PATH_BYTES)
+		return 1;
+	bytes = bpf_probe_read_kernel_str(&w->note->path[at], NOTE_PATH_NAME,
+					  BPF_CORE_READ(dentry, d_name.name));
+	if (bytes <= 0)
+		return 1;
+	w->at = at + bytes;
+	w->dentry = parent;
+	return 0;
+}
+
+static __always_inline void copy_path(struct file *file, struct note *n)
+{
+	struct path_walk w = { .note = n };
+	struct vfsmount *mnt = BPF_CORE_READ(file, f_path.mnt);
+
+	w.dentry = BPF_CORE_READ(file, f_path.dentry);
+	w.mount = (void *)mnt - bpf_core_field_offset(struct mount, mnt);
+	bpf_loop(PATH_COMPONENTS, copy_name, &w, 0);
+	n->path_bytes = w.at;
+}
+
+/* A file that was not met before: gives it a slot and tells user space which file it is. */
+static __always_inline __u32 add_file(struct file *file, const struct file_key *key, __u32 target)
+{
+	__u32 slot = __sync_fetch_and_add(&next_file_slot, 1), *known;
+	struct note *n;
+
+	if (slot >= FRAME_SLOTS) {
+		lose(target, LOSS_FILES_FULL);
+		return 0;
+	}
+	if (bpf_map_update_elem(&file_slots, key, &slot, BPF_NOEXIST)) {
+		known = bpf_map_lookup_elem(&file_slots, key);
+		return known ? *known : 0;
+	}
+	n = bpf_ringbuf_reserve(&notes, sizeof(*n), 0);
+	if (!n) {
+		/* Without a name the slot is useless: the next stack shall try again. */
+		bpf_map_delete_elem(&file_slots, key);
+		lose(target, LOSS_NOTE);
+		return 0;
+	}
+	n->type = NOTE_FILE;
+	n->target = target;
+	n->other = slot;
+	n->tgid = bpf_get_current_pid_tgid() >> 32;
+	n->time_ns = bpf_ktime_get_ns();
+	n->dev = key->dev;
+	n->inode = key->inode;
+	n->padding = 0;
+	copy_path(file, n);
+	bpf_ringbuf_submit(n, 0);
+	return slot;
+}
+
+static __always_inline __u64 find_in_kernel(struct thread *t, __u64 address)
+{
+	struct found_mapping found = {};
+	struct file_key key = {};
+	struct file *file;
+	__u32 slot, *known;
+
+	if (bpf_find_vma(bpf_get_current_task_btf(), address, take_mapping, &found, 0))
+		return 0;
+	file = found.file;
+	if (!file)
+		return 0;
+	key.dev = BPF_CORE_READ(file, f_inode, i_sb, s_dev);
+	key.inode = BPF_CORE_READ(file, f_inode, i_ino);
+	known = bpf_map_lookup_elem(&file_slots, &key);
+	slot = known ? *known : add_file(file, &key, t->target);
+	if (!slot)
+		return 0;
+	return ((__u64)slot << FRAME_SLOT_SHIFT) |
+	       ((address - found.start + found.offset) & FRAME_OFFSET_MASK);
+}
+
+static __always_inline __u64 find_published(const struct mapping_set *set, __u64 address)
+{
+	__u32 low = 0, high = set->n;
+
+	/* 2^8 ranges: nine halvings end every search. */
+	for (int i = 0; i < 9; i++) {
+		const struct mapped_range *r;
+		__u32 middle = (low + high) / 2;
+
+		if (low >= high || middle >= ABI_MAX_MAPPINGS)
+			break;
+		r = &set->ranges[middle];
+		if (address < r->start)
+			high = middle;
+		else if (address >= r->end)
+			low = middle + 1;
+		else
+			return (r->frame & ~FRAME_OFFSET_MASK) |
+			       ((r->frame + address) & FRAME_OFFSET_MASK);
+	}
+	return 0;
+}
+
+/*
+ * The stored frame of an address, without the FRAME_EXACT mark; slot 0 (the address itself) when
+ * no file is known behind it. Sets the thread's slot and offset.
+ */
+static __always_inline __u64 locate(struct thread *t, const struct mapping_set *set, __u64 address)
+{
+	__u64 frame = set ? find_published(set, address) : 0;
+
+	if (!frame && use_find_vma)
+		frame = find_in_kernel(t, address);
+	if (!frame)
+		frame = address & FRAME_OFFSET_MASK;
+	t->slot = (frame >> FRAME_SLOT_SHIFT) & FRAME_SLOT_MASK;
+	t->offset = frame & FRAME_OFFSET_MASK;
+	return frame;
+}
+
+#endif

@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause */
+/*
+ * Every map and every setting of the BPF side.
+ *
+ * Sizes of 1 are set by user space before loading. All hash maps are plain: an LRU would forget
+ * the oldest entries, which are what a leak detector looks for.
+ */
+#ifndef SEEP_MAPS_BPF_H
+#define SEEP_MAPS_BPF_H
+
+#include "abi.h"
+
+/* Settings, fixed at load. */
+const volatile __u32 max_frames = 48;
+const volatile bool use_find_vma = false;  /* bpf_find_vma() exists: mappings are found on demand */
+
+/* Shared with user space, which also takes numbers from them (atomically). */
+__u32 next_target_id = 1;
+__u32 next_file_slot = 1;
+
+/* Targets by tgid: an entry here arms the probes for that process. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct target_entry);
+} targets SEC(".maps");
+
+/* Outstanding blocks. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 1);
+	__type(key, struct block_key);
+	__type(value, struct block);
+} live SEC(".maps");
+
+/* Totals per site; the key is the stack's hash, which includes the target. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 1);
+	__type(key, __u64);
+	__type(value, struct site_totals);
+} sites SEC(".maps");
+
+/* Frames per site. User space shrinks the value to STACK_BYTES(max_frames). */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 1);
+	__type(key, __u64);
+	__type(value, struct stack);
+} stacks SEC(".maps");
+
+/* What was not seen, per target id. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct target_counters);
+} counters SEC(".maps");
+
+/* All zero, never written: what a new target's counters start from. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct target_counters);
+} new_counters SEC(".maps");
+
+/*
+ * Call state and scratch space of a thread, by pid_tgid. It belongs to one thread, and a thread
+ * runs one probe at a time, so nothing here is ever shared: no per-CPU buffer that a preempting
+ * thread could overwrite.
+ */
+struct thread {
+	/* The outermost allocator call in progress. */
+	__u64 sp; /* where its return address is; 0: no call */
+	__u64 size;
+	__u64 result;	   /* posix_memalign: where the block's address goes */
+	__u64 old_address; /* realloc: the block given, 0: none */
+	struct block old;  /* realloc: what was taken out of `live` */
+	__u32 old_taken;
+	__u32 kind; /* enum hook_kind */
+	__u32 target;
+	__u32 padding;
+	/* The unwinder's state. */
+	__u64 pc;
+	__u64 cfa; /* the stack pointer in the frame of pc */
+	__u64 rbp;
+	__u64 hash;
+	__u32 exact; /* pc is the address itself, not a return address */
+	__u32 slot;
+	__u64 offset; /* of pc in its file */
+	struct stack stack; /* last: the value is as long as max_frames asks for */
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 1);
+	__type(key, __u64);
+	__type(value, struct thread);
+} threads SEC(".maps");
+
+/* A zeroed struct thread to start from: too large for the BPF stack. Never written. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct thread);
+} new_thread SEC(".maps");
+
+/* Where a target's mappings are: target id -> index into mapping_sets. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, __u32);
+} target_mappings SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct mapping_set);
+} mapping_sets SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, FRAME_SLOTS);
+	__type(key, struct file_key);
+	__type(value, __u32);
+} file_slots SEC(".maps");
+
+/* Unwinding of each file, by slot. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, FRAME_SLOTS);
+	__type(key, __u32);
+	__type(value, struct file_entry);
+} files SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct unwind_row);
+} unwind_rows SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, __u32);
+} unwind_buckets SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 4096);
+} notes SEC(".maps");
+
+#endif

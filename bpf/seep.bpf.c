@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause
+/*
+ * Entry points: they unpack arguments and call the logic, nothing else.
+ *
+ * Probe programs may be preempted since kernel 6.0, and since 6.13 their BPF stack belongs to the
+ * CPU, so each body runs between bpf_preempt_disable() and _enable() where the kernel has them.
+ */
+#include "vmlinux.h"
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_core_read.h>
+#include <bpf/bpf_tracing.h>
+
+#define EBUSY 16
+#define EEXIST 17
+#define EDEADLK 35
+#define ETIMEDOUT 110
+
+#include "abi.h"
+#include "maps.bpf.h"
+#include "account.bpf.h"
+#include "life.bpf.h"
+#include "mapping.bpf.h"
+#include "unwind.bpf.h"
+#include "track.bpf.h"
+
+char LICENSE[] SEC("license") = "Dual BSD/GPL";
+
+extern void bpf_preempt_disable(void) __weak __ksym;
+extern void bpf_preempt_enable(void) __weak __ksym;
+
+static __always_inline void guard(void)
+{
+	if (bpf_preempt_disable)
+		bpf_preempt_disable();
+}
+
+static __always_inline void unguard(void)
+{
+	if (bpf_preempt_enable)
+		bpf_preempt_enable();
+}
+
+static __always_inline int begin(struct pt_regs *ctx, __u32 kind)
+{
+	guard();
+	track_begin(ctx, kind);
+	unguard();
+	return 0;
+}
+
+/* With multi links the cookie tells the hook kind, so three links serve all functions. */
+SEC("uprobe")
+int alloc_enter(struct pt_regs *ctx)
+{
+	return begin(ctx, bpf_get_attach_cookie(ctx));
+}
+
+/* With perf links there is one program per hook kind: cookies came later than they. */
+SEC("uprobe")
+int malloc_enter(struct pt_regs *ctx)
+{
+	return begin(ctx, HOOK_MALLOC);
+}
+
+SEC("uprobe")
+int calloc_enter(struct pt_regs *ctx)
+{
+	return begin(ctx, HOOK_CALLOC);
+}
+
+SEC("uprobe")
+int realloc_enter(struct pt_regs *ctx)
+{
+	return begin(ctx, HOOK_REALLOC);
+}
+
+SEC("uprobe")
+int reallocarray_enter(struct pt_regs *ctx)
+{
+	return begin(ctx, HOOK_REALLOCARRAY);
+}
+
+SEC("uprobe")
+int posix_memalign_enter(struct pt_regs *ctx)
+{
+	return begin(ctx, HOOK_POSIX_MEMALIGN);
+}
+
+SEC("uprobe")
+int aligned_enter(struct pt_regs *ctx)
+{
+	return begin(ctx, HOOK_ALIGNED);
+}
+
+SEC("uprobe")
+int alloc_exit(struct pt_regs *ctx)
+{
+	guard();
+	track_end(ctx);
+	unguard();
+	return 0;
+}
+
+SEC("uprobe")
+int free_enter(struct pt_regs *ctx)
+{
+	guard();
+	track_free(ctx);
+	unguard();
+	return 0;
+}
+
+SEC("raw_tp/sched_process_fork")
+int process_fork(struct bpf_raw_tracepoint_args *ctx)
+{
+	life_fork((struct task_struct *)ctx->args[0], (struct task_struct *)ctx->args[1]);
+	return 0;
+}
+
+SEC("raw_tp/sched_process_exec")
+int process_exec(struct bpf_raw_tracepoint_args *ctx)
+{
+	life_exec((struct task_struct *)ctx->args[0], (__u32)ctx->args[1]);
+	return 0;
+}
+
+SEC("raw_tp/sched_process_exit")
+int process_exit(struct bpf_raw_tracepoint_args *ctx)
+{
+	life_exit((struct task_struct *)ctx->args[0]);
+	return 0;
+}
+
+/* Self-tests: counts hits on a function of our own, and those of other processes. */
+__u64 selftest_hits;
+__u64 selftest_wrong_hits;
+__u32 selftest_tgid;
+
+SEC("uprobe")
+int selftest(struct pt_regs *ctx)
+{
+	if (bpf_get_current_pid_tgid() >> 32 == selftest_tgid)
+		__sync_fetch_and_add(&selftest_hits, 1);
+	else
+		__sync_fetch_and_add(&selftest_wrong_hits, 1);
+	return 0;
+}

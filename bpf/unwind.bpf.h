@@ -1,0 +1,245 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause */
+/*
+ * Walking a thread's user stack.
+ *
+ * Starts at the return of an allocator function: the first frame is the true caller, whatever it
+ * was compiled with. From there each frame is left by its file's unwind table or, where user space
+ * has decided so for a file, by frame pointers; never by a guess. All state is in struct thread.
+ */
+#ifndef SEEP_UNWIND_BPF_H
+#define SEEP_UNWIND_BPF_H
+
+#include "mapping.bpf.h"
+
+#define FRAME_BYTES_MAX (8ull << 20) /* a larger frame is taken for nonsense */
+
+/* Offsets in the signal frame that the kernel pushes: arch/x86/include/asm/sigframe.h. */
+#define SIGFRAME_RBP (40 + 10 * 8)
+#define SIGFRAME_RSP (40 + 15 * 8)
+#define SIGFRAME_RIP (40 + 16 * 8)
+
+static __always_inline bool read_stack(__u64 address, __u64 *value)
+{
+	return bpf_probe_read_user(value, sizeof(*value), (void *)address) == 0;
+}
+
+/* The row that covers an offset of a file: NULL when none does. */
+static __always_inline const struct unwind_row *find_row(const struct file_entry *f, __u64 offset)
+{
+	__u32 bucket, index, low, high, *entry;
+
+	if (offset < f->start)
+		return NULL;
+	bucket = (offset - f->start) >> UNWIND_BUCKET_SHIFT;
+	if (bucket >= f->n_buckets)
+		return NULL;
+	index = f->bucket + bucket;
+	entry = bpf_map_lookup_elem(&unwind_buckets, &index);
+	if (!entry)
+		return NULL;
+	low = *entry;
+	index++;
+	entry = bpf_map_lookup_elem(&unwind_buckets, &index);
+	if (!entry)
+		return NULL;
+	high = *entry;
+
+	/* First row above the offset; 256 bytes hold at most 256 rows: nine halvings. */
+	for (int i = 0; i < 9; i++) {
+		__u32 middle = (low + high) / 2;
+		const struct unwind_row *row;
+
+		if (low >= high)
+			break;
+		index = f->row + middle;
+		row = bpf_map_lookup_elem(&unwind_rows, &index);
+		if (!row)
+			return NULL;
+		if (row->pc > offset)
+			high = middle;
+		else
+			low = middle + 1;
+	}
+	if (low == 0 || low > f->n_rows)
+		return NULL;
+	index = f->row + low - 1;
+	return bpf_map_lookup_elem(&unwind_rows, &index);
+}
+
+/* Leaves a signal frame: the interrupted registers are on the stack. */
+static __always_inline int step_signal(struct thread *t)
+{
+	__u64 pc, sp, rbp;
+
+	if (!read_stack(t->cfa + SIGFRAME_RIP, &pc) || !read_stack(t->cfa + SIGFRAME_RSP, &sp) ||
+	    !read_stack(t->cfa + SIGFRAME_RBP, &rbp))
+		return STACK_READ_FAULT;
+	t->pc = pc;
+	t->cfa = sp;
+	t->rbp = rbp;
+	t->exact = 1;
+	return -1;
+}
+
+/* Where the caller's stack pointer was: the canonical frame address. */
+static __always_inline int frame_address(const struct thread *t, const struct unwind_row *row,
+					 __u64 *cfa)
+{
+	switch (row->rule) {
+	case RULE_RSP:
+		*cfa = t->cfa + 8 * (__u64)row->cfa_off8;
+		return -1;
+	case RULE_RBP:
+		*cfa = t->rbp + 8 * (__u64)row->cfa_off8;
+		return -1;
+	case RULE_PLT:
+		*cfa = t->cfa + 8 + ((t->offset & 15) >= row->cfa_off8 ? 8 : 0);
+		return -1;
+	case RULE_RBP_DEREF:
+		return read_stack(t->rbp + 8 * (__s64)(__s16)row->cfa_off8, cfa) ? -1 :
+										   STACK_READ_FAULT;
+	case RULE_END:
+		return STACK_COMPLETE;
+	case RULE_NO_CFI:
+		return STACK_NO_CFI;
+	default:
+		return STACK_INVALID_RULE;
+	}
+}
+
+static __always_inline int step_table(struct thread *t, const struct file_entry *f, __u64 offset)
+{
+	const struct unwind_row *row = find_row(f, offset);
+	__u64 cfa, pc, rbp = t->rbp;
+	int r;
+
+	if (!row)
+		return STACK_NO_CFI;
+	if (row->rule == RULE_SIGNAL)
+		return step_signal(t);
+	r = frame_address(t, row, &cfa);
+	if (r >= 0)
+		return r;
+	if (cfa <= t->cfa || (cfa & 7) || cfa - t->cfa > FRAME_BYTES_MAX)
+		return STACK_BAD_CFA;
+	if (!read_stack(cfa - 8, &pc))
+		return STACK_READ_FAULT;
+	if (row->rbp_off8 == RBP_LOST)
+		rbp = 0;
+	else if (row->rbp_off8 != RBP_SAME && !read_stack(cfa + 8 * (__s64)row->rbp_off8, &rbp))
+		return STACK_READ_FAULT;
+	t->pc = pc;
+	t->cfa = cfa;
+	t->rbp = rbp;
+	t->exact = 0;
+	return -1;
+}
+
+static __always_inline int step_frame_pointer(struct thread *t)
+{
+	__u64 pc, rbp;
+
+	if (!t->rbp)
+		return STACK_COMPLETE;
+	if ((t->rbp & 7) || t->rbp < t->cfa || t->rbp - t->cfa > FRAME_BYTES_MAX)
+		return STACK_BAD_CFA;
+	if (!read_stack(t->rbp + 8, &pc) || !read_stack(t->rbp, &rbp))
+		return STACK_READ_FAULT;
+	t->cfa = t->rbp + 16;
+	t->rbp = rbp;
+	t->pc = pc;
+	t->exact = 0;
+	return -1;
+}
+
+/*
+ * One frame: where the thread's pc lies, and the step to its caller. -1: there is a caller, else
+ * the stack's status. A return address may be the first byte after its function, so it is looked
+ * up one byte earlier; the frame that is stored is the address itself.
+ */
+static __always_inline int unwind_frame(struct thread *t, const struct mapping_set *set, __u64 *frame)
+{
+	__u64 back = t->exact ? 0 : 1;
+	struct file_entry *f;
+
+	*frame = locate(t, set, t->pc - back) + back;
+	if (t->exact)
+		*frame |= FRAME_EXACT;
+	if (!t->slot)
+		return STACK_NO_MAPPING;
+	f = bpf_map_lookup_elem(&files, &t->slot);
+	if (!f)
+		return STACK_NO_MAPPING;
+	switch (f->mode) {
+	case UNWIND_TABLE:
+		return step_table(t, f, t->offset);
+	case UNWIND_FRAME_POINTER:
+		return step_frame_pointer(t);
+	case UNWIND_IMPOSSIBLE:
+		return STACK_NO_CFI;
+	default:
+		return STACK_NO_TABLE;
+	}
+}
+
+static __always_inline __u64 hash_step(__u64 hash, __u64 value)
+{
+	hash = (hash ^ value) * 0x9e3779b97f4a7c15ull;
+	return hash ^ (hash >> 32);
+}
+
+static __always_inline const struct mapping_set *mappings_of(__u32 target)
+{
+	__u32 *index = bpf_map_lookup_elem(&target_mappings, &target);
+
+	return index ? bpf_map_lookup_elem(&mapping_sets, index) : NULL;
+}
+
+struct unwind_walk {
+	struct thread *thread;
+	const struct mapping_set *set;
+	__u64 hash;
+	__u32 n;
+	__u32 status;
+};
+
+static long walk_frame(__u32 index, void *data)
+{
+	struct unwind_walk *w = data;
+	struct thread *t = w->thread;
+	__u64 frame;
+	int r;
+
+	if (index >= max_frames)
+		return 1;
+	r = unwind_frame(t, w->set, &frame);
+	t->stack.frames[index] = frame;
+	w->hash = hash_step(w->hash, frame);
+	w->n = index + 1;
+	if (r < 0 && t->pc)
+		return 0;
+	w->status = r < 0 ? STACK_COMPLETE : r;
+	return 1;
+}
+
+/* Fills the thread's stack and returns its key, which no other target's stack shares. */
+static __always_inline __u64 unwind(struct thread *t, struct pt_regs *ctx)
+{
+	struct unwind_walk w = {
+		.thread = t,
+		.set = mappings_of(t->target),
+		.hash = hash_step(t->target, 1),
+		.status = STACK_DEPTH,
+	};
+
+	t->pc = PT_REGS_IP(ctx);
+	t->cfa = PT_REGS_SP(ctx);
+	t->rbp = PT_REGS_FP(ctx);
+	t->exact = 0;
+	bpf_loop(max_frames, walk_frame, &w, 0);
+	t->stack.n = w.n;
+	t->stack.status = w.status;
+	return hash_step(w.hash, w.status);
+}
+
+#endif

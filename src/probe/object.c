@@ -1,0 +1,172 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Loading the BPF object: what this kernel can do, how large the maps are, which programs.
+ */
+#include <stdarg.h>
+#include <string.h>
+
+#include <bpf/bpf.h>
+#include <bpf/btf.h>
+#include <bpf/libbpf.h>
+
+#include "base/log.h"
+#include "probe/object.h"
+
+/* libbpf's own words, for -v: its warnings repeat what the errors below say better. */
+static int print_libbpf(enum libbpf_print_level level, const char *format, va_list args)
+{
+	_cleanup_free_ char *text = NULL;
+	char *rest, *line;
+	int n;
+
+	if (level == LIBBPF_DEBUG)
+		return 0;
+	n = vasprintf(&text, format, args);
+	if (n < 0) {
+		text = NULL;
+		return 0;
+	}
+	for (line = strtok_r(text, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest))
+		log_debug("%s", line);
+	return n;
+}
+
+static int detect_features(struct probe_features *f, const char **ret_why)
+{
+	struct btf *btf;
+	int r;
+
+	btf = btf__load_vmlinux_btf();
+	r = libbpf_get_error(btf) ? -errno : 0;
+	if (r < 0) {
+		*ret_why = "the kernel has no BTF type information (/sys/kernel/btf/vmlinux); use "
+			   "a kernel built with CONFIG_DEBUG_INFO_BTF, as Debian's are";
+		return -ENOENT;
+	}
+	f->preempt_disable = btf__find_by_name_kind(btf, "bpf_preempt_disable", BTF_KIND_FUNC) > 0;
+	/* Since 6.1 hash maps can take memory as they grow, from any context. */
+	f->map_prealloc = btf__find_by_name_kind(btf, "bpf_mem_alloc", BTF_KIND_STRUCT) <= 0;
+	btf__free(btf);
+	f->find_vma = libbpf_probe_bpf_helper(BPF_PROG_TYPE_KPROBE, BPF_FUNC_find_vma, NULL) == 1;
+	return 0;
+}
+
+static int choose_links(const char *force, struct probe_features *f, const char **ret_why)
+{
+	static const enum probe_links_kind kinds[] = { PROBE_LINKS_MULTI, PROBE_LINKS_PERF };
+	int r = -EINVAL;
+
+	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
+		if (force && strcmp(force, probe_links_name(kinds[i])) != 0)
+			continue;
+		r = selftest_links(kinds[i]);
+		if (r == 0) {
+			f->links = kinds[i];
+			return 0;
+		}
+		log_debug_errno(r, "%s links cannot be used", probe_links_name(kinds[i]));
+	}
+	if (r == -EPERM || r == -EACCES)
+		*ret_why = "loading BPF programs and setting uprobes is not permitted; run as root";
+	else
+		*ret_why = "the kernel can set neither uprobe_multi nor perf uprobes; it needs "
+			   "CONFIG_UPROBES and CONFIG_UPROBE_EVENTS";
+	return r == -EPERM || r == -EACCES ? -EPERM : -EOPNOTSUPP;
+}
+
+static void choose_programs(struct seep_bpf *skel, const struct probe_features *f)
+{
+	struct bpf_program *const by_kind[] = {
+		skel->progs.malloc_enter,	skel->progs.calloc_enter,
+		skel->progs.realloc_enter,	skel->progs.reallocarray_enter,
+		skel->progs.posix_memalign_enter, skel->progs.aligned_enter,
+	};
+	struct bpf_program *const multi[] = {
+		skel->progs.alloc_enter,
+		skel->progs.alloc_exit,
+		skel->progs.free_enter,
+	};
+	bool is_multi = f->links == PROBE_LINKS_MULTI;
+
+	bpf_program__set_autoload(skel->progs.selftest, false);
+	bpf_program__set_autoload(skel->progs.alloc_enter, is_multi);
+	for (size_t i = 0; i < ARRAY_SIZE(by_kind); i++)
+		bpf_program__set_autoload(by_kind[i], !is_multi);
+	for (size_t i = 0; is_multi && i < ARRAY_SIZE(multi); i++)
+		bpf_program__set_expected_attach_type(multi[i],
+						      (enum bpf_attach_type)ATTACH_UPROBE_MULTI);
+}
+
+static int size_maps(struct seep_bpf *skel, const struct probe_options *o,
+		     const struct probe_features *f)
+{
+	/* A thread's state ends with a stack, of which only max_frames are needed. */
+	const uint32_t stack_bytes = (uint32_t)STACK_BYTES(o->max_frames);
+	const uint32_t thread_bytes = bpf_map__value_size(skel->maps.threads) -
+				      (uint32_t)sizeof(struct stack) + stack_bytes;
+	const struct {
+		struct bpf_map *map;
+		uint32_t entries;
+		uint32_t value_bytes; /* 0: as declared */
+		bool hash;
+	} sizes[] = {
+		{ skel->maps.targets, o->max_targets * 2, 0, true },
+		{ skel->maps.live, o->max_blocks, 0, true },
+		{ skel->maps.sites, o->max_sites, 0, true },
+		{ skel->maps.stacks, o->max_sites, stack_bytes, true },
+		{ skel->maps.counters, o->max_targets * 2, 0, true },
+		{ skel->maps.threads, o->max_threads, thread_bytes, true },
+		{ skel->maps.new_thread, 1, thread_bytes, false },
+		{ skel->maps.file_slots, FRAME_SLOTS, 0, true },
+		{ skel->maps.target_mappings, o->max_targets * 2, 0, true },
+		{ skel->maps.mapping_sets, o->max_targets + 16, 0, false },
+		{ skel->maps.unwind_rows, PROBE_UNWIND_ROWS, 0, false },
+		{ skel->maps.unwind_buckets, PROBE_UNWIND_BUCKETS, 0, false },
+		{ skel->maps.notes, o->ring_bytes, 0, false },
+	};
+	int r;
+
+	for (size_t i = 0; i < ARRAY_SIZE(sizes); i++) {
+		r = bpf_map__set_max_entries(sizes[i].map, sizes[i].entries);
+		if (r == 0 && sizes[i].value_bytes)
+			r = bpf_map__set_value_size(sizes[i].map, sizes[i].value_bytes);
+		if (r == 0 && sizes[i].hash && !f->map_prealloc)
+			r = bpf_map__set_map_flags(sizes[i].map, BPF_F_NO_PREALLOC);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+int object_load(const struct probe_options *options, struct probe_features *features,
+		struct seep_bpf **ret, const char **ret_why)
+{
+	struct seep_bpf *skel;
+	int r;
+
+	libbpf_set_print(print_libbpf);
+	r = detect_features(features, ret_why);
+	if (r < 0)
+		return r;
+	r = choose_links(options->force_links, features, ret_why);
+	if (r < 0)
+		return r;
+	skel = seep_bpf__open();
+	if (!skel)
+		return -errno;
+	choose_programs(skel, features);
+	skel->rodata->max_frames = options->max_frames;
+	skel->rodata->use_find_vma = features->find_vma;
+	r = size_maps(skel, options, features);
+	if (r == 0)
+		r = seep_bpf__load(skel);
+	if (r < 0) {
+		*ret_why = r == -ENOMEM ? "not enough memory for the maps; lower the limits" :
+					  "the kernel refused the BPF programs; run with -v for its "
+					  "reasons and report them";
+		seep_bpf__destroy(skel);
+		return r;
+	}
+	*ret = skel;
+	return 0;
+}

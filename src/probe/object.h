@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The loaded BPF object, inside of src/probe only.
+ */
+#ifndef SEEP_PROBE_OBJECT_H
+#define SEEP_PROBE_OBJECT_H
+
+#include <stdint.h>
+
+#include "probe/probe.h"
+#include "seep.skel.h"
+
+#define PROBE_UNWIND_ROWS (1u << 20)	/* 8 MiB: about 50 MB of text */
+#define PROBE_UNWIND_BUCKETS (1u << 19) /* one per 256 bytes of text, 128 MB of it */
+
+struct ring_buffer;
+
+struct probe {
+	struct seep_bpf *skel; /* owned */
+	struct probe_features features;
+	struct probe_options options;
+
+	struct ring_buffer *ring; /* owned */
+	probe_note_fn on_note;
+	void *on_note_userdata;
+
+	/* Bump allocation of unwind_rows and unwind_buckets. */
+	uint32_t rows_used;
+	uint32_t buckets_used;
+
+	/* Mapping sets: a free one is filled, then the target is pointed at it. */
+	uint32_t n_mapping_sets;
+	uint8_t *mapping_set_used; /* owned */
+
+	/* Blocks of these targets are being removed. */
+	uint32_t *dead; /* owned */
+	size_t n_dead;
+	size_t dead_in_pass; /* the first so many are covered by the pass under way */
+	bool pass_started;
+	struct block_key pass_token;
+};
+
+/* Sets sizes and programs and loads. @multi: for uprobe_multi links. */
+int object_load(const struct probe_options *options, struct probe_features *features,
+		struct seep_bpf **ret, const char **ret_why);
+
+/* Attach types of uprobe_multi links, newer than Debian 12's headers. */
+#define ATTACH_UPROBE_MULTI 48
+int link_create_multi(int prog_fd, const char *path, const unsigned long *offsets,
+		      const uint64_t *cookies, uint32_t n, bool on_return, pid_t pid);
+int link_create_perf(int prog_fd, const char *path, uint64_t offset, bool on_return, pid_t pid);
+
+/* Tries links of a kind on a function of this program. 0, or why it is not usable. */
+int selftest_links(enum probe_links_kind kind);
+
+#endif

@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * The life of the loaded programs, targets in the kernel, and notes from it.
+ */
+#include "probe/probe.h"
+
+#include <string.h>
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+
+#include "probe/object.h"
+
+const char *probe_links_name(enum probe_links_kind kind)
+{
+	return kind == PROBE_LINKS_MULTI ? "multi" : "perf";
+}
+
+const struct probe_features *probe_get_features(const struct probe *p)
+{
+	return &p->features;
+}
+
+static int on_ring_record(void *userdata, void *data, size_t size)
+{
+	struct probe *p = userdata;
+	struct note note = { 0 };
+
+	if (size < NOTE_HEAD_BYTES || !p->on_note)
+		return 0;
+	memcpy(&note, data, size < sizeof(note) ? size : sizeof(note));
+	p->on_note(&note, p->on_note_userdata);
+	return 0;
+}
+
+static int attach_tracepoints(struct seep_bpf *skel)
+{
+	skel->links.process_fork = bpf_program__attach(skel->progs.process_fork);
+	if (!skel->links.process_fork)
+		return -errno;
+	skel->links.process_exec = bpf_program__attach(skel->progs.process_exec);
+	if (!skel->links.process_exec)
+		return -errno;
+	skel->links.process_exit = bpf_program__attach(skel->progs.process_exit);
+	return skel->links.process_exit ? 0 : -errno;
+}
+
+int probe_new(const struct probe_options *options, struct probe **ret, const char **ret_why)
+{
+	_cleanup_(probe_freep) struct probe *p = NULL;
+	const char *why = NULL;
+	int r;
+
+	if (!ret_why)
+		ret_why = &why;
+	*ret_why = NULL;
+	p = calloc(1, sizeof(*p));
+	if (!p)
+		return -ENOMEM;
+	p->options = *options;
+	p->n_mapping_sets = options->max_targets + 16;
+	p->mapping_set_used = calloc(p->n_mapping_sets, 1);
+	if (!p->mapping_set_used)
+		return -ENOMEM;
+	r = object_load(options, &p->features, &p->skel, ret_why);
+	if (r < 0)
+		return r;
+	r = attach_tracepoints(p->skel);
+	if (r < 0) {
+		*ret_why = "the kernel's process tracepoints (sched_process_fork, _exec, _exit) "
+			   "cannot be used";
+		return r;
+	}
+	p->ring = ring_buffer__new(bpf_map__fd(p->skel->maps.notes), on_ring_record, p, NULL);
+	if (!p->ring)
+		return -errno;
+	*ret = TAKE_PTR(p);
+	return 0;
+}
+
+struct probe *probe_free(struct probe *p)
+{
+	if (!p)
+		return NULL;
+	ring_buffer__free(p->ring);
+	seep_bpf__destroy(p->skel);
+	free(p->mapping_set_used);
+	free(p->dead);
+	free(p);
+	return NULL;
+}
+
+int probe_arm(struct probe *p, pid_t tgid, uint32_t flags, uint32_t parent, uint32_t *ret_id)
+{
+	struct target_entry entry = { .flags = flags, .parent = parent };
+	struct target_counters none = { 0 };
+	uint32_t key = (uint32_t)tgid;
+	int r;
+
+	/* The kernel side takes numbers from the same counter. */
+	entry.id = __atomic_fetch_add(&p->skel->data->next_target_id, 1, __ATOMIC_RELAXED);
+	r = bpf_map_update_elem(bpf_map__fd(p->skel->maps.counters), &entry.id, &none, BPF_ANY);
+	if (r < 0)
+		return r == -E2BIG ? -ENOSPC : r;
+	r = bpf_map_update_elem(bpf_map__fd(p->skel->maps.targets), &key, &entry, BPF_NOEXIST);
+	if (r < 0) {
+		bpf_map_delete_elem(bpf_map__fd(p->skel->maps.counters), &entry.id);
+		return r == -E2BIG ? -ENOSPC : r;
+	}
+	*ret_id = entry.id;
+	return 0;
+}
+
+int probe_disarm(struct probe *p, pid_t tgid)
+{
+	uint32_t key = (uint32_t)tgid;
+
+	return bpf_map_delete_elem(bpf_map__fd(p->skel->maps.targets), &key);
+}
+
+int probe_get_target(struct probe *p, pid_t tgid, struct target_entry *ret)
+{
+	uint32_t key = (uint32_t)tgid;
+
+	return bpf_map_lookup_elem(bpf_map__fd(p->skel->maps.targets), &key, ret);
+}
+
+int probe_each_target(struct probe *p,
+		      int (*callback)(pid_t tgid, const struct target_entry *, void *),
+		      void *userdata)
+{
+	int fd = bpf_map__fd(p->skel->maps.targets), r;
+	uint32_t key, *previous = NULL, next;
+	struct target_entry entry;
+
+	while (bpf_map_get_next_key(fd, previous, &next) == 0) {
+		key = next;
+		previous = &key;
+		if (bpf_map_lookup_elem(fd, &key, &entry) < 0)
+			continue;
+		r = callback((pid_t)key, &entry, userdata);
+		if (r != 0)
+			return r;
+	}
+	return 0;
+}
+
+int probe_listen(struct probe *p, probe_note_fn callback, void *userdata)
+{
+	p->on_note = callback;
+	p->on_note_userdata = userdata;
+	return 0;
+}
+
+int probe_notes_fd(const struct probe *p)
+{
+	return ring_buffer__epoll_fd(p->ring);
+}
+
+int probe_read_notes(struct probe *p)
+{
+	return ring_buffer__consume(p->ring);
+}

@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The only door to BPF: loads the programs, sets and removes probes, reads the maps.
+ *
+ * Owns the skeleton and the ring buffer. Knows processes by pid and targets by the id that the
+ * kernel side gave them; what a target is to people is the monitor's business.
+ */
+#ifndef SEEP_PROBE_PROBE_H
+#define SEEP_PROBE_PROBE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "../bpf/abi.h"
+#include "base/cleanup.h"
+
+struct probe;
+struct unwind_table;
+
+enum probe_links_kind {
+	PROBE_LINKS_MULTI, /* uprobe_multi links, kernel 6.6 and later */
+	PROBE_LINKS_PERF,  /* one perf event per probe */
+};
+
+const char *probe_links_name(enum probe_links_kind kind); /* "multi", "perf" */
+
+struct probe_options {
+	uint32_t max_blocks;
+	uint32_t max_sites;
+	uint32_t max_threads;
+	uint32_t max_targets;
+	uint32_t max_frames;   /* 1 .. ABI_MAX_FRAMES */
+	uint32_t ring_bytes;   /* a power of two of pages */
+	const char *force_links; /* NULL: the self-test decides; "multi", "perf" */
+};
+
+/* What the kernel has, found by trying. */
+struct probe_features {
+	enum probe_links_kind links;
+	bool preempt_disable;
+	bool find_vma;
+	bool map_prealloc;
+};
+
+/*
+ * -EPERM, -ENOENT (no BTF), -EOPNOTSUPP; *ret_why, if wanted, is then a static sentence saying what
+ * is missing and what to do.
+ */
+int probe_new(const struct probe_options *options, struct probe **ret, const char **ret_why);
+struct probe *probe_free(struct probe *p);
+DEFINE_CLEANUP(struct probe *, probe_free)
+
+const struct probe_features *probe_get_features(const struct probe *p);
+
+/* --- targets ----------------------------------------------------------------------------------- */
+
+/*
+ * Arms the probes for a process under a new id. Blocks are counted from here on.
+ * -ENOSPC: no room.
+ */
+int probe_arm(struct probe *p, pid_t tgid, uint32_t flags, uint32_t parent, uint32_t *ret_id);
+
+/* The process is no longer a target; its blocks stay until probe_purge_start(). -ENOENT. */
+int probe_disarm(struct probe *p, pid_t tgid);
+
+int probe_get_target(struct probe *p, pid_t tgid, struct target_entry *ret);
+
+/* Calls back for each armed process. Stops at the first non-zero result and returns it. */
+int probe_each_target(struct probe *p,
+		      int (*callback)(pid_t tgid, const struct target_entry *, void *),
+		      void *userdata);
+
+/* --- probes ------------------------------------------------------------------------------------ */
+
+struct probe_point {
+	uint64_t offset; /* in the file */
+	enum hook_kind kind;
+};
+
+/* Links of one file in one process; removing them waits for the kernel (tens of milliseconds). */
+struct probe_links;
+
+/*
+ * Sets probes on the file open at @fd, filtered to one process; @pid 0 means every process that
+ * maps the file, which only suits a file that is private to the targets. Points at one offset with
+ * one kind are set once.
+ */
+int probe_attach(struct probe *p, pid_t pid, int fd, const struct probe_point *points, size_t n,
+		 struct probe_links **ret);
+struct probe_links *probe_links_free(struct probe_links *l);
+DEFINE_CLEANUP(struct probe_links *, probe_links_free)
+
+/* --- files and mappings ------------------------------------------------------------------------- */
+
+/* The slot of a file, a new one if it has none. -ENOSPC: no slots left. */
+int probe_file_slot(struct probe *p, uint64_t dev, uint64_t inode, uint16_t *ret);
+
+/* Makes a file's unwind table known to the kernel side. -ENOSPC: no room for the rows. */
+int probe_publish_table(struct probe *p, uint16_t slot, const struct unwind_table *table);
+
+/* Says how frames in a file without a table are left. */
+int probe_set_unwind_mode(struct probe *p, uint16_t slot, enum unwind_mode mode);
+
+struct probe_mapping {
+	uint64_t start;
+	uint64_t end;
+	uint64_t offset; /* in the file, bytes */
+	uint16_t slot;
+};
+
+/*
+ * Replaces what the kernel side knows of a target's executable mappings (ascending; at most
+ * ABI_MAX_MAPPINGS are published, the rest is looked up in the kernel where it can).
+ */
+int probe_publish_mappings(struct probe *p, uint32_t target, const struct probe_mapping *mappings,
+			   size_t n);
+
+/* --- reading ------------------------------------------------------------------------------------ */
+
+/* Each site once, in no order; O(sites). Stops at the first negative result and returns it. */
+typedef int (*probe_site_fn)(uint64_t stack, const struct site_totals *totals, void *userdata);
+int probe_read_sites(struct probe *p, probe_site_fn callback, void *userdata);
+
+/* -ENOENT. *ret is filled up to ret->n frames. */
+int probe_read_stack(struct probe *p, uint64_t key, struct stack *ret);
+
+int probe_read_counters(struct probe *p, uint32_t target, struct target_counters *ret);
+
+/* Each outstanding block; O(blocks). Blocks that come or go meanwhile may be missed. */
+typedef int (*probe_block_fn)(const struct block_key *key, const struct block *block,
+			      void *userdata);
+int probe_read_blocks(struct probe *p, probe_block_fn callback, void *userdata);
+
+/*
+ * Forgets a target that is gone: its site entries and counters at once, its blocks by
+ * probe_purge_step(), which returns 1 as long as there is more to do.
+ */
+int probe_purge_start(struct probe *p, uint32_t target);
+int probe_purge_step(struct probe *p);
+
+/* --- notes -------------------------------------------------------------------------------------- */
+
+typedef void (*probe_note_fn)(const struct note *note, void *userdata);
+
+/* One listener. */
+int probe_listen(struct probe *p, probe_note_fn callback, void *userdata);
+/* Readable when there are notes. */
+int probe_notes_fd(const struct probe *p);
+/* Calls the listener for each waiting note. Number of notes, or a negative errno. */
+int probe_read_notes(struct probe *p);
+
+#endif

@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Self-tests: whether a kind of link works is found by using it, never by a version number.
+ *
+ * The function below is probed in this very process and called from its thread, from a second
+ * thread and from a forked child. A usable kind sees exactly the calls of this process.
+ */
+#include <errno.h>
+#include <pthread.h>
+#include <string.h>
+#include <sys/wait.h>
+
+#include <bpf/libbpf.h>
+
+#include "base/log.h"
+#include "probe/object.h"
+#include "target/procfs.h"
+
+#define CALLS_HERE 7
+#define CALLS_IN_THREAD 5
+#define CALLS_IN_CHILD 3
+
+/* Begins with an instruction that the kernel emulates; never inlined, never merged. */
+__attribute__((noinline, naked)) static void selftest_function(void)
+{
+	__asm__ volatile("nop\n\tret");
+}
+
+static void call(unsigned int times)
+{
+	for (unsigned int i = 0; i < times; i++)
+		selftest_function();
+}
+
+static void *call_in_thread(void *userdata)
+{
+	(void)userdata;
+	call(CALLS_IN_THREAD);
+	return NULL;
+}
+
+static int call_everywhere(void)
+{
+	pthread_t thread;
+	int status, r;
+	pid_t child;
+
+	call(CALLS_HERE);
+	r = pthread_create(&thread, NULL, call_in_thread, NULL);
+	if (r != 0)
+		return -r;
+	pthread_join(thread, NULL);
+	child = fork();
+	if (child < 0)
+		return -errno;
+	if (child == 0) {
+		call(CALLS_IN_CHILD);
+		_exit(0);
+	}
+	while (waitpid(child, &status, 0) < 0)
+		if (errno != EINTR)
+			return -errno;
+	return 0;
+}
+
+/* Where in its file a function of this program lies. */
+static int own_offset(const void *function, uint64_t *ret)
+{
+	uint64_t address = (uintptr_t)function;
+	struct mapping *mappings = NULL;
+	size_t n = 0;
+	int r;
+
+	r = procfs_exec_mappings("/proc", getpid(), &mappings, &n);
+	if (r < 0)
+		return r;
+	r = -ENOENT;
+	for (size_t i = 0; i < n; i++) {
+		if (address < mappings[i].start || address >= mappings[i].end)
+			continue;
+		*ret = address - mappings[i].start + mappings[i].offset;
+		r = 0;
+	}
+	mappings_free(mappings, n);
+	return r;
+}
+
+static int load_selftest(enum probe_links_kind kind, struct seep_bpf **ret)
+{
+	struct bpf_program *prog;
+	struct seep_bpf *skel;
+	int r;
+
+	skel = seep_bpf__open();
+	if (!skel)
+		return -errno;
+	bpf_object__for_each_program(prog, skel->obj)
+		bpf_program__set_autoload(prog, prog == skel->progs.selftest);
+	if (kind == PROBE_LINKS_MULTI)
+		bpf_program__set_expected_attach_type(skel->progs.selftest,
+						      (enum bpf_attach_type)ATTACH_UPROBE_MULTI);
+	skel->bss->selftest_tgid = (uint32_t)getpid();
+	r = seep_bpf__load(skel);
+	if (r < 0) {
+		seep_bpf__destroy(skel);
+		return r;
+	}
+	*ret = skel;
+	return 0;
+}
+
+int selftest_links(enum probe_links_kind kind)
+{
+	struct seep_bpf *skel = NULL;
+	uint64_t offset = 0;
+	int r, fd;
+
+	r = own_offset(selftest_function, &offset);
+	if (r < 0)
+		return r;
+	r = load_selftest(kind, &skel);
+	if (r < 0)
+		return r;
+	fd = bpf_program__fd(skel->progs.selftest);
+	if (kind == PROBE_LINKS_MULTI)
+		fd = link_create_multi(fd, "/proc/self/exe", (unsigned long[]){ offset }, NULL, 1,
+				       false, getpid());
+	else
+		fd = link_create_perf(fd, "/proc/self/exe", offset, false, getpid());
+	if (fd < 0) {
+		seep_bpf__destroy(skel);
+		return fd;
+	}
+	r = call_everywhere();
+	if (r == 0 && (skel->bss->selftest_hits != CALLS_HERE + CALLS_IN_THREAD ||
+		       skel->bss->selftest_wrong_hits != 0)) {
+		log_debug("%s links saw %llu of %d calls and %llu of other processes",
+			  probe_links_name(kind), (unsigned long long)skel->bss->selftest_hits,
+			  CALLS_HERE + CALLS_IN_THREAD,
+			  (unsigned long long)skel->bss->selftest_wrong_hits);
+		r = -EOPNOTSUPP;
+	}
+	close_fd(fd);
+	seep_bpf__destroy(skel);
+	return r;
+}
