@@ -52,7 +52,7 @@ WERROR ?=
 CPPFLAGS += -D_GNU_SOURCE -Isrc -I$(B)/gen -DSEEP_VERSION='"$(VERSION)"'
 CFLAGS ?= -O2 -g
 LIB_CFLAGS = $(shell pkg-config --cflags $(LIBS))
-LIB_LDFLAGS = $(shell pkg-config --libs $(LIBS)) -liberty
+LIB_LDFLAGS = $(shell pkg-config --libs $(LIBS)) -liberty -lm
 ALL_CFLAGS = -std=gnu11 $(WARN) $(WERROR) -fno-omit-frame-pointer $(CPPFLAGS) $(LIB_CFLAGS) $(CFLAGS)
 DEP = -MMD -MP
 

@@ -35,7 +35,7 @@ enum hook_kind {
 	HOOK_FREE,	     /* (block, ...): free, cfree, free_sized, free_aligned_sized */
 };
 
-/* Why something was not seen. One counter each per target; names in probe/coverage.c. */
+/* Why something was not seen. One counter each per target; names in target/target.c. */
 enum loss_reason {
 	LOSS_LIVE_FULL,		/* no room for the block: it was not taken */
 	LOSS_SITES_FULL,	/* no room for a new site: the block was not taken */
@@ -195,7 +195,7 @@ enum note_type {
 #define NOTE_PATH_BYTES 512
 #define NOTE_PATH_NAME 128 /* longest component that is kept whole */
 
-#define NOTE_HEAD_BYTES 24 /* all that notes other than NOTE_FILE carry */
+#define NOTE_HEAD_BYTES 40 /* all that notes other than NOTE_FILE carry */
 
 struct note {
 	__u32 type;
@@ -203,6 +203,7 @@ struct note {
 	__u32 other;
 	__u32 tgid;
 	__u64 time_ns;
+	char comm[16]; /* of the process that the note is about */
 	/* NOTE_FILE only. Names of the path from the last to the first, each with its final NUL. */
 	__u64 dev;
 	__u64 inode;
@@ -221,6 +222,6 @@ _Static_assert(sizeof(struct mapping_set) == 8 + 24 * ABI_MAX_MAPPINGS, "abi");
 _Static_assert(sizeof(struct file_key) == 16, "abi");
 _Static_assert(sizeof(struct file_entry) == 24, "abi");
 _Static_assert(sizeof(struct unwind_row) == 8, "abi");
-_Static_assert(sizeof(struct note) == 48 + NOTE_PATH_BYTES + NOTE_PATH_NAME, "abi");
+_Static_assert(sizeof(struct note) == 64 + NOTE_PATH_BYTES + NOTE_PATH_NAME, "abi");
 
 #endif

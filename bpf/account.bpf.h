@@ -48,13 +48,17 @@ static __always_inline void count_failure(__u32 target)
 		__sync_fetch_and_add(&c->failed_allocations, 1);
 }
 
-/* A note about a target's life: the head of struct note is all that it needs. */
-static __always_inline void note_life(enum note_type type, __u32 target, __u32 other, __u32 tgid)
+/*
+ * A note about a target's life: the head of struct note is all that it needs. A lost one is counted
+ * for @blame, a target that user space knows.
+ */
+static __always_inline void note_life(enum note_type type, __u32 target, __u32 other, __u32 tgid,
+				      __u32 blame)
 {
 	struct note *n = bpf_ringbuf_reserve(&notes, NOTE_HEAD_BYTES, 0);
 
 	if (!n) {
-		lose(target, LOSS_NOTE);
+		lose(blame, LOSS_NOTE);
 		return;
 	}
 	n->type = type;
@@ -62,6 +66,8 @@ static __always_inline void note_life(enum note_type type, __u32 target, __u32 o
 	n->other = other;
 	n->tgid = tgid;
 	n->time_ns = bpf_ktime_get_ns();
+	/* In a fork it is the parent's, which the child starts with. */
+	bpf_get_current_comm(n->comm, sizeof(n->comm));
 	bpf_ringbuf_submit(n, 0);
 }
 

@@ -52,7 +52,7 @@ static __always_inline void life_fork(struct task_struct *parent, struct task_st
 		return;
 	id = add_target(tgid, p->flags & ~TARGET_SHARES_MEMORY, p->id, p->id);
 	if (id)
-		note_life(NOTE_FORK, id, p->id, tgid);
+		note_life(NOTE_FORK, id, p->id, tgid, p->id);
 }
 
 static __always_inline void life_exec(struct task_struct *task, __u32 old_pid)
@@ -74,11 +74,11 @@ static __always_inline void life_exec(struct task_struct *task, __u32 old_pid)
 	if (old.flags & TARGET_SHARES_MEMORY) {
 		fresh = add_target(tgid, old.flags & ~TARGET_SHARES_MEMORY, old.id, old.id);
 		if (fresh)
-			note_life(NOTE_FORK, fresh, old.id, tgid);
+			note_life(NOTE_FORK, fresh, old.id, tgid, old.id);
 	} else {
 		fresh = add_target(tgid, old.flags, old.parent, old.id);
 		if (fresh)
-			note_life(NOTE_EXEC, fresh, old.id, tgid);
+			note_life(NOTE_EXEC, fresh, old.id, tgid, fresh);
 	}
 	if (!fresh)
 		bpf_map_delete_elem(&targets, &tgid);
@@ -98,7 +98,7 @@ static __always_inline void life_exit(struct task_struct *task)
 	gone = *entry;
 	bpf_map_delete_elem(&targets, &tgid);
 	if (!(gone.flags & TARGET_SHARES_MEMORY))
-		note_life(NOTE_EXIT, gone.id, gone.parent, tgid);
+		note_life(NOTE_EXIT, gone.id, gone.parent, tgid, gone.id);
 }
 
 #endif

@@ -107,6 +107,7 @@ static __always_inline __u32 add_file(struct file *file, const struct file_key *
 	n->other = slot;
 	n->tgid = bpf_get_current_pid_tgid() >> 32;
 	n->time_ns = bpf_ktime_get_ns();
+	bpf_get_current_comm(n->comm, sizeof(n->comm));
 	n->dev = key->dev;
 	n->inode = key->inode;
 	n->padding = 0;

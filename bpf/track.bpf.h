@@ -218,10 +218,16 @@ static __always_inline void track_end(struct pt_regs *ctx)
 {
 	__u64 id = bpf_get_current_pid_tgid(), address;
 	struct thread *t = bpf_map_lookup_elem(&threads, &id);
+	struct target_entry *target;
+	__u32 tgid = id >> 32;
 
 	if (!t || !t->sp || PT_REGS_SP(ctx) != t->sp + 8)
 		return;
 	t->sp = 0;
+	/* Untracked since the call began: its entries may have been removed already. */
+	target = bpf_map_lookup_elem(&targets, &tgid);
+	if (!target || target->id != t->target)
+		return;
 	address = read_result(t, ctx);
 	/* realloc(p, 0) frees p and returns NULL; any other NULL leaves p as it was. */
 	if (!address && !(is_realloc(t) && !t->size && t->old_address)) {

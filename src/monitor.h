@@ -31,6 +31,7 @@ struct monitor_options {
 	uint32_t max_frames;	 /* per stack, 1..127; 0: 48 */
 	uint32_t max_targets;	 /* 0: 500 */
 	uint32_t ring_bytes;	 /* of the note ring buffer, a power of two of pages; 0: 256 KiB */
+	bool keep_exited;	 /* targets that exited stay, with their sites, until the end */
 	const char *force_links; /* "multi" or "perf": skip the self-test's choice, for tests */
 };
 
@@ -54,6 +55,25 @@ DEFINE_CLEANUP(struct monitor *, monitor_free)
  */
 int monitor_track(struct monitor *m, struct selector *selector, bool follow_forks,
 		  struct target ***ret_targets, size_t *ret_n);
+
+/*
+ * For seepctl run, which sets its probes before the command is executed. Files that the command
+ * will map are announced, so that their tables and hooks are ready before its first instruction:
+ * monitor_add_file() takes over @fd (and reads it later); the file counts as it is mapped by
+ * anyone. monitor_is_busy() says whether announced files are still being read.
+ */
+int monitor_add_file(struct monitor *m, const char *path, int fd, uint16_t *ret_slot);
+bool monitor_is_busy(const struct monitor *m);
+bool monitor_is_allocator(const struct monitor *m, uint16_t slot);
+
+/*
+ * Sets probes on an announced allocator file: in every process that maps it (@pid 0), which only
+ * suits a file that nobody else maps, or in one process and the images that it executes.
+ */
+int monitor_probe_file(struct monitor *m, uint16_t slot, pid_t pid);
+
+/* Makes a process a target whose probes are set by monitor_probe_file(), forks included. */
+int monitor_adopt(struct monitor *m, pid_t pid, struct target **ret);
 
 /* Ends what @text (a selector as it was tracked, or a target's id) started. -ENOENT. */
 int monitor_untrack(struct monitor *m, const char *text);

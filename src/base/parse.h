@@ -18,13 +18,20 @@ int parse_u64_range(const char *text, uint64_t min, uint64_t max, uint64_t *ret)
 /* A process id: 1 .. 4194304 (PID_MAX_LIMIT of the kernel). */
 int parse_pid(const char *text, pid_t *ret);
 
-/* Bytes: "512", "64K", "64KiB", "3M", "2GiB" (binary multiples; fractions are refused). */
+/* Bytes: "512", "512B", "64K", "64KiB", "3M", "2GiB", "1T" (binary multiples; no fractions). */
 int parse_size(const char *text, uint64_t *ret_bytes);
 
 /*
  * A duration in nanoseconds: a number (decimals allowed) with ns, us, ms, s, m (or min), h or d,
- * several in sequence ("1h30m"). A bare number is refused, its unit would be a guess; "0" is fine.
+ * several in sequence, the greatest unit first ("1h30m"). A bare number is refused, its unit would
+ * be a guess ("0" is fine), and so is a fraction that is no whole number of nanoseconds.
  */
 int parse_duration(const char *text, uint64_t *ret_ns);
+
+/*
+ * For text with several numbers: reads the digits of @base (10, or 16 without prefix) at *p and
+ * moves *p past them. *p stays where it was on failure.
+ */
+int parse_digits(const char **p, unsigned base, uint64_t *ret);
 
 #endif

@@ -4,6 +4,15 @@
  *
  * A site's line (function, file, module) is that of its innermost frame that is not allocator
  * plumbing (operator new, std::allocator, g_malloc, xmalloc, strdup, ...: heap/plumbing.c).
+ *
+ * What is summed up under one entry:
+ *	stack	  the frames, in each target apart
+ *	line	  file and line; without them as by function
+ *	function  module and function; without a name module and offset
+ *	file	  the source file; without one the module
+ *	module	  the module's path
+ * Sites without frames (not read yet) stay apart by stack, line and function, and share one entry
+ * without frames by file and module.
  * Pure.
  */
 #ifndef SEEP_HEAP_GROUP_H
@@ -26,7 +35,7 @@ enum group_by {
 };
 
 enum group_sort {
-	GROUP_SORT_GROWTH,    /* bytes per hour; in a difference, as GROUP_SORT_LIVE */
+	GROUP_SORT_GROWTH,    /* bytes per hour, unknown ones last and by their live bytes */
 	GROUP_SORT_LIVE,      /* totals_change_bytes(): signed, so that a difference sorts right */
 	GROUP_SORT_COUNT,     /* totals_change_count() */
 	GROUP_SORT_ALLOCATED, /* allocated bytes */
@@ -42,32 +51,43 @@ const char *group_sort_name(enum group_sort sort);
 struct named_site {
 	uint32_t target;
 	uint64_t stack;
-	struct totals totals;	       /* for a difference: what was allocated and freed between */
-	uint64_t oldest_ns;	       /* 0: unknown */
+	struct totals totals; /* for a difference: what was allocated and freed between */
+	uint64_t oldest_ns;   /* 0: unknown */
 	uint8_t stack_status;
 	struct slope_estimate growth;
-	const struct frame *const *frames; /* innermost first, inlined frames spread out; borrowed */
+	const struct frame *const
+		*frames; /* innermost first, inlined frames spread out; borrowed */
 	size_t n_frames;
 };
 
 struct group {
-	uint32_t target;     /* 0 when sites of several targets were summed */
-	uint64_t site_id;    /* see group_site_id() */
-	uint64_t leak_id;    /* by stack only, else 0 */
+	uint32_t target;  /* 0 when sites of several targets were summed */
+	uint64_t site_id; /* by stack group_site_id(), else a hash of what was grouped by */
+	uint64_t leak_id; /* by stack only, else 0 */
 	struct totals totals;
-	uint64_t oldest_ns;
-	uint8_t stack_status; /* the first site's */
+	uint64_t oldest_ns;   /* of the sites whose oldest block is known; 0: of none */
+	uint8_t stack_status; /* the largest site's */
 	size_t n_sites;
-	struct slope_estimate growth;	   /* sums of slopes; errors add in squares */
-	const struct frame *const *frames; /* one for all groupings but by stack; borrowed */
+	struct slope_estimate growth; /* sums of the valid slopes; errors add in squares */
+	/*
+	 * The largest site's, by what is sorted for; by stack all, else the one that it is blamed
+	 * on. None when the site has none. Borrowed.
+	 */
+	const struct frame *const *frames;
 	size_t n_frames;
 };
 
 struct group_options {
 	enum group_by by;
 	enum group_sort sort;
-	size_t limit;		      /* 0: no limit */
-	const char *const *include;   /* glob(7) on function, file and module of any frame */
+	size_t limit; /* 0: no limit */
+	/*
+	 * glob(7) patterns on function, file and module, the latter two with and without folders.
+	 * A site is kept if any include (or there is none) matches any of its frames, and dropped
+	 * if any exclude matches the frame that it is blamed on: a pattern for a library hides what
+	 * the library leaks, not what a caller leaks through it.
+	 */
+	const char *const *include;
 	size_t n_include;
 	const char *const *exclude;
 	size_t n_exclude;
@@ -95,7 +115,9 @@ bool frame_is_plumbing(const struct frame *f);
 /*
  * site_id: 64-bit hash of the function names and module base names of the frames; survives a
  * rebuild. leak_id: hash of (build-id, offset) of the frames; equal on all hosts with the same
- * binaries. A frame without name or build-id contributes module base name and offset.
+ * binaries. A frame without name or build-id contributes module base name and offset; inlined
+ * frames contribute nothing, so that ids are the same with and without debug information. The hash
+ * is described in heap/ids.h.
  */
 uint64_t group_site_id(const struct frame *const *frames, size_t n);
 uint64_t group_leak_id(const struct frame *const *frames, size_t n);

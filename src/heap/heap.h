@@ -55,8 +55,9 @@ struct heap *heap_free(struct heap *h);
 DEFINE_CLEANUP(struct heap *, heap_free)
 
 /*
- * Takes a site's totals at a tick. Makes the site if it is new: 1, else 0, or -ENOMEM. *ret is
- * borrowed until the target is removed.
+ * Takes a site's totals at a tick. Makes the site if it is new: 1, else 0, or -ENOMEM; -EINVAL for
+ * target 0, -EEXIST for a stack that is another target's. *ret, if wanted, is borrowed until the
+ * target is removed.
  */
 int heap_update(struct heap *h, uint32_t target, uint64_t stack, const struct totals *totals,
 		uint64_t now_ns, struct site **ret);
@@ -66,7 +67,10 @@ int heap_set_frames(struct site *s, const uint64_t *frames, uint16_t n, uint8_t 
 
 struct site *heap_find(const struct heap *h, uint64_t stack);
 
-/* All sites of a target (0: of all targets), in no order. The caller frees the array only. */
+/*
+ * All sites of a target (0: of all targets), in no order. The caller frees the array only, also one
+ * without sites. -ENOMEM.
+ */
 int heap_list(const struct heap *h, uint32_t target, struct site ***ret, size_t *ret_n);
 
 /* Sums over a target's sites (0: over all). */
@@ -75,7 +79,7 @@ size_t heap_count(const struct heap *h, uint32_t target);
 
 /* A target's live bytes over time; NULL before its first tick. */
 const struct slope *heap_target_slope(const struct heap *h, uint32_t target);
-/* Call once per target and tick, after its sites. */
+/* Call once per target and tick, after its sites. -ENOMEM; -EINVAL for target 0. */
 int heap_target_tick(struct heap *h, uint32_t target, uint64_t now_ns);
 
 void heap_remove_target(struct heap *h, uint32_t target);

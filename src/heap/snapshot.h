@@ -20,14 +20,14 @@ struct snapshot_site {
 	struct totals totals;
 	uint16_t n_frames;
 	uint8_t stack_status;
-	uint64_t *frames; /* owned by the snapshot */
+	uint64_t *frames; /* owned by the snapshot; NULL if they were not known */
 };
 
 struct snapshot {
 	char *name; /* owned */
 	struct timespec wall;
-	uint64_t time_ns; /* monotonic */
-	uint32_t target;  /* 0: all targets */
+	uint64_t time_ns;	     /* monotonic */
+	uint32_t target;	     /* 0: all targets */
 	struct snapshot_site *sites; /* ascending by stack */
 	size_t n;
 };
@@ -35,6 +35,7 @@ struct snapshot {
 /* 1..64 of [A-Za-z0-9._-], not starting with '.' or '-'. */
 int snapshot_check_name(const char *name); /* 0 or -EINVAL */
 
+/* -EINVAL for a bad name, -ENOMEM. */
 int snapshot_take(const struct heap *h, uint32_t target, const char *name, struct timespec wall,
 		  uint64_t now_ns, struct snapshot **ret);
 struct snapshot *snapshot_free(struct snapshot *s);
@@ -43,7 +44,9 @@ DEFINE_CLEANUP(struct snapshot *, snapshot_free)
 /*
  * What changed from @from to @to, one entry per stack that is in either and whose totals differ.
  * A stack that is only in @from belongs to a target that is gone: its live blocks count as freed.
- * Frames are borrowed from the snapshots. Ascending by stack. Caller frees the array.
+ * Of a snapshot of all targets and one of a single target only that target is compared; two single
+ * ones must be of the same (-EINVAL). Frames are borrowed from the snapshots. Ascending by stack.
+ * Caller frees the array.
  */
 struct snapshot_change {
 	uint64_t stack;

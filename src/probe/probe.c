@@ -90,31 +90,42 @@ struct probe *probe_free(struct probe *p)
 	return NULL;
 }
 
-int probe_arm(struct probe *p, pid_t tgid, uint32_t flags, uint32_t parent, uint32_t *ret_id)
+int probe_new_target(struct probe *p, uint32_t *ret_id)
 {
-	struct target_entry entry = { .flags = flags, .parent = parent };
 	struct target_counters none = { 0 };
-	uint32_t key = (uint32_t)tgid;
+	uint32_t id;
 	int r;
 
 	/* The kernel side takes numbers from the same counter. */
-	entry.id = __atomic_fetch_add(&p->skel->data->next_target_id, 1, __ATOMIC_RELAXED);
-	r = bpf_map_update_elem(bpf_map__fd(p->skel->maps.counters), &entry.id, &none, BPF_ANY);
+	id = __atomic_fetch_add(&p->skel->data->next_target_id, 1, __ATOMIC_RELAXED);
+	r = bpf_map_update_elem(bpf_map__fd(p->skel->maps.counters), &id, &none, BPF_ANY);
 	if (r < 0)
 		return r == -E2BIG ? -ENOSPC : r;
-	r = bpf_map_update_elem(bpf_map__fd(p->skel->maps.targets), &key, &entry, BPF_NOEXIST);
-	if (r < 0) {
-		bpf_map_delete_elem(bpf_map__fd(p->skel->maps.counters), &entry.id);
-		return r == -E2BIG ? -ENOSPC : r;
-	}
-	*ret_id = entry.id;
+	*ret_id = id;
 	return 0;
 }
 
-int probe_disarm(struct probe *p, pid_t tgid)
+int probe_arm(struct probe *p, pid_t tgid, uint32_t id, uint32_t flags, uint32_t parent)
 {
+	struct target_entry entry = { .id = id, .flags = flags, .parent = parent };
 	uint32_t key = (uint32_t)tgid;
+	int r;
 
+	r = bpf_map_update_elem(bpf_map__fd(p->skel->maps.targets), &key, &entry, BPF_NOEXIST);
+	return r == -E2BIG ? -ENOSPC : r;
+}
+
+int probe_disarm(struct probe *p, pid_t tgid, uint32_t id)
+{
+	struct target_entry entry;
+	uint32_t key = (uint32_t)tgid;
+	int r;
+
+	r = probe_get_target(p, tgid, &entry);
+	if (r < 0)
+		return r;
+	if (entry.id != id)
+		return -ENOENT;
 	return bpf_map_delete_elem(bpf_map__fd(p->skel->maps.targets), &key);
 }
 
@@ -140,6 +151,21 @@ int probe_each_target(struct probe *p,
 			continue;
 		r = callback((pid_t)key, &entry, userdata);
 		if (r != 0)
+			return r;
+	}
+	return 0;
+}
+
+int probe_each_id(struct probe *p, int (*callback)(uint32_t id, void *), void *userdata)
+{
+	int fd = bpf_map__fd(p->skel->maps.counters), r;
+	uint32_t id, *previous = NULL, next;
+
+	while (bpf_map_get_next_key(fd, previous, &next) == 0) {
+		id = next;
+		previous = &id;
+		r = callback(id, userdata);
+		if (r < 0)
 			return r;
 	}
 	return 0;

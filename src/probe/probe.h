@@ -56,14 +56,20 @@ const struct probe_features *probe_get_features(const struct probe *p);
 
 /* --- targets ----------------------------------------------------------------------------------- */
 
-/*
- * Arms the probes for a process under a new id. Blocks are counted from here on.
- * -ENOSPC: no room.
- */
-int probe_arm(struct probe *p, pid_t tgid, uint32_t flags, uint32_t parent, uint32_t *ret_id);
+/* A new id, with counters of its own; nothing is counted until it is armed. -ENOSPC. */
+int probe_new_target(struct probe *p, uint32_t *ret_id);
 
-/* The process is no longer a target; its blocks stay until probe_purge_start(). -ENOENT. */
-int probe_disarm(struct probe *p, pid_t tgid);
+/*
+ * Arms the probes for a process: blocks are counted from here on.
+ * -EEXIST: it is armed already; -ENOSPC: no room.
+ */
+int probe_arm(struct probe *p, pid_t tgid, uint32_t id, uint32_t flags, uint32_t parent);
+
+/*
+ * The process is no longer a target; its blocks stay until probe_purge_start(). -ENOENT: it is not
+ * armed under this id (any more).
+ */
+int probe_disarm(struct probe *p, pid_t tgid, uint32_t id);
 
 int probe_get_target(struct probe *p, pid_t tgid, struct target_entry *ret);
 
@@ -127,6 +133,12 @@ int probe_read_sites(struct probe *p, probe_site_fn callback, void *userdata);
 int probe_read_stack(struct probe *p, uint64_t key, struct stack *ret);
 
 int probe_read_counters(struct probe *p, uint32_t target, struct target_counters *ret);
+
+/*
+ * Each id that has counters, armed or not: those that user space never heard of are found so.
+ * Stops at the first negative result and returns it.
+ */
+int probe_each_id(struct probe *p, int (*callback)(uint32_t id, void *), void *userdata);
 
 /* Each outstanding block; O(blocks). Blocks that come or go meanwhile may be missed. */
 typedef int (*probe_block_fn)(const struct block_key *key, const struct block *block,

@@ -54,9 +54,9 @@ int symbolizer_resolve(struct symbolizer *s, const uint64_t *frames, size_t n,
 
 /* A function to look for in a file, by its symbol. */
 struct hook_point {
-	uint64_t symbol_offset; /* in the file: where the function starts */
-	uint64_t probe_offset;	/* in the file: where the probe goes (elf/placement.h) */
-	uint32_t name;		/* index into the names that were asked for */
+	uint64_t symbol_offset;	 /* in the file: where the function starts */
+	uint64_t probe_offset;	 /* in the file: where the probe goes (elf/placement.h) */
+	uint32_t name;		 /* index into the names that were asked for */
 	uint8_t instruction[16]; /* bytes at probe_offset, zero padded */
 };
 

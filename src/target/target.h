@@ -18,7 +18,7 @@
 enum target_state {
 	TARGET_ATTACHING, /* files are being read, probes set */
 	TARGET_TRACED,
-	TARGET_FAILED,	  /* could not be traced: error says why */
+	TARGET_FAILED, /* could not be traced: error says why */
 	TARGET_EXITED,
 };
 
@@ -35,7 +35,7 @@ struct coverage {
 	uint64_t failed_allocations;	  /* calls that returned no block */
 	uint64_t lost[LOSS_REASONS];
 	uint64_t truncated_stacks[STACK_STATUSES]; /* blocks allocated under such stacks */
-	bool from_start; /* no block predates the attach */
+	bool from_start;			   /* no block predates the attach */
 };
 
 struct target {
@@ -44,9 +44,10 @@ struct target {
 	uint32_t parent; /* key of the target that forked it; 0: none */
 	pid_t pid;
 	uint64_t start_ticks;
-	struct timespec started; /* wall clock, from start_ticks and boot time */
+	struct timespec started; /* wall clock, from start_ticks and boot time; 0: unknown */
+	/* For people: printable UTF-8. Files are opened and selectors compared by the raw names. */
 	char comm[16];
-	char *exe;
+	char *exe; /* NULL: unknown */
 	char *cmdline;
 	char *unit;	 /* NULL: none */
 	char *cgroup;	 /* NULL: unknown */
@@ -56,17 +57,20 @@ struct target {
 	size_t n_allocators;
 	enum target_mode mode;
 	enum target_state state;
-	char *error;		 /* why, when TARGET_FAILED */
-	uint64_t attached_ns;	 /* monotonic */
-	uint64_t rss_bytes;	 /* 0: unknown */
-	uint64_t limit_bytes;	 /* 0: unknown */
+	char *error;	      /* why, when TARGET_FAILED */
+	uint64_t attached_ns; /* monotonic */
+	uint64_t rss_bytes;   /* 0: unknown */
+	uint64_t limit_bytes; /* 0: unknown */
 	struct coverage coverage;
 };
 
 struct target *target_free(struct target *t);
 DEFINE_CLEANUP(struct target *, target_free)
 
-/* Reads comm, exe, command line, cgroup, names, uid and start time. -ESRCH when gone. */
+/*
+ * Reads comm, exe, command line, cgroup, names, uid and start time of t->pid, again after an exec.
+ * -ESRCH when gone (or its pid in use anew); @t is then unchanged.
+ */
 int target_describe(struct target *t, const char *proc);
 
 /* Reads what moves: RSS and limit. A process that is gone keeps its last figures. */
@@ -75,7 +79,8 @@ void target_refresh(struct target *t, const char *proc, const char *cgroup_root)
 /* The words of API and CLI. */
 const char *target_state_name(enum target_state state);
 const char *target_mode_name(enum target_mode mode);
-const char *loss_reason_name(enum loss_reason reason);   /* "live_full", "missed_free", ... */
-const char *stack_status_name(enum stack_status status); /* "complete", "depth", "no_mapping", ... */
+const char *loss_reason_name(enum loss_reason reason); /* "live_full", "missed_free", ... */
+const char *
+stack_status_name(enum stack_status status); /* "complete", "depth", "no_mapping", ... */
 
 #endif

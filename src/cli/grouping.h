@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The options by which sites are summed up, sorted and left out: the same for sites and diff, and
+ * for every other verb that lists sites.
+ */
+#ifndef SEEP_CLI_GROUPING_H
+#define SEEP_CLI_GROUPING_H
+
+#include "cli/api.h"
+#include "cli/options.h"
+
+#define GROUPING_LIMIT_DEFAULT 20
+#define GROUPING_LIMIT_MAX     1000
+
+struct grouping {
+	const char *by;	  /* word of group_by_parse() */
+	const char *sort; /* word of group_sort_parse() */
+	uint64_t limit;
+	struct option_list include;
+	struct option_list exclude;
+};
+
+#define GROUPING_DEFAULTS                                                      \
+	{                                                                      \
+		.by = "stack", .sort = "live", .limit = GROUPING_LIMIT_DEFAULT \
+	}
+
+/* End with NULL. */
+extern const char *const grouping_by_words[];
+extern const char *const grouping_sort_words[];
+
+/* Rows of a table of struct cli_option; @type has a struct grouping called @member. */
+#define GROUPING_OPTIONS(type, member)                                                           \
+	{ "by",                                                                                  \
+	  'b',                                                                                   \
+	  OPTION_CHOICE,                                                                         \
+	  offsetof(type, member.by),                                                             \
+	  NULL,                                                                                  \
+	  grouping_by_words,                                                                     \
+	  0,                                                                                     \
+	  0,                                                                                     \
+	  "sum up by this (default: stack)" },                                                   \
+		{ "sort",                                                                        \
+		  'S',                                                                           \
+		  OPTION_CHOICE,                                                                 \
+		  offsetof(type, member.sort),                                                   \
+		  NULL,                                                                          \
+		  grouping_sort_words,                                                           \
+		  0,                                                                             \
+		  0,                                                                             \
+		  "largest first by this (default: live)" },                                     \
+		{ "limit",                                                                       \
+		  'n',                                                                           \
+		  OPTION_NUMBER,                                                                 \
+		  offsetof(type, member.limit),                                                  \
+		  "N",                                                                           \
+		  NULL,                                                                          \
+		  1,                                                                             \
+		  GROUPING_LIMIT_MAX,                                                            \
+		  "show this many, 1 to 1000 (default: 20)" },                                   \
+		{ "include",                                                                     \
+		  'i',                                                                           \
+		  OPTION_LIST,                                                                   \
+		  offsetof(type, member.include),                                                \
+		  "GLOB",                                                                        \
+		  NULL,                                                                          \
+		  0,                                                                             \
+		  0,                                                                             \
+		  "only where a frame's function, file or module matches" },                     \
+	{                                                                                        \
+		"exclude", 'x', OPTION_LIST, offsetof(type, member.exclude), "GLOB", NULL, 0, 0, \
+			"not where the blamed frame's function, file or module matches"          \
+	}
+
+/* Adds the parameters of /v1/sites and /v1/diff. */
+void grouping_add_query(const struct grouping *g, struct api_path *path);
+
+#endif

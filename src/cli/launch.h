@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Starting a command so that not one of its allocations is missed, nor one of its children's.
+ *
+ * The probes must be there before the first instruction. A probe can be filtered to one process,
+ * but a child exists only after its fork, when it runs already. So the command gets a mount
+ * namespace of its own, in which the allocator's file is covered by a private copy: that copy is
+ * mapped by the command and its descendants only, and can be probed for everyone who maps it. Where
+ * mounting is not permitted, the command itself is probed, and its children as soon as they are
+ * noticed.
+ */
+#ifndef SEEP_CLI_LAUNCH_H
+#define SEEP_CLI_LAUNCH_H
+
+#include <signal.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+
+#include "base/cleanup.h"
+
+/*
+ * The files that a command is going to map, links resolved: its executable (for a script, the
+ * interpreter's) and what the dynamic linker loads for it. *ret ends with NULL; free with
+ * launch_files_free(). -ENOENT, -EACCES, -ENOEXEC as execvp(3).
+ */
+int launch_files(const char *command, char ***ret);
+char **launch_files_free(char **files);
+DEFINE_CLEANUP(char **, launch_files_free)
+
+struct launch {
+	pid_t pid;
+	int control_fd; /* socket to the child until it executes the command; owned */
+	bool is_private; /* allocator files are covered by private copies */
+};
+
+/*
+ * Forks the process that will become the command. It takes the signal mask and the SIGCHLD action
+ * given, covers @private_files (ends with NULL) and waits. On failure nothing is left running.
+ */
+int launch_start(char *const argv[], char *const private_files[], const sigset_t *mask,
+		 const struct sigaction *child_action, struct launch *ret);
+
+/* Lets it execute the command. 0, or the negative errno of execvp(3). */
+int launch_go(struct launch *l);
+
+/* Ends a child that did not execute the command, and closes the socket. */
+void launch_done(struct launch *l);
+
+#endif

@@ -1,0 +1,181 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* seepctl targets, track, untrack: which processes the daemon watches. */
+#include "cli/verbs.h"
+
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "cli/api.h"
+#include "cli/field.h"
+#include "cli/options.h"
+#include "cli/pick.h"
+#include "cli/render.h"
+
+static const struct option_set targets_options = {
+	.verb = "targets",
+	.about = "Lists the processes that are watched. LOST counts what was not seen.",
+	.examples = "  seepctl targets\n"
+		    "  seepctl targets --json | jq -r '.targets[].id'",
+};
+
+int cli_targets(int argc, char **argv, const struct cli_context *parent)
+{
+	_cleanup_(json_decrefp) json_t *answer = NULL;
+	struct cli_context context = *parent;
+	struct render_options o;
+	struct operands operands;
+	json_t *targets;
+	int code;
+
+	if (!options_begin(&targets_options, argc, argv, NULL, &context, &operands, &code))
+		return code;
+	code = api_call(&context, "GET", "/v1/targets", NULL, &answer);
+	if (code != CLI_OK)
+		return code;
+	if (context.json)
+		return cli_print_json(answer);
+
+	render_options_init(&o, &context, stdout);
+	targets = json_object_get(answer, "targets");
+	if (render_targets(stdout, targets, &o) < 0)
+		return cli_no_memory();
+	if (json_array_size(targets) == 0) {
+		if (o.legend)
+			(void)fputs("No process is watched.\n", stdout);
+		render_next(stdout, &o, "seepctl track SELECTOR");
+	} else {
+		render_next(stdout, &o, "seepctl sites %s",
+			    field_text_or(json_array_get(targets, 0), "id", "ID"));
+	}
+	return CLI_OK;
+}
+
+struct track_values {
+	bool follow;
+};
+
+static const struct cli_option track_table[] = {
+	{ "follow", 'f', OPTION_FLAG, offsetof(struct track_values, follow), NULL, NULL, 0, 0,
+	  "watch the children that they fork, too" },
+};
+
+static const struct option_set track_options = {
+	.verb = "track",
+	.operands = "SELECTOR",
+	.about = "Watches the processes that SELECTOR means, without stopping them; all selectors "
+		 "but\n"
+		 "a pid also take the processes that start later.\n"
+		 "\n"
+		 "  4242                 a pid\n"
+		 "  /usr/sbin/nginx      an executable\n"
+		 "  nginx.service        a unit\n"
+		 "  nginx                a command name (comm)\n"
+		 "  FIELD=VALUE          pid=, exe=, comm=, cmd=, unit=, cgroup=, container=;\n"
+		 "                       VALUE may be a glob pattern: cmd='*worker*'",
+	.examples = "  seepctl track nginx.service\n"
+		    "  seepctl track --follow cmd='gunicorn*'",
+	.options = track_table,
+	.n_options = ARRAY_SIZE(track_table),
+	.min_operands = 1,
+	.max_operands = 1,
+};
+
+int cli_track(int argc, char **argv, const struct cli_context *parent)
+{
+	_cleanup_(json_decrefp) json_t *answer = NULL;
+	_cleanup_(json_decrefp) json_t *body = NULL;
+	struct track_values values = { .follow = false };
+	struct cli_context context = *parent;
+	struct render_options o;
+	struct operands operands;
+	json_t *targets;
+	int code;
+
+	if (!options_begin(&track_options, argc, argv, &values, &context, &operands, &code))
+		return code;
+	body = json_pack("{s:s,s:b}", "selector", operands.items[0], "follow", values.follow);
+	if (!body)
+		return options_complain(&track_options, "'%s' is not UTF-8", operands.items[0]);
+	code = api_call(&context, "POST", "/v1/targets", body, &answer);
+	if (code != CLI_OK)
+		return code;
+	if (context.json)
+		return cli_print_json(answer);
+
+	render_options_init(&o, &context, stdout);
+	targets = json_object_get(answer, "targets");
+	if (render_targets(stdout, targets, &o) < 0)
+		return cli_no_memory();
+	if (json_array_size(targets) == 0) {
+		if (!context.quiet)
+			cli_info("no process matches '%s' now; those that start later are watched",
+				 operands.items[0]);
+	} else {
+		render_next(stdout, &o, "seepctl sites %s",
+			    field_text_or(json_array_get(targets, 0), "id", "ID"));
+	}
+	return CLI_OK;
+}
+
+static const struct option_set untrack_options = {
+	.verb = "untrack",
+	.operands = "SELECTOR|ID",
+	.about = "Ends the watch over what was tracked as SELECTOR, or over one target.",
+	.examples = "  seepctl untrack nginx.service\n"
+		    "  seepctl untrack 4242-7",
+	.min_operands = 1,
+	.max_operands = 1,
+};
+
+static int delete_target(const struct cli_context *context, const char *text,
+			 struct http_response **ret)
+{
+	_cleanup_(api_path_done) struct api_path path = { .stream = NULL };
+	const char *target;
+
+	if (api_path_init(&path, "/v1/targets/", text) < 0)
+		return cli_no_memory();
+	target = api_path_text(&path);
+	if (!target)
+		return cli_no_memory();
+	return api_exchange(context, "DELETE", target, NULL, ret);
+}
+
+int cli_untrack(int argc, char **argv, const struct cli_context *parent)
+{
+	_cleanup_(http_response_freep) struct http_response *response = NULL;
+	_cleanup_(json_decrefp) json_t *target = NULL;
+	_cleanup_(json_decrefp) json_t *nothing = NULL;
+	struct cli_context context = *parent;
+	const char *text;
+	struct operands operands;
+	int code;
+
+	if (!options_begin(&untrack_options, argc, argv, NULL, &context, &operands, &code))
+		return code;
+	text = operands.items[0];
+	code = delete_target(&context, text, &response);
+	if (code != CLI_OK)
+		return code;
+	if (response->status == 404) {
+		/* Neither an id nor a selector as it was tracked: perhaps what a target is called. */
+		code = pick_from_daemon(&context, text, &target);
+		if (code != CLI_OK)
+			return code;
+		text = field_text_or(target, "id", text);
+		response = http_response_free(response);
+		code = delete_target(&context, text, &response);
+		if (code != CLI_OK)
+			return code;
+	}
+	if (response->status >= 300)
+		return api_explain(response);
+	if (context.json) {
+		/* The daemon answers without a body; whoever asked for JSON gets an object. */
+		nothing = json_object();
+		return nothing ? cli_print_json(nothing) : cli_no_memory();
+	}
+	if (!context.quiet)
+		cli_info("'%s' is no longer watched", text);
+	return CLI_OK;
+}

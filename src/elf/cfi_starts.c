@@ -1,0 +1,264 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Where functions with call frame information start.
+ *
+ * libdw finds the entry of an address but does not list the addresses. The linker's sorted table
+ * in .eh_frame_hdr does (Linux Standard Base, 10.6.2); without it, the entries are read one by one.
+ */
+#include <dwarf.h>
+#include <limits.h>
+#include <string.h>
+
+#include "elf/cfi.h"
+
+/* Pointer encodings: the low half of the byte is the format, the high half what it is relative to. */
+#define ENCODING_FORMAT	  0x0f
+#define ENCODING_RELATIVE 0xf0
+
+struct starts_builder {
+	struct cfi_starts *starts;
+	size_t capacity;
+};
+
+void cfi_starts_done(struct cfi_starts *starts)
+{
+	free(starts->list);
+	*starts = (struct cfi_starts){ 0 };
+}
+
+static int add_start(struct starts_builder *b, uint64_t start)
+{
+	struct cfi_starts *starts = b->starts;
+
+	if (starts->n >= UNWIND_MAX_ROWS)
+		return -EFBIG;
+	if (starts->n == b->capacity) {
+		size_t capacity = b->capacity ? 2 * b->capacity : 1024;
+		uint64_t *list = reallocarray(starts->list, capacity, sizeof(*list));
+
+		if (!list)
+			return -ENOMEM;
+		starts->list = list;
+		b->capacity = capacity;
+	}
+	starts->list[starts->n++] = start;
+	return 0;
+}
+
+static int compare_starts(const void *a, const void *b)
+{
+	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+static void sort_starts(struct cfi_starts *starts)
+{
+	size_t kept = 0;
+
+	if (starts->n == 0)
+		return;
+	qsort(starts->list, starts->n, sizeof(*starts->list), compare_starts);
+	for (size_t i = 0; i < starts->n; i++) {
+		if (kept == 0 || starts->list[kept - 1] != starts->list[i])
+			starts->list[kept++] = starts->list[i];
+	}
+	starts->n = kept;
+}
+
+static int32_t read_s32(const uint8_t *at)
+{
+	int32_t value;
+
+	memcpy(&value, at, sizeof(value));
+	return value;
+}
+
+/* 0 when there is no such table, or one with other encodings. */
+static int starts_from_table(const struct image *image, struct starts_builder *b)
+{
+	GElf_Phdr p = { 0 };
+	Elf_Data *data = NULL;
+	const uint8_t *bytes;
+	uint32_t count;
+	size_t n = 0;
+	int r;
+
+	if (elf_getphdrnum(image->elf, &n) != 0)
+		return 0;
+	for (size_t i = 0; i < n && !data; i++) {
+		if (gelf_getphdr(image->elf, (int)i, &p) && p.p_type == PT_GNU_EH_FRAME)
+			data = elf_getdata_rawchunk(image->elf, (int64_t)p.p_offset, p.p_filesz,
+						    ELF_T_BYTE);
+	}
+	if (!data || !data->d_buf || data->d_size < 12)
+		return 0;
+	bytes = data->d_buf;
+	if (bytes[0] != 1 || bytes[1] != (DW_EH_PE_pcrel | DW_EH_PE_sdata4) ||
+	    bytes[2] != DW_EH_PE_udata4 || bytes[3] != (DW_EH_PE_datarel | DW_EH_PE_sdata4))
+		return 0;
+	count = (uint32_t)read_s32(bytes + 8);
+	if (count > (data->d_size - 12) / 8)
+		return 0;
+	for (uint32_t i = 0; i < count; i++) {
+		r = add_start(b, p.p_vaddr + (uint64_t)(int64_t)read_s32(bytes + 12 + 8 * i));
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+struct cfi_section {
+	Elf_Data *data;
+	uint64_t vaddr;
+	bool is_eh_frame;
+	unsigned char ident[EI_NIDENT];
+};
+
+/* Encoding of an FDE's addresses: the byte of the 'R' in the CIE's augmentation. */
+static int fde_encoding(const struct cfi_section *s, uint64_t cie_offset, uint8_t *ret)
+{
+	const uint8_t *data, *end;
+	Dwarf_CFI_Entry entry;
+	Dwarf_Off next;
+
+	*ret = DW_EH_PE_absptr;
+	if (dwarf_next_cfi(s->ident, s->data, s->is_eh_frame, cie_offset, &next, &entry) != 0 ||
+	    !dwarf_cfi_cie_p(&entry))
+		return -EBADMSG;
+	if (entry.cie.augmentation[0] != 'z' || !entry.cie.augmentation_data)
+		return 0;
+	data = entry.cie.augmentation_data;
+	end = data + entry.cie.augmentation_data_size;
+	for (const char *c = entry.cie.augmentation + 1; *c && data < end; c++) {
+		if (*c == 'R') {
+			*ret = *data;
+			return 0;
+		}
+		if (*c == 'L') {
+			data++;
+		} else if (*c == 'P') {
+			/* An encoding and a pointer; only the usual four and eight byte ones. */
+			uint8_t format = *data & ENCODING_FORMAT;
+
+			data += format == DW_EH_PE_udata4 || format == DW_EH_PE_sdata4 ? 5 : 9;
+		} else if (*c != 'S' && *c != 'B') {
+			return -EBADMSG;
+		}
+	}
+	return 0;
+}
+
+static int read_pointer(const struct cfi_section *s, uint8_t encoding, const uint8_t *at,
+			const uint8_t *end, uint64_t *ret)
+{
+	size_t size = (size_t)(end - at);
+	uint64_t value;
+
+	switch (encoding & ENCODING_FORMAT) {
+	case DW_EH_PE_absptr:
+	case DW_EH_PE_udata8:
+	case DW_EH_PE_sdata8:
+		if (size < sizeof(value))
+			return -EBADMSG;
+		memcpy(&value, at, sizeof(value));
+		break;
+	case DW_EH_PE_udata4:
+	case DW_EH_PE_sdata4:
+		if (size < 4)
+			return -EBADMSG;
+		value = (uint64_t)(int64_t)read_s32(at);
+		if ((encoding & ENCODING_FORMAT) == DW_EH_PE_udata4)
+			value = (uint32_t)value;
+		break;
+	default:
+		return -EBADMSG;
+	}
+	switch (encoding & ENCODING_RELATIVE) {
+	case DW_EH_PE_absptr:
+		break;
+	case DW_EH_PE_pcrel:
+		value += s->vaddr + (uint64_t)(at - (const uint8_t *)s->data->d_buf);
+		break;
+	default:
+		return -EBADMSG;
+	}
+	*ret = value;
+	return 0;
+}
+
+static int starts_from_entries(const struct cfi_section *s, struct starts_builder *b)
+{
+	uint64_t cie = UINT64_MAX, start;
+	Dwarf_Off at = 0, next = 0;
+	Dwarf_CFI_Entry entry;
+	uint8_t encoding = 0;
+	bool usable = false;
+	int r;
+
+	for (;; at = next) {
+		r = dwarf_next_cfi(s->ident, s->data, s->is_eh_frame, at, &next, &entry);
+		if (r == 1 || next <= at || next == (Dwarf_Off)-1)
+			return 0;
+		if (r != 0 || dwarf_cfi_cie_p(&entry))
+			continue;
+		if (entry.fde.CIE_pointer != cie) {
+			cie = entry.fde.CIE_pointer;
+			usable = fde_encoding(s, cie, &encoding) == 0;
+		}
+		if (!usable ||
+		    read_pointer(s, encoding, entry.fde.start, entry.fde.end, &start) < 0)
+			continue;
+		r = add_start(b, start);
+		if (r < 0)
+			return r;
+	}
+}
+
+static int starts_from_section(const struct image *image, const char *name,
+			       struct starts_builder *b)
+{
+	struct cfi_section s = { .is_eh_frame = strcmp(name, ".eh_frame") == 0 };
+	Elf_Scn *section;
+	GElf_Shdr header;
+	const char *ident;
+
+	section = image_section(image, name, &header);
+	if (!section || header.sh_type == SHT_NOBITS)
+		return 0;
+	if (header.sh_flags & SHF_COMPRESSED && elf_compress(section, 0, 0) < 0)
+		return 0;
+	s.data = elf_rawdata(section, NULL);
+	ident = elf_getident(image->elf, NULL);
+	if (!s.data || !s.data->d_buf || !ident)
+		return 0;
+	s.vaddr = header.sh_addr;
+	memcpy(s.ident, ident, sizeof(s.ident));
+	return starts_from_entries(&s, b);
+}
+
+int cfi_eh_frame_starts(const struct image *image, struct cfi_starts *starts)
+{
+	struct starts_builder b = { .starts = starts };
+	int r;
+
+	r = starts_from_table(image, &b);
+	if (r == 0 && starts->n == 0)
+		r = starts_from_section(image, ".eh_frame", &b);
+	if (r < 0)
+		return r;
+	sort_starts(starts);
+	return 0;
+}
+
+int cfi_debug_frame_starts(const struct image *image, struct cfi_starts *starts)
+{
+	struct starts_builder b = { .starts = starts };
+	int r;
+
+	r = starts_from_section(image, ".debug_frame", &b);
+	if (r < 0)
+		return r;
+	sort_starts(starts);
+	return 0;
+}

@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Compiles unwind tables out of open ELF files.
+ *
+ * unwind_table_compile() is this with the file's own .debug_frame.
+ */
+#ifndef SEEP_ELF_UNWIND_COMPILE_H
+#define SEEP_ELF_UNWIND_COMPILE_H
+
+#include "elf/image.h"
+#include "elf/unwind_table.h"
+
+/*
+ * @debug, if not NULL, is the file's separate debug file: its .debug_frame stands in when the
+ * file's .eh_frame says next to nothing. Errors as unwind_table_compile().
+ */
+int unwind_compile(const struct image *image, const struct image *debug, struct unwind_table **ret);
+
+#endif

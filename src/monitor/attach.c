@@ -1,0 +1,305 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * From a process to probes in it.
+ *
+ * The order: read its mappings, have the files looked at, publish mappings and tables, set the
+ * probes, arm. Nothing is counted before all is ready, so that the first block that is counted has
+ * its whole stack and its free will be seen.
+ */
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "monitor/state.h"
+
+void attach_failed(struct tracked *t, const char *format, ...)
+{
+	va_list args;
+	int n;
+
+	free(t->target->error);
+	va_start(args, format);
+	n = vasprintf(&t->target->error, format, args);
+	va_end(args);
+	if (n < 0)
+		t->target->error = NULL;
+	t->target->state = TARGET_FAILED;
+	t->target->mode = TARGET_WATCH;
+	log_warning("cannot trace pid %d (%s): %s", (int)t->target->pid, t->target->comm,
+		    t->target->error ? t->target->error : "out of memory");
+}
+
+/* The slot of a mapping's file, opened if it is new. 0: the file cannot be known. */
+static uint16_t slot_of_mapping(struct monitor *m, pid_t pid, const struct mapping *map)
+{
+	uint64_t dev = (uint64_t)map->major << 20 | map->minor;
+	int fd = -EBADF, root_fd = -EBADF, r;
+	uint16_t slot;
+
+	r = probe_file_slot(m->probe, dev, map->inode, &slot);
+	if (r < 0) {
+		log_debug_errno(r, "no slot for %s, its frames stay bare addresses", map->path);
+		return 0;
+	}
+	if (file_table_get(m->files, slot))
+		return slot;
+	r = file_open_mapped(PROC_ROOT, pid, map->start, map->end, map->path, dev, map->inode, &fd,
+			     &root_fd);
+	if (r < 0) {
+		log_debug_errno(r, "failed to open %s of pid %d, it will have no names", map->path,
+				(int)pid);
+		fd = -EBADF;
+		root_fd = -EBADF;
+	}
+	r = file_table_add(m->files, slot, dev, map->inode, map->path, fd, root_fd, NULL);
+	return r < 0 ? 0 : slot;
+}
+
+static uint64_t hash_mappings(const struct probe_mapping *maps, size_t n)
+{
+	const uint8_t *bytes = (const uint8_t *)maps;
+	uint64_t hash = 0xcbf29ce484222325ull; /* FNV-1a */
+
+	for (size_t i = 0; i < n * sizeof(*maps); i++)
+		hash = (hash ^ bytes[i]) * 0x100000001b3ull;
+	return hash;
+}
+
+static int note_slot(struct tracked *t, uint16_t slot)
+{
+	uint16_t *grown;
+
+	for (size_t i = 0; i < t->n_slots; i++)
+		if (t->slots[i] == slot)
+			return 0;
+	grown = reallocarray(t->slots, t->n_slots + 1, sizeof(*grown));
+	if (!grown)
+		return -ENOMEM;
+	t->slots = grown;
+	t->slots[t->n_slots++] = slot;
+	return 0;
+}
+
+static int publish(struct monitor *m, struct tracked *t, const struct mapping *maps, size_t n)
+{
+	_cleanup_free_ struct probe_mapping *out = calloc(n ? n : 1, sizeof(*out));
+	size_t n_out = 0;
+	uint64_t hash;
+	int r;
+
+	if (!out)
+		return -ENOMEM;
+	t->n_slots = 0;
+	for (size_t i = 0; i < n; i++) {
+		uint16_t slot = maps[i].inode ? slot_of_mapping(m, t->target->pid, &maps[i]) : 0;
+
+		if (!slot)
+			continue;
+		r = note_slot(t, slot);
+		if (r == 0)
+			r = files_learn(m, slot);
+		if (r < 0)
+			return r;
+		out[n_out].start = maps[i].start;
+		out[n_out].end = maps[i].end;
+		out[n_out].offset = maps[i].offset;
+		out[n_out].slot = slot;
+		n_out++;
+	}
+	hash = hash_mappings(out, n_out);
+	if (hash == t->mappings_hash)
+		return 0;
+	r = probe_publish_mappings(m->probe, t->target->key, out, n_out);
+	if (r == 0)
+		t->mappings_hash = hash;
+	return r;
+}
+
+/* Reads the target's mappings and tells the kernel side what changed. -ESRCH: it is gone. */
+int attach_refresh_mappings(struct monitor *m, struct tracked *t)
+{
+	struct mapping *maps = NULL;
+	size_t n = 0;
+	int r;
+
+	t->mappings_stale = false;
+	r = procfs_exec_mappings(PROC_ROOT, t->target->pid, &maps, &n);
+	if (r < 0)
+		return r;
+	r = publish(m, t, maps, n);
+	mappings_free(maps, n);
+	return r;
+}
+
+static int note_allocator(struct target *target, const char *path)
+{
+	char **grown;
+
+	grown = reallocarray(target->allocators, target->n_allocators + 1, sizeof(*grown));
+	if (!grown)
+		return -ENOMEM;
+	target->allocators = grown;
+	grown[target->n_allocators] = strdup(path);
+	if (!grown[target->n_allocators])
+		return -ENOMEM;
+	target->n_allocators++;
+	return 0;
+}
+
+static bool has_links(const struct tracked *t, uint16_t slot)
+{
+	for (size_t i = 0; i < t->n_links; i++)
+		if (t->link_slots[i] == slot)
+			return true;
+	return false;
+}
+
+static int keep_links(struct tracked *t, uint16_t slot, struct probe_links *links)
+{
+	struct probe_links **grown;
+	uint16_t *slots;
+
+	grown = reallocarray(t->links, t->n_links + 1, sizeof(*grown));
+	if (!grown)
+		return -ENOMEM;
+	t->links = grown;
+	slots = reallocarray(t->link_slots, t->n_links + 1, sizeof(*slots));
+	if (!slots)
+		return -ENOMEM;
+	t->link_slots = slots;
+	t->links[t->n_links] = links;
+	t->link_slots[t->n_links++] = slot;
+	return 0;
+}
+
+static bool is_probed_ahead(const struct file_state *s, const struct tracked *t)
+{
+	return s->probed_pid == PROBED_EVERYWHERE || s->probed_pid == t->target->pid;
+}
+
+/* Sets the probes of one allocator file. 1: they were not there before. */
+static int attach_file(struct monitor *m, struct tracked *t, uint16_t slot)
+{
+	const struct file_state *s = m->states[slot];
+	const struct file *file = file_table_get(m->files, slot);
+	_cleanup_(probe_links_freep) struct probe_links *links = NULL;
+	bool fresh = false;
+	int r;
+
+	if (!s || !s->points || !file || has_links(t, slot))
+		return 0;
+	if (!is_probed_ahead(s, t)) {
+		fresh = true;
+		r = probe_attach(m->probe, t->target->pid, file->fd, s->points, s->n_points,
+				 &links);
+		if (r < 0)
+			return r;
+	}
+	r = keep_links(t, slot, links);
+	if (r < 0)
+		return r;
+	TAKE_PTR(links);
+	r = note_allocator(t->target, file->path);
+	return r < 0 ? r : fresh;
+}
+
+/* Probes that came after the first allocation: earlier blocks are unknown. */
+static int attach_files(struct monitor *m, struct tracked *t)
+{
+	int r;
+
+	for (size_t i = 0; i < t->n_slots; i++) {
+		r = attach_file(m, t, t->slots[i]);
+		if (r < 0)
+			return r;
+		if (r > 0)
+			t->target->coverage.from_start = false;
+	}
+	return 0;
+}
+
+/* All files have been looked at: set the probes and arm. */
+static void attach_finish(struct monitor *m, struct tracked *t)
+{
+	struct target_entry entry;
+	uint32_t flags = t->watch && t->watch->follow ? TARGET_FOLLOW : 0;
+	int r;
+
+	r = attach_files(m, t);
+	if (r == -ESRCH) {
+		life_exited(m, t);
+		return;
+	}
+	if (r < 0) {
+		attach_failed(t, "setting the probes failed: %s", strerror(-r));
+		return;
+	}
+	/* What the kernel has armed may still be loading its libraries. */
+	if (t->n_links == 0 && !t->armed_by_kernel) {
+		attach_failed(t, "it maps no file that defines malloc and free for this version of "
+				 "seep to probe");
+		return;
+	}
+	if (probe_get_target(m->probe, t->target->pid, &entry) < 0) {
+		r = probe_arm(m->probe, t->target->pid, t->target->key, flags, t->target->parent);
+		if (r < 0) {
+			attach_failed(t, "arming the probes failed: %s", strerror(-r));
+			return;
+		}
+	}
+	t->target->state = TARGET_TRACED;
+	t->target->attached_ns = monotonic_ns();
+	log_info("tracing pid %d (%s) as target %s", (int)t->target->pid, t->target->comm,
+		 t->target->id);
+}
+
+static bool all_ready(const struct monitor *m, const struct tracked *t)
+{
+	for (size_t i = 0; i < t->n_slots; i++)
+		if (!files_ready(m, t->slots[i]))
+			return false;
+	return true;
+}
+
+/* Called when a file has become known. */
+void attach_advance(struct monitor *m)
+{
+	struct tracked *t, *next;
+
+	HASH_ITER(by_key, m->tracked, t, next) {
+		if (!all_ready(m, t))
+			continue;
+		if (t->target->state == TARGET_ATTACHING)
+			attach_finish(m, t);
+		else if (t->target->state == TARGET_TRACED && attach_files(m, t) < 0)
+			/* A library that was loaded later may be an allocator. */
+			log_debug("failed to probe a new library of pid %d, trying again",
+				  (int)t->target->pid);
+	}
+}
+
+/* Describes the process and begins to look at its files. Fails only for want of memory. */
+int attach_start(struct monitor *m, struct tracked *t)
+{
+	int r;
+
+	r = target_describe(t->target, PROC_ROOT);
+	if (r == 0) {
+		target_refresh(t->target, PROC_ROOT, CGROUP_ROOT);
+		r = attach_refresh_mappings(m, t);
+	}
+	if (r == -ESRCH || r == -ENOENT) {
+		life_exited(m, t);
+		return 0;
+	}
+	if (r == -ENOMEM)
+		return r;
+	if (r < 0) {
+		attach_failed(t, "reading /proc/%d failed: %s", (int)t->target->pid, strerror(-r));
+		return 0;
+	}
+	if (all_ready(m, t))
+		attach_finish(m, t);
+	return 0;
+}

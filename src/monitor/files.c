@@ -1,0 +1,232 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * What is known of the ELF files that targets map: allocator functions and unwind tables.
+ *
+ * Each file is looked at once, by the sandboxed child; the answers come from the event loop.
+ */
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+
+#include "base/log.h"
+#include "elf/unwind_table.h"
+#include "monitor/state.h"
+#include "probe/hooks.h"
+
+static struct file_state *state_of(struct monitor *m, uint16_t slot)
+{
+	struct file_state *s;
+
+	if (slot == 0 || slot > FILE_SLOT_MAX)
+		return NULL;
+	s = m->states[slot];
+	if (s)
+		return s;
+	s = calloc(1, sizeof(*s));
+	if (!s)
+		return NULL;
+	s->monitor = m;
+	s->slot = slot;
+	m->states[slot] = s;
+	return s;
+}
+
+/* The dynamic linker's own little malloc serves only itself, before libc is there. */
+static bool is_dynamic_linker(const char *path)
+{
+	const char *base = strrchr(path, '/');
+
+	base = base ? base + 1 : path;
+	return strncmp(base, "ld-linux", 8) == 0 || strncmp(base, "ld-2", 4) == 0;
+}
+
+static bool has_required(const struct hook_point *points, size_t n)
+{
+	for (size_t i = 0; i < n_hooks; i++) {
+		bool found = !hooks[i].required;
+
+		for (size_t j = 0; j < n && !found; j++)
+			found = points[j].name == i;
+		if (!found)
+			return false;
+	}
+	return true;
+}
+
+static void take_hooks(struct file_state *s, const struct hook_point *points, size_t n)
+{
+	const struct file *file = file_table_get(s->monitor->files, s->slot);
+
+	if (!file || is_dynamic_linker(file->path) || !has_required(points, n))
+		return;
+	s->points = calloc(n, sizeof(*s->points));
+	if (!s->points) {
+		log_errno(LOG_WARNING, -ENOMEM, "failed to keep the hooks of %s", file->path);
+		return;
+	}
+	for (size_t i = 0; i < n; i++) {
+		if (points[i].name >= n_hooks)
+			continue;
+		s->points[s->n_points].offset = points[i].probe_offset;
+		s->points[s->n_points].kind = hooks[points[i].name].kind;
+		s->n_points++;
+	}
+}
+
+static void on_hooks(int error, const struct hook_point *points, size_t n, void *userdata)
+{
+	struct file_state *s = userdata;
+
+	s->hooks = FILE_KNOWN;
+	if (error < 0)
+		log_debug_errno(error, "failed to look for allocator functions in file %u",
+				s->slot);
+	else
+		take_hooks(s, points, n);
+	attach_advance(s->monitor);
+}
+
+static void on_table(int error, const struct unwind_table *table, void *userdata)
+{
+	struct file_state *s = userdata;
+	const struct file *file = file_table_get(s->monitor->files, s->slot);
+	const char *path = file ? file->path : "?";
+	int r = error;
+
+	s->table = FILE_KNOWN;
+	if (r == 0)
+		r = probe_publish_table(s->monitor->probe, s->slot, table);
+	if (r < 0) {
+		log_debug_errno(r, "no unwind table for %s, stacks end there", path);
+		r = probe_set_unwind_mode(s->monitor->probe, s->slot, UNWIND_IMPOSSIBLE);
+		if (r < 0)
+			log_debug_errno(r, "failed to mark %s, ignoring", path);
+	}
+	attach_advance(s->monitor);
+}
+
+/* Asks the child about a file, once. */
+int files_learn(struct monitor *m, uint16_t slot)
+{
+	const struct file *file = file_table_get(m->files, slot);
+	struct file_state *s = state_of(m, slot);
+	int r;
+
+	if (!s)
+		return -ENOMEM;
+	if (!file || file->fd < 0) {
+		s->hooks = FILE_KNOWN;
+		s->table = FILE_KNOWN;
+		return 0;
+	}
+	if (s->table == FILE_UNKNOWN) {
+		r = symbolizer_compile_unwind(m->symbolizer, slot, on_table, s);
+		if (r < 0)
+			return r;
+		s->table = FILE_ASKED;
+	}
+	if (s->hooks == FILE_UNKNOWN) {
+		r = symbolizer_find_hooks(m->symbolizer, slot, hook_names, n_hooks, on_hooks, s);
+		if (r < 0)
+			return r;
+		s->hooks = FILE_ASKED;
+	}
+	return 0;
+}
+
+bool files_ready(const struct monitor *m, uint16_t slot)
+{
+	const struct file_state *s = slot <= FILE_SLOT_MAX ? m->states[slot] : NULL;
+
+	return !s || (s->hooks == FILE_KNOWN && s->table == FILE_KNOWN);
+}
+
+/* Takes over the descriptor. The file may be known already: then its slot is returned. */
+int files_add_opened(struct monitor *m, const char *path, int fd, uint16_t *ret_slot)
+{
+	uint64_t dev, inode;
+	uint16_t slot;
+	struct stat st;
+	int r;
+
+	if (fstat(fd, &st) < 0) {
+		r = -errno;
+		close_fd(fd);
+		return r;
+	}
+	dev = (uint64_t)major(st.st_dev) << 20 | minor(st.st_dev);
+	inode = st.st_ino;
+	r = probe_file_slot(m->probe, dev, inode, &slot);
+	if (r < 0) {
+		close_fd(fd);
+		return r;
+	}
+	if (file_table_get(m->files, slot)) {
+		close_fd(fd);
+	} else {
+		r = file_table_add(m->files, slot, dev, inode, path, fd, -EBADF, NULL);
+		if (r < 0)
+			return r;
+	}
+	*ret_slot = slot;
+	return files_learn(m, slot);
+}
+
+/* The names of a note's path come from the last to the first, each with its final NUL. */
+static int note_path(const struct note *note, char **ret)
+{
+	size_t end = note->path_bytes, at;
+	_cleanup_free_ char *path = NULL;
+	size_t n = 0;
+
+	if (end > sizeof(note->path))
+		return -EBADMSG;
+	path = calloc(1, end + 2);
+	if (!path)
+		return -ENOMEM;
+	while (end > 0) {
+		if (note->path[end - 1] != '\0')
+			return -EBADMSG;
+		at = end - 1;
+		while (at > 0 && note->path[at - 1] != '\0')
+			at--;
+		path[n++] = '/';
+		memcpy(path + n, note->path + at, end - 1 - at);
+		n += end - 1 - at;
+		end = at;
+	}
+	path[n] = '\0';
+	*ret = TAKE_PTR(path);
+	return 0;
+}
+
+/*
+ * A file that the unwinder met before user space knew of it. If the process is gone by now, the
+ * path is all that is left; it is trusted only if device and inode agree.
+ */
+int files_take_note(struct monitor *m, const struct note *note)
+{
+	_cleanup_close_ int fd = -EBADF;
+	_cleanup_free_ char *path = NULL;
+	struct stat st;
+	int r;
+
+	if (note->other == 0 || note->other > FILE_SLOT_MAX)
+		return -EBADMSG;
+	if (file_table_get(m->files, (uint16_t)note->other))
+		return 0;
+	r = note_path(note, &path);
+	if (r < 0)
+		return r;
+	fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+	if (fd >= 0 && (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) ||
+			((uint64_t)major(st.st_dev) << 20 | minor(st.st_dev)) != note->dev ||
+			st.st_ino != note->inode))
+		fd = close_fd(fd);
+	r = file_table_add(m->files, (uint16_t)note->other, note->dev, note->inode, path,
+			   TAKE_FD(fd), -EBADF, NULL);
+	if (r < 0)
+		return r;
+	return files_learn(m, (uint16_t)note->other);
+}

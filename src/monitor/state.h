@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The monitor's state, shared by the files of this folder only.
+ *
+ *	watch ──┬─ tracked (a process) ── links on the allocator files it maps
+ *	        └─ tracked ...
+ *	files[slot] ── what the sandboxed child has said of a file: hooks, unwind table
+ */
+#ifndef SEEP_MONITOR_STATE_H
+#define SEEP_MONITOR_STATE_H
+
+#include <uthash.h>
+
+#include "elf/files.h"
+#include "heap/heap.h"
+#include "heap/snapshot.h"
+#include "monitor.h"
+#include "probe/probe.h"
+#include "symbolize/symbolizer.h"
+#include "target/procfs.h"
+#include "target/selector.h"
+
+#define PROC_ROOT "/proc"
+#define CGROUP_ROOT "/sys/fs/cgroup"
+#define MAX_SNAPSHOTS 64
+#define EXITED_TICKS 2	      /* how long a target that exited is still listed */
+#define MAPPING_REFRESH_TICKS 6 /* mappings are read again this often without a reason */
+
+struct event;
+
+/* What was asked for: a selector and the processes that it brought in. */
+struct watch {
+	struct selector *selector; /* owned */
+	bool follow;
+	struct watch *next;
+};
+
+enum file_progress {
+	FILE_UNKNOWN,
+	FILE_ASKED,
+	FILE_KNOWN,
+};
+
+struct file_state {
+	enum file_progress hooks;
+	enum file_progress table;
+	struct probe_point *points; /* owned; NULL: no allocator */
+	size_t n_points;
+	struct monitor *monitor; /* borrowed: userdata of the child's answers */
+	uint16_t slot;
+	pid_t probed_pid; /* probes set ahead by monitor_probe_file(): in this process, or */
+};
+
+#define PROBED_EVERYWHERE (-1) /* in every process that maps the file */
+
+
+struct tracked {
+	struct target *target; /* owned */
+	struct watch *watch;   /* NULL: adopted */
+	bool armed_by_kernel;  /* began at a fork or exec of another target */
+	uint16_t *slots;       /* of the files that it maps; owned */
+	size_t n_slots;
+	struct probe_links **links; /* owned, one per allocator file */
+	uint16_t *link_slots;	    /* owned */
+	size_t n_links;
+	uint64_t mappings_hash; /* of what was published last */
+	uint64_t exited_at_tick;
+	bool mappings_stale;
+	bool purged; /* exited, and read for the last time */
+	UT_hash_handle by_key;
+};
+
+struct monitor {
+	struct event_base *base; /* borrowed */
+	struct monitor_options options;
+	struct probe *probe;		/* owned */
+	struct file_table *files;	/* owned */
+	struct symbolizer *symbolizer;	/* owned */
+	struct heap *heap;		/* owned */
+	struct file_state *states[FILE_SLOT_MAX + 1]; /* owned */
+
+	struct watch *watches;
+	struct tracked *tracked; /* hash by target key, in order of arrival */
+	struct target **list;	 /* owned: what monitor_targets() shows */
+	size_t n_list;
+
+	struct probe_links **file_links; /* owned: of monitor_probe_file() */
+	size_t n_file_links;
+
+	struct snapshot **snapshots; /* owned */
+	size_t n_snapshots;
+
+	uint32_t *orphans; /* owned: ids that were unknown at the last tick */
+	size_t n_orphans;
+
+	struct event *tick_timer;
+	struct event *notes_event;
+	struct event *work_event; /* things to do soon: attach, purge */
+	bool final_read_wanted;
+	bool refresh_wanted; /* some target's mappings are stale */
+	bool purging;
+
+	uint64_t ticks;
+	uint64_t last_tick_ns;
+	uint64_t scanned_at_tick;
+	uint64_t n_sites;
+	uint64_t n_blocks;
+	bool tick_failed;
+	void (*on_tick)(void *userdata);
+	void *on_tick_userdata;
+};
+
+uint64_t monotonic_ns(void);
+
+/* tracked.c: the list of targets */
+struct tracked *tracked_new(struct monitor *m, uint32_t key, pid_t pid, struct watch *watch,
+			    uint32_t parent);
+void tracked_remove(struct monitor *m, struct tracked *t);
+struct tracked *tracked_find(const struct monitor *m, uint32_t key);
+struct tracked *tracked_by_pid(const struct monitor *m, pid_t pid);
+void tracked_drop_links(struct tracked *t);
+int tracked_rebuild_list(struct monitor *m);
+
+/* attach.c: from a process to probes in it */
+int attach_start(struct monitor *m, struct tracked *t);
+void attach_advance(struct monitor *m);
+int attach_refresh_mappings(struct monitor *m, struct tracked *t);
+void attach_failed(struct tracked *t, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
+
+/* files.c: what is known of the files */
+int files_learn(struct monitor *m, uint16_t slot);
+bool files_ready(const struct monitor *m, uint16_t slot);
+int files_take_note(struct monitor *m, const struct note *note);
+int files_add_opened(struct monitor *m, const char *path, int fd, uint16_t *ret_slot);
+
+/* life.c: fork, exec, exit, and processes that selectors bring in */
+void life_note(const struct note *note, void *userdata);
+void life_reconcile(struct monitor *m);
+void life_collect_orphans(struct monitor *m);
+int life_search(struct monitor *m, struct watch *w, struct target ***ret, size_t *ret_n);
+void life_forget_exited(struct monitor *m);
+void life_exited(struct monitor *m, struct tracked *t);
+
+/* tick.c */
+int tick_read(struct monitor *m);
+int tick_schedule_work(struct monitor *m);
+
+#endif

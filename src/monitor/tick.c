@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * One read of the maps: sites into the heap, counters into the targets' coverage.
+ */
+#include <string.h>
+#include <time.h>
+
+#include <event2/event.h>
+
+#include "base/log.h"
+#include "monitor/state.h"
+
+uint64_t monotonic_ns(void)
+{
+	struct timespec now;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000000000ull + (uint64_t)now.tv_nsec;
+}
+
+struct reading {
+	struct monitor *monitor;
+	uint64_t now_ns;
+	uint64_t n_sites;
+	uint64_t n_blocks;
+};
+
+static int take_stack(struct monitor *m, struct site *s)
+{
+	struct stack stack;
+	int r;
+
+	r = probe_read_stack(m->probe, s->stack, &stack);
+	if (r == -ENOENT)
+		return 0;
+	if (r < 0)
+		return r;
+	return heap_set_frames(s, (const uint64_t *)stack.frames, stack.n, stack.status);
+}
+
+static int take_site(uint64_t stack, const struct site_totals *in, void *userdata)
+{
+	struct reading *reading = userdata;
+	struct monitor *m = reading->monitor;
+	struct totals totals = {
+		.allocated_bytes = in->allocated_bytes,
+		.allocated_count = in->allocated_count,
+		.freed_bytes = in->freed_bytes,
+		.freed_count = in->freed_count,
+	};
+	struct site *s;
+	int r;
+
+	/* Of a target whose note is still on its way; the next tick has it. */
+	if (!tracked_find(m, in->target))
+		return 0;
+	r = heap_update(m->heap, in->target, stack, &totals, reading->now_ns, &s);
+	if (r < 0)
+		return r;
+	if (!s->frames)
+		r = take_stack(m, s);
+	reading->n_sites++;
+	reading->n_blocks += totals_live_count(&totals);
+	return r < 0 ? r : 0;
+}
+
+static void count_truncated(struct monitor *m, struct target *target)
+{
+	_cleanup_free_ struct site **sites = NULL;
+	size_t n = 0;
+
+	memset(target->coverage.truncated_stacks, 0, sizeof(target->coverage.truncated_stacks));
+	if (heap_list(m->heap, target->key, &sites, &n) < 0)
+		return;
+	for (size_t i = 0; i < n; i++)
+		if (sites[i]->frames && sites[i]->stack_status < STACK_STATUSES)
+			target->coverage.truncated_stacks[sites[i]->stack_status] +=
+				sites[i]->totals.allocated_count;
+	target->coverage.truncated_stacks[STACK_COMPLETE] = 0;
+}
+
+static void take_coverage(struct monitor *m, struct target *target)
+{
+	struct totals sum = heap_sum(m->heap, target->key);
+	struct coverage *c = &target->coverage;
+	struct target_counters counters;
+
+	c->allocations_seen = sum.allocated_count;
+	if (probe_read_counters(m->probe, target->key, &counters) == 0) {
+		memcpy(c->lost, counters.lost, sizeof(c->lost));
+		c->frees_of_unknown_blocks = counters.frees_of_unknown_blocks;
+		c->failed_allocations = counters.failed_allocations;
+	}
+	c->frees_seen = sum.freed_count + c->frees_of_unknown_blocks;
+	count_truncated(m, target);
+}
+
+static void take_targets(struct monitor *m, uint64_t now_ns)
+{
+	struct tracked *t, *next;
+
+	HASH_ITER(by_key, m->tracked, t, next) {
+		if (t->target->state != TARGET_TRACED && t->target->state != TARGET_EXITED)
+			continue;
+		/* After its last read an exited target's counters are gone: keep what was read. */
+		if (t->purged)
+			continue;
+		take_coverage(m, t->target);
+		(void)heap_target_tick(m->heap, t->target->key, now_ns);
+		if (t->target->state == TARGET_TRACED)
+			target_refresh(t->target, PROC_ROOT, CGROUP_ROOT);
+	}
+}
+
+/* The kernel's entries of targets that exited have been read for the last time. */
+static void purge_exited(struct monitor *m)
+{
+	struct tracked *t, *next;
+
+	HASH_ITER(by_key, m->tracked, t, next) {
+		if (t->target->state != TARGET_EXITED || t->purged)
+			continue;
+		t->purged = true;
+		(void)probe_disarm(m->probe, t->target->pid, t->target->key);
+		if (probe_purge_start(m->probe, t->target->key) < 0)
+			log_debug("failed to forget target %s, ignoring", t->target->id);
+		m->purging = true;
+	}
+}
+
+int tick_read(struct monitor *m)
+{
+	struct reading reading = { .monitor = m, .now_ns = monotonic_ns() };
+	int r;
+
+	r = probe_read_notes(m->probe);
+	if (r < 0)
+		log_debug_errno(r, "failed to read notes, ignoring");
+	m->final_read_wanted = false;
+	r = probe_read_sites(m->probe, take_site, &reading);
+	if (r < 0)
+		return r;
+	m->n_sites = reading.n_sites;
+	m->n_blocks = reading.n_blocks;
+	take_targets(m, reading.now_ns);
+	purge_exited(m);
+	m->last_tick_ns = monotonic_ns() - reading.now_ns;
+	return tick_schedule_work(m);
+}
+
+int tick_schedule_work(struct monitor *m)
+{
+	static const struct timeval soon = { .tv_usec = 1000 }, later = { .tv_usec = 50000 };
+	const struct timeval *when = m->purging || m->final_read_wanted ? &soon : &later;
+
+	if (!m->purging && !m->final_read_wanted && !m->refresh_wanted)
+		return 0;
+	return event_add(m->work_event, when) < 0 ? -ENOMEM : 0;
+}

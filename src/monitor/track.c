@@ -1,0 +1,250 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * What users ask of the monitor: track, untrack, snapshots, and probes set ahead of a command.
+ */
+#include <string.h>
+#include <time.h>
+
+#include "base/log.h"
+#include "monitor/state.h"
+
+static struct watch *find_watch(const struct monitor *m, const char *text)
+{
+	for (struct watch *w = m->watches; w; w = w->next)
+		if (strcmp(w->selector->text, text) == 0)
+			return w;
+	return NULL;
+}
+
+static int check_pid(const struct monitor *m, const struct selector *s)
+{
+	struct proc_stat stat;
+	int r;
+
+	if (s->kind != SELECTOR_PID)
+		return 0;
+	if (s->pid == 1 || s->pid == getpid())
+		return -EPERM;
+	if (tracked_by_pid(m, s->pid))
+		return -EEXIST;
+	r = procfs_stat(PROC_ROOT, s->pid, &stat);
+	if (r < 0)
+		return -ESRCH;
+	return stat.state == 'Z' || stat.state == 'X' ? -ESRCH : 0;
+}
+
+static void unlink_watch(struct monitor *m, struct watch *gone)
+{
+	struct watch **at = &m->watches;
+
+	while (*at && *at != gone)
+		at = &(*at)->next;
+	if (*at)
+		*at = gone->next;
+	selector_free(gone->selector);
+	free(gone);
+}
+
+int monitor_track(struct monitor *m, struct selector *selector, bool follow_forks,
+		  struct target ***ret_targets, size_t *ret_n)
+{
+	_cleanup_(selector_freep) struct selector *s = selector;
+	struct watch *w;
+	int r;
+
+	r = check_pid(m, s);
+	if (r < 0)
+		return r;
+	if (find_watch(m, s->text))
+		return -EEXIST;
+	w = calloc(1, sizeof(*w));
+	if (!w)
+		return -ENOMEM;
+	w->selector = TAKE_PTR(s);
+	w->follow = follow_forks;
+	w->next = m->watches;
+	m->watches = w;
+	r = life_search(m, w, ret_targets, ret_n);
+	if (r < 0)
+		(void)monitor_untrack(m, w->selector->text);
+	return r;
+}
+
+static void stop_target(struct monitor *m, struct tracked *t)
+{
+	/* Disarmed first: what happens while the links are taken down is not half seen. */
+	(void)probe_disarm(m->probe, t->target->pid, t->target->key);
+	tracked_drop_links(t);
+	if (!t->purged && probe_purge_start(m->probe, t->target->key) < 0)
+		log_debug("failed to forget target %s, ignoring", t->target->id);
+	m->purging = true;
+	log_info("no longer tracing pid %d (%s)", (int)t->target->pid, t->target->comm);
+	tracked_remove(m, t);
+}
+
+static bool has_targets(const struct monitor *m, const struct watch *w)
+{
+	for (const struct tracked *t = m->tracked; t; t = t->by_key.next)
+		if (t->watch == w)
+			return true;
+	return false;
+}
+
+/* A pid selector has done its work when its last target is gone. */
+static void end_watch_of(struct monitor *m, struct watch *w)
+{
+	if (w && !selector_is_lasting(w->selector) && !has_targets(m, w))
+		unlink_watch(m, w);
+}
+
+int monitor_untrack(struct monitor *m, const char *text)
+{
+	struct target *target = monitor_find_target(m, text);
+	struct watch *w = find_watch(m, text);
+	struct tracked *t, *next;
+
+	if (target) {
+		t = tracked_find(m, target->key);
+		w = t->watch;
+		stop_target(m, t);
+		end_watch_of(m, w);
+		return tick_schedule_work(m);
+	}
+	if (!w)
+		return -ENOENT;
+	HASH_ITER(by_key, m->tracked, t, next)
+		if (t->watch == w)
+			stop_target(m, t);
+	unlink_watch(m, w);
+	return tick_schedule_work(m);
+}
+
+/* --- probes set ahead of a command ---------------------------------------------------------------- */
+
+int monitor_add_file(struct monitor *m, const char *path, int fd, uint16_t *ret_slot)
+{
+	return files_add_opened(m, path, fd, ret_slot);
+}
+
+bool monitor_is_busy(const struct monitor *m)
+{
+	for (uint16_t slot = 1; slot <= FILE_SLOT_MAX; slot++)
+		if (!files_ready(m, slot))
+			return true;
+	return false;
+}
+
+bool monitor_is_allocator(const struct monitor *m, uint16_t slot)
+{
+	return slot <= FILE_SLOT_MAX && m->states[slot] && m->states[slot]->points;
+}
+
+int monitor_probe_file(struct monitor *m, uint16_t slot, pid_t pid)
+{
+	const struct file *file = file_table_get(m->files, slot);
+	_cleanup_(probe_links_freep) struct probe_links *links = NULL;
+	struct probe_links **grown;
+	int r;
+
+	if (!file || !monitor_is_allocator(m, slot))
+		return -ENOENT;
+	r = probe_attach(m->probe, pid, file->fd, m->states[slot]->points,
+			 m->states[slot]->n_points, &links);
+	if (r < 0)
+		return r;
+	grown = reallocarray(m->file_links, m->n_file_links + 1, sizeof(*grown));
+	if (!grown)
+		return -ENOMEM;
+	m->file_links = grown;
+	m->file_links[m->n_file_links++] = TAKE_PTR(links);
+	m->states[slot]->probed_pid = pid ? pid : PROBED_EVERYWHERE;
+	return 0;
+}
+
+int monitor_adopt(struct monitor *m, pid_t pid, struct target **ret)
+{
+	struct tracked *t;
+	uint32_t key;
+	int r;
+
+	r = probe_new_target(m->probe, &key);
+	if (r < 0)
+		return r;
+	t = tracked_new(m, key, pid, NULL, 0);
+	if (!t)
+		return -ENOMEM;
+	t->armed_by_kernel = true;
+	t->target->coverage.from_start = true;
+	r = target_describe(t->target, PROC_ROOT);
+	if (r == 0)
+		r = probe_arm(m->probe, pid, key, TARGET_FOLLOW, 0);
+	if (r < 0) {
+		tracked_remove(m, t);
+		return r;
+	}
+	t->target->state = TARGET_TRACED;
+	t->target->attached_ns = monotonic_ns();
+	*ret = t->target;
+	return 0;
+}
+
+/* --- snapshots ------------------------------------------------------------------------------------ */
+
+const struct snapshot *monitor_find_snapshot(const struct monitor *m, const char *name)
+{
+	for (size_t i = 0; i < m->n_snapshots; i++)
+		if (strcmp(m->snapshots[i]->name, name) == 0)
+			return m->snapshots[i];
+	return NULL;
+}
+
+size_t monitor_snapshots(const struct monitor *m, struct snapshot *const **ret)
+{
+	*ret = m->snapshots;
+	return m->n_snapshots;
+}
+
+int monitor_snapshot(struct monitor *m, const char *name, uint32_t target,
+		     const struct snapshot **ret)
+{
+	struct snapshot **grown, *s;
+	struct timespec wall;
+	int r;
+
+	if (snapshot_check_name(name) < 0)
+		return -EINVAL;
+	if (monitor_find_snapshot(m, name))
+		return -EEXIST;
+	if (m->n_snapshots >= MAX_SNAPSHOTS)
+		return -ENOSPC;
+	grown = reallocarray(m->snapshots, m->n_snapshots + 1, sizeof(struct snapshot *));
+	if (!grown)
+		return -ENOMEM;
+	m->snapshots = grown;
+	/* The maps as they are now, not as they were at the last tick. */
+	r = tick_read(m);
+	if (r < 0)
+		return r;
+	(void)clock_gettime(CLOCK_REALTIME, &wall);
+	r = snapshot_take(m->heap, target, name, wall, monotonic_ns(), &s);
+	if (r < 0)
+		return r;
+	m->snapshots[m->n_snapshots++] = s;
+	if (ret)
+		*ret = s;
+	return 0;
+}
+
+int monitor_drop_snapshot(struct monitor *m, const char *name)
+{
+	for (size_t i = 0; i < m->n_snapshots; i++) {
+		if (strcmp(m->snapshots[i]->name, name) != 0)
+			continue;
+		snapshot_free(m->snapshots[i]);
+		m->n_snapshots--;
+		memmove(&m->snapshots[i], &m->snapshots[i + 1],
+			(m->n_snapshots - i) * sizeof(struct snapshot *));
+		return 0;
+	}
+	return -ENOENT;
+}

@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* What a peer may see and do. See handlers.h, and peer.h for who it is. */
+#include "serve/handlers.h"
+
+#include "monitor.h"
+#include "serve/exchange.h"
+#include "serve/server.h"
+
+bool access_has_target(const struct exchange *x, const struct target *t)
+{
+	return x->peer.is_operator || t->uid == x->peer.uid;
+}
+
+int access_refuse(struct exchange *x, const char *what)
+{
+	struct server_status status;
+
+	server_get_status(x->server, &status);
+	if (status.group)
+		return exchange_refuse(x, PROBLEM_NOT_PERMITTED,
+				       "Only root and members of the group %s may %s; join the "
+				       "group (usermod -aG %s USER, then log in again) or use "
+				       "sudo.",
+				       status.group, what, status.group);
+	return exchange_refuse(x, PROBLEM_NOT_PERMITTED,
+			       "Only root may %s; use sudo, or create the group seep, join it and "
+			       "restart seepd.",
+			       what);
+}
+
+struct target *access_find_target(struct exchange *x, const char *id)
+{
+	struct target *t = monitor_find_target(x->monitor, id);
+
+	if (!t) {
+		(void)exchange_refuse(x, PROBLEM_NO_SUCH_TARGET,
+				      "There is no target with the id \"%.64s\"; GET /v1/targets "
+				      "lists those there are.",
+				      id);
+		return NULL;
+	}
+	if (!access_has_target(x, t)) {
+		(void)access_refuse(x, "see processes of other users");
+		return NULL;
+	}
+	return t;
+}

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The handlers of the routes, one file per noun, and what they share.
+ *
+ * A handler gets a request whose query and peer are known and checked for form; it answers, or
+ * holds the exchange (exchange.h).
+ */
+#ifndef SEEP_SERVE_HANDLERS_H
+#define SEEP_SERVE_HANDLERS_H
+
+#include <stdbool.h>
+
+#include "serve/query.h"
+
+struct exchange;
+struct target;
+
+/* routes.c: finds the route and runs it. As a handler. */
+int routes_dispatch(struct exchange *x, const char *path);
+
+/* access.c */
+bool access_has_target(const struct exchange *x, const struct target *t);
+int access_refuse(struct exchange *x, const char *what); /* "Only … may @what." */
+/* NULL: there is none, or the peer may not see it; the request is answered then. */
+struct target *access_find_target(struct exchange *x, const char *id);
+
+/* info.c */
+int info_get(struct exchange *x);
+int health_get(struct exchange *x);
+int readiness_get(struct exchange *x);
+
+/* targets.c */
+int targets_get(struct exchange *x);
+int targets_post(struct exchange *x);
+int target_get(struct exchange *x);
+int target_delete(struct exchange *x);
+
+/* sites.c */
+extern const struct query_rule sites_query[];
+int sites_get(struct exchange *x);
+/* by, sort, limit, include, exclude into x->options. False: refused and answered. */
+bool sites_read_options(struct exchange *x);
+
+/* snapshots.c */
+int snapshots_get(struct exchange *x);
+int snapshots_post(struct exchange *x);
+int snapshot_delete(struct exchange *x);
+
+/* diff.c */
+extern const struct query_rule diff_query[];
+int diff_get(struct exchange *x);
+
+#endif

@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* GET /v1/info, /healthz and /readyz: the daemon itself. */
+#include "serve/handlers.h"
+
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include "monitor.h"
+#include "serve/clock.h"
+#include "serve/connections.h"
+#include "serve/exchange.h"
+#include "serve/server.h"
+#include "serve/values.h"
+#include "symbolize/symbolizer.h"
+
+#ifndef SEEP_VERSION
+#define SEEP_VERSION "unknown"
+#endif
+
+static json_t *features_json(const struct monitor_info *info)
+{
+	json_auto_t *o = json_object();
+	int r = 0;
+
+	r |= view_put(o, "preempt_disable", json_boolean(info->preempt_disable));
+	r |= view_put(o, "find_vma", json_boolean(info->find_vma));
+	r |= view_put(o, "map_prealloc", json_boolean(info->map_prealloc));
+	return r < 0 ? NULL : TAKE_PTR(o);
+}
+
+static json_t *limits_json(const struct monitor_info *info)
+{
+	json_auto_t *o = json_object();
+	int r = 0;
+
+	r |= view_put(o, "blocks", view_u64(info->max_blocks));
+	r |= view_put(o, "sites", view_u64(info->max_sites));
+	r |= view_put(o, "threads", view_u64(info->max_threads));
+	r |= view_put(o, "frames", view_u64(info->max_frames));
+	r |= view_put(o, "targets", view_u64(info->max_targets));
+	r |= view_put(o, "connections", view_u64(CONNECTIONS_MAX));
+	return r < 0 ? NULL : TAKE_PTR(o);
+}
+
+static json_t *usage_json(struct monitor *m, const struct monitor_info *info,
+			  const struct server_status *status)
+{
+	json_auto_t *o = json_object();
+	struct target *const *targets;
+	int r = 0;
+
+	r |= view_put(o, "live_blocks", view_u64(info->live_blocks));
+	r |= view_put(o, "sites", view_u64(info->sites));
+	r |= view_put(o, "targets", view_u64(monitor_targets(m, &targets)));
+	r |= view_put(o, "connections", view_u64(status->connections));
+	r |= view_put(o, "refused_connections", view_u64(status->refused_connections));
+	return r < 0 ? NULL : TAKE_PTR(o);
+}
+
+static json_t *symbolizer_json(struct monitor *m)
+{
+	json_auto_t *o = json_object();
+	struct symbolizer_stats stats;
+	int r = 0;
+
+	symbolizer_get_stats(monitor_symbolizer(m), &stats);
+	r |= view_put(o, "requests", view_u64(stats.requests));
+	r |= view_put(o, "failed", view_u64(stats.failed));
+	r |= view_put(o, "children", view_u64(stats.children));
+	r |= view_put(o, "killed", view_u64(stats.killed));
+	return r < 0 ? NULL : TAKE_PTR(o);
+}
+
+static int put_host(json_t *o)
+{
+	struct utsname host = { 0 };
+	int r = 0;
+
+	(void)uname(&host); /* cannot fail with a valid pointer */
+	r |= view_put(o, "kernel", view_text(host.release));
+	r |= view_put(o, "architecture", view_text(host.machine));
+	return r;
+}
+
+int info_get(struct exchange *x)
+{
+	json_auto_t *o = json_object();
+	struct server_status status;
+	struct monitor_info info;
+	uint64_t now = clock_ns(CLOCK_MONOTONIC);
+	int r = 0;
+
+	server_get_status(x->server, &status);
+	monitor_get_info(x->monitor, &info);
+	r |= view_put(o, "name", json_string("seepd"));
+	r |= view_put(o, "version", json_string(SEEP_VERSION));
+	r |= view_put(o, "api", json_string("v1"));
+	r |= view_put(o, "pid", json_integer(getpid()));
+	r |= view_put(o, "started_at", view_monotonic(status.started_ns));
+	r |= view_put(o, "uptime_seconds", view_seconds(now - status.started_ns));
+	r |= put_host(o);
+	r |= view_put(o, "links", view_text(info.links));
+	r |= view_put(o, "features", features_json(&info));
+	r |= view_put(o, "tick_seconds", view_seconds(info.tick_ns));
+	r |= view_put(o, "last_tick_seconds", view_seconds(info.last_tick_ns));
+	r |= view_put(o, "ticks", view_u64(info.ticks));
+	r |= view_put(o, "is_healthy", json_boolean(status.is_healthy));
+	r |= view_put(o, "limits", limits_json(&info));
+	r |= view_put(o, "usage", usage_json(x->monitor, &info, &status));
+	r |= view_put(o, "symbolizer", symbolizer_json(x->monitor));
+	return exchange_reply(x, 200, r < 0 ? NULL : TAKE_PTR(o));
+}
+
+int health_get(struct exchange *x)
+{
+	struct server_status status;
+
+	server_get_status(x->server, &status);
+	if (!status.is_healthy)
+		return exchange_reply_text(x, 503, "the last reading is older than three ticks\n");
+	return exchange_reply_text(x, 200, "ok\n");
+}
+
+/* Ready is who can answer for every target: none of them is still being attached. */
+int readiness_get(struct exchange *x)
+{
+	struct target *const *targets;
+	size_t n = monitor_targets(x->monitor, &targets);
+
+	for (size_t i = 0; i < n; i++)
+		if (targets[i]->state == TARGET_ATTACHING)
+			return exchange_reply_text(x, 503, "targets are being attached\n");
+	return health_get(x);
+}

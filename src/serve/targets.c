@@ -1,0 +1,208 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* /v1/targets: who is watched. */
+#include "serve/handlers.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "monitor.h"
+#include "serve/body.h"
+#include "serve/exchange.h"
+#include "serve/values.h"
+#include "target/procfs.h"
+#include "target/selector.h"
+
+/* {"targets":[...]} of those that the peer may see. */
+static int put_targets(struct exchange *x, json_t *o, struct target *const *targets, size_t n)
+{
+	json_auto_t *list = json_array();
+	size_t shown = 0;
+	int r = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		json_t *t = NULL;
+
+		if (!access_has_target(x, targets[i]))
+			continue;
+		r |= view_target(x->monitor, targets[i], &t);
+		r |= view_append(list, t);
+		shown++;
+	}
+	r |= view_put(o, "targets", TAKE_PTR(list));
+	r |= view_put(o, "total", view_u64(shown));
+	return r;
+}
+
+int targets_get(struct exchange *x)
+{
+	json_auto_t *o = json_object();
+	struct target *const *targets;
+	size_t n = monitor_targets(x->monitor, &targets);
+	int r = put_targets(x, o, targets, n);
+
+	return exchange_reply(x, 200, r < 0 ? NULL : TAKE_PTR(o));
+}
+
+int target_get(struct exchange *x)
+{
+	const struct target *t = access_find_target(x, x->segment);
+	json_t *o = NULL;
+
+	if (!t)
+		return EXCHANGE_ANSWERED;
+	(void)view_target(x->monitor, t, &o);
+	return exchange_reply(x, 200, o);
+}
+
+/* Whether the peer may watch what @s means: all, or one process of its own. */
+static bool may_track(struct exchange *x, const struct selector *s)
+{
+	uid_t uid;
+	int r;
+
+	if (x->peer.is_operator)
+		return true;
+	if (s->kind != SELECTOR_PID) {
+		(void)access_refuse(x, "track by anything but a process id");
+		return false;
+	}
+	r = procfs_uid("/proc", s->pid, &uid);
+	if (r < 0) {
+		(void)exchange_refuse(x, PROBLEM_NO_SUCH_PROCESS, "There is no process %d.",
+				      (int)s->pid);
+		return false;
+	}
+	if (uid != x->peer.uid) {
+		(void)access_refuse(x, "track processes of other users");
+		return false;
+	}
+	return true;
+}
+
+static int refuse_tracking(struct exchange *x, int r, const char *text)
+{
+	switch (r) {
+	case -ESRCH:
+		return exchange_refuse(x, PROBLEM_NO_SUCH_PROCESS,
+				       "No process matches \"%.600s\"; see ps(1).", text);
+	case -EPERM:
+		return exchange_refuse(
+			x, PROBLEM_REFUSED_TARGET,
+			"seepd itself and process 1 are never traced; choose another "
+			"process.");
+	case -EEXIST:
+		return exchange_refuse(x, PROBLEM_ALREADY_TRACKED,
+				       "\"%.600s\" is tracked already; GET /v1/targets shows it.",
+				       text);
+	case -ENOSPC:
+		return exchange_refuse(x, PROBLEM_TOO_MANY_TARGETS,
+				       "As many targets are watched as the daemon allows; untrack "
+				       "some, or choose a narrower selector.");
+	default:
+		return exchange_refuse(x, PROBLEM_INTERNAL, "Tracking \"%.600s\" failed: %s.", text,
+				       strerror(-r));
+	}
+}
+
+/* One new target can be pointed at. */
+static int set_location(struct exchange *x, const struct target *t)
+{
+	char path[64];
+	int n = snprintf(path, sizeof(path), "/v1/targets/%s", t->id);
+
+	if (n < 0 || (size_t)n >= sizeof(path))
+		return -ENAMETOOLONG;
+	return exchange_set_header(x, "Location", path);
+}
+
+static int reply_tracked(struct exchange *x, const char *text, struct target *const *targets,
+			 size_t n)
+{
+	json_auto_t *o = json_object();
+	int r = 0;
+
+	if (n == 1)
+		r |= set_location(x, targets[0]);
+	r |= view_put(o, "selector", view_text(text));
+	r |= put_targets(x, o, targets, n);
+	return exchange_reply(x, 201, r < 0 ? NULL : TAKE_PTR(o));
+}
+
+int targets_post(struct exchange *x)
+{
+	static const struct body_field fields[] = {
+		{ .name = "selector", .is_required = true },
+		{ .name = "follow", .is_boolean = true },
+		{ 0 },
+	};
+	_cleanup_(selector_freep) struct selector *selector = NULL;
+	_cleanup_free_ struct target **targets = NULL;
+	const char *text, *why = "it is not understood.";
+	size_t n = 0;
+	int r;
+
+	if (!body_read(x, fields))
+		return EXCHANGE_ANSWERED;
+	text = body_get_string(x, "selector");
+	r = selector_parse(text, &selector, &why);
+	if (r == -EINVAL)
+		return exchange_refuse(x, PROBLEM_BAD_SELECTOR, "\"%.300s\" is no selector: %s",
+				       text, why);
+	if (r < 0)
+		return r;
+	if (!may_track(x, selector))
+		return EXCHANGE_ANSWERED;
+	r = monitor_track(x->monitor, TAKE_PTR(selector), body_get_boolean(x, "follow"), &targets,
+			  &n);
+	if (r < 0)
+		return refuse_tracking(x, r, text);
+	/* The pid may have changed hands since may_track() looked. */
+	for (size_t i = 0; i < n; i++)
+		if (!access_has_target(x, targets[i])) {
+			(void)monitor_untrack(x->monitor, text);
+			return access_refuse(x, "track processes of other users");
+		}
+	log_info("uid %u (pid %d) tracks %s, processes now: %zu", x->peer.uid, (int)x->peer.pid,
+		 text, n);
+	return reply_tracked(x, text, targets, n);
+}
+
+/* Whether the peer may end what @text started. False: answered. */
+static bool may_untrack(struct exchange *x, const char *text)
+{
+	_cleanup_(selector_freep) struct selector *selector = NULL;
+	struct target *const *targets;
+	size_t n;
+
+	if (x->peer.is_operator)
+		return true;
+	/* A selector of one process of the peer is as good as the target's id. */
+	if (selector_parse(text, &selector, NULL) < 0 || selector->kind != SELECTOR_PID)
+		return access_find_target(x, text) != NULL;
+	n = monitor_targets(x->monitor, &targets);
+	for (size_t i = 0; i < n; i++)
+		if (targets[i]->pid == selector->pid && access_has_target(x, targets[i]))
+			return true;
+	(void)access_refuse(x, "untrack processes of other users");
+	return false;
+}
+
+int target_delete(struct exchange *x)
+{
+	int r;
+
+	if (!may_untrack(x, x->segment))
+		return EXCHANGE_ANSWERED;
+	r = monitor_untrack(x->monitor, x->segment);
+	if (r == -ENOENT)
+		return exchange_refuse(x, PROBLEM_NO_SUCH_TARGET,
+				       "Nothing is tracked as \"%.600s\"; give the id of a target, "
+				       "or a selector as it was tracked.",
+				       x->segment);
+	if (r < 0)
+		return r;
+	log_info("uid %u (pid %d) untracks %s", x->peer.uid, (int)x->peer.pid, x->segment);
+	return exchange_reply_nothing(x);
+}

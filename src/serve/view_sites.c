@@ -1,0 +1,340 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Sites and what changed between two snapshots, as JSON. See views.h. */
+#include "serve/views.h"
+
+#include <errno.h>
+
+#include "base/cleanup.h"
+#include "monitor.h"
+#include "serve/clock.h"
+#include "serve/naming.h"
+#include "serve/values.h"
+#include "symbolize/symbolizer.h"
+
+/* A listing on its way to JSON. */
+struct listing {
+	struct monitor *monitor;
+	const struct group_options *options;
+	bool is_change; /* live figures are signed */
+	uint64_t now_ns;
+};
+
+/* Sites of the scope, frames not filled in. */
+static int collect_sites(struct monitor *m, const struct view_scope *scope, struct naming **ret)
+{
+	_cleanup_(naming_freep) struct naming *naming = NULL;
+	_cleanup_free_ struct site **sites = NULL;
+	size_t n;
+	int r;
+
+	r = heap_list(monitor_heap(m), scope->target, &sites, &n);
+	if (r < 0)
+		return r;
+	naming = naming_new(n);
+	if (!naming)
+		return -ENOMEM;
+	for (size_t i = 0; i < n; i++) {
+		const struct site *s = sites[i];
+		struct named_site named = {
+			.target = s->target,
+			.stack = s->stack,
+			.totals = s->totals,
+			.oldest_ns = s->oldest_ns,
+			.stack_status = s->stack_status,
+		};
+
+		if (!view_scope_has(m, scope, s->target))
+			continue;
+		named.growth = slope_estimate(&s->live);
+		naming_add(naming, &named, s->frames, s->n_frames);
+	}
+	*ret = TAKE_PTR(naming);
+	return 0;
+}
+
+/* The same for what changed. Frames are borrowed from the snapshots. */
+static int collect_changes(struct monitor *m, const struct view_scope *scope,
+			   const struct snapshot *from, const struct snapshot *to,
+			   struct naming **ret)
+{
+	_cleanup_(naming_freep) struct naming *naming = NULL;
+	_cleanup_free_ struct snapshot_change *changes = NULL;
+	size_t n;
+	int r;
+
+	r = snapshot_diff(from, to, &changes, &n);
+	if (r < 0)
+		return r;
+	naming = naming_new(n);
+	if (!naming)
+		return -ENOMEM;
+	for (size_t i = 0; i < n; i++) {
+		const struct snapshot_change *c = &changes[i];
+		struct named_site named = {
+			.target = c->target,
+			.stack = c->stack,
+			.totals = c->between,
+			.stack_status = c->stack_status,
+		};
+
+		if (view_scope_has(m, scope, c->target))
+			naming_add(naming, &named, c->frames, c->n_frames);
+	}
+	*ret = TAKE_PTR(naming);
+	return 0;
+}
+
+static int resolve(struct monitor *m, const struct naming *naming, void (*done)(void *),
+		   void *userdata)
+{
+	struct symbolizer *s = monitor_symbolizer(m);
+	_cleanup_free_ uint64_t *frames = NULL;
+	size_t n;
+	int r;
+
+	r = naming_unknown(naming, s, &frames, &n);
+	if (r < 0)
+		return r;
+	return symbolizer_resolve(s, frames, n, done, userdata);
+}
+
+int view_resolve_scope(struct monitor *m, const struct view_scope *scope, void (*done)(void *),
+		       void *userdata)
+{
+	_cleanup_(naming_freep) struct naming *naming = NULL;
+	int r;
+
+	r = collect_sites(m, scope, &naming);
+	if (r < 0)
+		return r;
+	return resolve(m, naming, done, userdata);
+}
+
+int view_resolve(struct monitor *m, uint32_t target_key, void (*done)(void *), void *userdata)
+{
+	const struct view_scope scope = { .target = target_key };
+
+	return view_resolve_scope(m, &scope, done, userdata);
+}
+
+int view_resolve_changes(struct monitor *m, const struct view_scope *scope,
+			 const struct snapshot *from, const struct snapshot *to,
+			 void (*done)(void *), void *userdata)
+{
+	_cleanup_(naming_freep) struct naming *naming = NULL;
+	int r;
+
+	r = collect_changes(m, scope, from, to, &naming);
+	if (r < 0)
+		return r;
+	return resolve(m, naming, done, userdata);
+}
+
+static json_t *frame_json(const struct frame *f, enum group_by by)
+{
+	/* A group's frame is one of many: what is finer than the grouping would be arbitrary. */
+	bool has_line = by == GROUP_BY_STACK || by == GROUP_BY_LINE;
+	bool has_function = has_line || by == GROUP_BY_FUNCTION;
+	bool has_file = has_function || by == GROUP_BY_FILE;
+	bool has_offset = by == GROUP_BY_STACK;
+	json_auto_t *o = json_object();
+	int r = 0;
+
+	r |= view_put(o, "kind", json_string(f->kind == FRAME_INLINED ? "inlined" : "native"));
+	r |= view_put(o, "function", view_text(has_function ? f->function : NULL));
+	r |= view_put(o, "file", view_text(has_file ? f->file : NULL));
+	r |= view_put(o, "line", has_line ? view_u64_or_null(f->line) : json_null());
+	r |= view_put(o, "module", view_text(f->module));
+	r |= view_put(o, "build_id", view_text(f->build_id));
+	r |= view_put(o, "offset", has_offset ? view_u64(f->offset) : json_null());
+	r |= view_put(o, "approximate", json_boolean(f->approximate));
+	return r < 0 ? NULL : TAKE_PTR(o);
+}
+
+static json_t *trend_json(const struct slope_estimate *growth)
+{
+	json_auto_t *o = json_object();
+	int r = 0;
+
+	r |= view_put(o, "verdict", json_string("undecided"));
+	r |= view_put(o, "bytes_per_hour",
+		      growth->valid ? view_real(growth->per_hour) : json_null());
+	r |= view_put(o, "bytes_per_hour_error",
+		      growth->valid ? view_real(growth->per_hour_error) : json_null());
+	r |= view_put(o, "confidence", json_null());
+	r |= view_put(o, "since", growth->valid ? view_monotonic(growth->since_ns) : json_null());
+	return r < 0 ? NULL : TAKE_PTR(o);
+}
+
+static int put_totals(json_t *o, const struct listing *l, const struct totals *t, bool average)
+{
+	json_int_t bytes, count;
+	int r = 0;
+
+	if (l->is_change) {
+		bytes = totals_change_bytes(t);
+		count = totals_change_count(t);
+	} else {
+		uint64_t live_bytes = totals_live_bytes(t), live_count = totals_live_count(t);
+
+		bytes = live_bytes > INT64_MAX ? INT64_MAX : (json_int_t)live_bytes;
+		count = live_count > INT64_MAX ? INT64_MAX : (json_int_t)live_count;
+	}
+	r |= view_put(o, "live_bytes", json_integer(bytes));
+	r |= view_put(o, "live_count", json_integer(count));
+	/* Of a change: an average only where bytes and blocks moved the same way. */
+	if (average)
+		r |= view_put(o, "average_bytes",
+			      count && (bytes < 0) == (count < 0) ? json_integer(bytes / count) :
+			      l->is_change			  ? json_null() :
+								    json_integer(0));
+	r |= view_put(o, "allocated_bytes", view_u64(t->allocated_bytes));
+	r |= view_put(o, "allocated_count", view_u64(t->allocated_count));
+	r |= view_put(o, "freed_bytes", view_u64(t->freed_bytes));
+	r |= view_put(o, "freed_count", view_u64(t->freed_count));
+	return r;
+}
+
+static json_t *totals_json(const struct listing *l, const struct totals *t)
+{
+	json_auto_t *o = json_object();
+
+	return put_totals(o, l, t, false) < 0 ? NULL : TAKE_PTR(o);
+}
+
+static json_t *target_id(struct monitor *m, uint32_t key)
+{
+	const struct target *t = key ? monitor_target_by_key(m, key) : NULL;
+
+	return view_text(t ? t->id : NULL);
+}
+
+static json_t *oldest_seconds(const struct listing *l, uint64_t oldest_ns)
+{
+	if (!oldest_ns)
+		return json_null();
+	return view_seconds(l->now_ns > oldest_ns ? l->now_ns - oldest_ns : 0);
+}
+
+static json_t *site_json(const struct listing *l, const struct group *g)
+{
+	json_auto_t *o = json_object(), *frames = json_array();
+	int r = 0;
+
+	for (size_t i = 0; i < g->n_frames; i++)
+		r |= view_append(frames, frame_json(g->frames[i], l->options->by));
+	r |= view_put(o, "site_id", view_hex(g->site_id));
+	r |= view_put(o, "leak_id", g->leak_id ? view_hex(g->leak_id) : json_null());
+	r |= view_put(o, "target", target_id(l->monitor, g->target));
+	r |= put_totals(o, l, &g->totals, true);
+	/* Exact mode: every block is counted, as large as it is. */
+	r |= view_put(o, "error_bytes", json_integer(0));
+	r |= view_put(o, "oldest_seconds", oldest_seconds(l, g->oldest_ns));
+	r |= view_put(o, "sites", view_u64(g->n_sites));
+	r |= view_put(o, "frames", TAKE_PTR(frames));
+	r |= view_put(o, "stack_status",
+		      view_text(stack_status_name((enum stack_status)g->stack_status)));
+	r |= view_put(o, "trend", trend_json(&g->growth));
+	return r < 0 ? NULL : TAKE_PTR(o);
+}
+
+/* What is known of the one target that was asked for. */
+static int put_target(json_t *o, struct monitor *m, uint32_t key)
+{
+	const struct target *t = key ? monitor_target_by_key(m, key) : NULL;
+	json_auto_t *coverage = NULL;
+	int r = 0;
+
+	r |= view_put(o, "target", view_text(t ? t->id : NULL));
+	if (!t)
+		return r;
+	r |= view_coverage(&t->coverage, &coverage);
+	r |= view_put(o, "coverage", TAKE_PTR(coverage));
+	return r;
+}
+
+/* Puts the list and all that describes it into @o. */
+static int put_listing(json_t *o, const struct listing *l, const struct view_scope *scope,
+		       struct naming *naming)
+{
+	_cleanup_(group_result_freep) struct group_result *result = NULL;
+	json_auto_t *sites = json_array();
+	int r;
+
+	r = naming_fill(naming, monitor_symbolizer(l->monitor));
+	if (r < 0)
+		return r;
+	r = group_sites(naming->sites, naming->n, l->options, &result);
+	if (r < 0)
+		return r;
+	for (size_t i = 0; i < result->n; i++)
+		r |= view_append(sites, site_json(l, &result->groups[i]));
+	r |= view_put(o, "sites", TAKE_PTR(sites));
+	r |= view_put(o, "total", view_u64(result->n_total));
+	r |= view_put(o, "limit", view_u64_or_null(l->options->limit));
+	r |= view_put(o, "sum", totals_json(l, &result->sum));
+	r |= view_put(o, "hidden", totals_json(l, &result->hidden));
+	r |= view_put(o, "by", view_text(group_by_name(l->options->by)));
+	r |= view_put(o, "sort", view_text(group_sort_name(l->options->sort)));
+	r |= put_target(o, l->monitor, scope->target);
+	return r;
+}
+
+int view_sites_scope(struct monitor *m, const struct view_scope *scope,
+		     const struct group_options *options, json_t **ret)
+{
+	const struct listing l = {
+		.monitor = m,
+		.options = options,
+		.now_ns = clock_ns(CLOCK_MONOTONIC),
+	};
+	_cleanup_(naming_freep) struct naming *naming = NULL;
+	json_auto_t *o = json_object();
+	int r;
+
+	/* Without ages oldest_seconds is null; the rest is still worth an answer. */
+	(void)monitor_scan_ages(m);
+	r = collect_sites(m, scope, &naming);
+	if (r < 0)
+		return r;
+	if (put_listing(o, &l, scope, naming) < 0)
+		return -ENOMEM;
+	*ret = TAKE_PTR(o);
+	return 0;
+}
+
+int view_sites(struct monitor *m, uint32_t target_key, const struct group_options *options,
+	       json_t **ret)
+{
+	const struct view_scope scope = { .target = target_key };
+
+	return view_sites_scope(m, &scope, options, ret);
+}
+
+int view_changes(struct monitor *m, const struct view_scope *scope, const struct snapshot *from,
+		 const struct snapshot *to, const struct group_options *options, json_t **ret)
+{
+	const struct listing l = {
+		.monitor = m,
+		.options = options,
+		.is_change = true,
+		.now_ns = clock_ns(CLOCK_MONOTONIC),
+	};
+	_cleanup_(naming_freep) struct naming *naming = NULL;
+	json_auto_t *o = json_object(), *older = NULL, *newer = NULL;
+	int r = 0;
+
+	r |= view_snapshot(m, from, &older);
+	r |= view_snapshot(m, to, &newer);
+	r |= view_put(o, "from", TAKE_PTR(older));
+	r |= view_put(o, "to", TAKE_PTR(newer));
+	if (r < 0)
+		return -ENOMEM;
+	r = collect_changes(m, scope, from, to, &naming);
+	if (r < 0)
+		return r;
+	if (put_listing(o, &l, scope, naming) < 0)
+		return -ENOMEM;
+	*ret = TAKE_PTR(o);
+	return 0;
+}

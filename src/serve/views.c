@@ -1,0 +1,167 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Targets and snapshots as JSON. See views.h; sites are in view_sites.c. */
+#include "serve/views.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "monitor.h"
+#include "serve/clock.h"
+#include "serve/values.h"
+
+bool view_scope_has(struct monitor *m, const struct view_scope *scope, uint32_t target)
+{
+	const struct target *t;
+
+	if (scope->target && scope->target != target)
+		return false;
+	if (!scope->is_restricted)
+		return true;
+	t = monitor_target_by_key(m, target);
+	return t && t->uid == scope->uid;
+}
+
+int view_coverage(const struct coverage *c, json_t **ret)
+{
+	json_auto_t *o = json_object(), *lost = json_object(), *truncated = json_object();
+	int r = 0;
+
+	for (int i = 0; i < LOSS_REASONS; i++)
+		r |= view_put(lost, loss_reason_name((enum loss_reason)i), view_u64(c->lost[i]));
+	for (int i = STACK_COMPLETE + 1; i < STACK_STATUSES; i++)
+		r |= view_put(truncated, stack_status_name((enum stack_status)i),
+			      view_u64(c->truncated_stacks[i]));
+	r |= view_put(o, "from_start", json_boolean(c->from_start));
+	r |= view_put(o, "allocations_seen", view_u64(c->allocations_seen));
+	r |= view_put(o, "frees_seen", view_u64(c->frees_seen));
+	r |= view_put(o, "frees_of_unknown_blocks", view_u64(c->frees_of_unknown_blocks));
+	r |= view_put(o, "failed_allocations", view_u64(c->failed_allocations));
+	r |= view_put(o, "lost", TAKE_PTR(lost));
+	r |= view_put(o, "truncated_stacks", TAKE_PTR(truncated));
+	if (r < 0)
+		return -ENOMEM;
+	*ret = TAKE_PTR(o);
+	return 0;
+}
+
+/* CPython is the one interpreter that is told apart, by the name of its executable. */
+static const char *language_of(const struct target *t)
+{
+	const char *name;
+
+	if (!t->exe)
+		return NULL;
+	name = strrchr(t->exe, '/');
+	name = name ? name + 1 : t->exe;
+	return strncmp(name, "python", strlen("python")) == 0 ? "python" : "native";
+}
+
+/* Calls of allocator functions per second since the attach; the only figure of cost so far. */
+static json_t *hits_per_second(const struct target *t)
+{
+	const struct coverage *c = &t->coverage;
+	uint64_t now = clock_ns(CLOCK_MONOTONIC);
+
+	if (t->state != TARGET_TRACED || !t->attached_ns || now <= t->attached_ns)
+		return json_null();
+	return view_real((double)(c->allocations_seen + c->failed_allocations + c->frees_seen +
+				  c->frees_of_unknown_blocks) *
+			 (double)NS_PER_SECOND / (double)(now - t->attached_ns));
+}
+
+static int put_overhead(json_t *o, const struct target *t)
+{
+	json_auto_t *overhead = json_object();
+	int r = 0;
+
+	r |= view_put(overhead, "budget_ratio", json_null());
+	r |= view_put(overhead, "estimated_ratio", json_null());
+	r |= view_put(overhead, "hits_per_second", hits_per_second(t));
+	r |= view_put(overhead, "ns_per_hit", json_null());
+	r |= view_put(o, "overhead", TAKE_PTR(overhead));
+	return r;
+}
+
+static int put_allocators(json_t *o, const struct target *t)
+{
+	json_auto_t *allocators = json_array();
+	int r = 0;
+
+	for (size_t i = 0; i < t->n_allocators; i++)
+		r |= view_append(allocators, view_text(t->allocators[i]));
+	r |= view_put(o, "allocators", TAKE_PTR(allocators));
+	return r;
+}
+
+/* What the process is. */
+static int put_identity(json_t *o, struct monitor *m, const struct target *t)
+{
+	const struct target *parent = t->parent ? monitor_target_by_key(m, t->parent) : NULL;
+	int r = 0;
+
+	r |= view_put(o, "id", view_text(t->id));
+	r |= view_put(o, "pid", json_integer(t->pid));
+	r |= view_put(o, "parent", view_text(parent ? parent->id : NULL));
+	r |= view_put(o, "start_time", t->started.tv_sec ? view_time(&t->started) : json_null());
+	r |= view_put(o, "uid", json_integer(t->uid));
+	r |= view_put(o, "comm", view_text(t->comm));
+	r |= view_put(o, "exe", view_text(t->exe));
+	r |= view_put(o, "command", view_text(t->cmdline));
+	r |= view_put(o, "unit", view_text(t->unit));
+	r |= view_put(o, "cgroup", view_text(t->cgroup));
+	r |= view_put(o, "container", view_text(t->container));
+	r |= view_put(o, "language", view_text(language_of(t)));
+	return r;
+}
+
+int view_target(struct monitor *m, const struct target *t, json_t **ret)
+{
+	json_auto_t *o = json_object(), *coverage = NULL;
+	struct totals sum = heap_sum(monitor_heap(m), t->key);
+	int r = 0;
+
+	r |= put_identity(o, m, t);
+	r |= put_allocators(o, t);
+	r |= view_put(o, "mode", view_text(target_mode_name(t->mode)));
+	/* Every block is taken in exact mode; sampling comes later. */
+	r |= view_put(o, "sampling_interval_bytes", json_null());
+	r |= view_put(o, "duty_ratio", t->mode == TARGET_EXACT ? json_real(1) : json_null());
+	r |= view_put(o, "state", view_text(target_state_name(t->state)));
+	r |= view_put(o, "error", view_text(t->error));
+	r |= view_put(o, "attached_at", view_monotonic(t->attached_ns));
+	r |= view_put(o, "rss_bytes", view_u64_or_null(t->rss_bytes));
+	r |= view_put(o, "limit_bytes", view_u64_or_null(t->limit_bytes));
+	r |= view_put(o, "live_bytes", view_u64(totals_live_bytes(&sum)));
+	r |= view_put(o, "live_count", view_u64(totals_live_count(&sum)));
+	r |= put_overhead(o, t);
+	r |= view_coverage(&t->coverage, &coverage);
+	r |= view_put(o, "coverage", TAKE_PTR(coverage));
+	if (r < 0)
+		return -ENOMEM;
+	*ret = TAKE_PTR(o);
+	return 0;
+}
+
+int view_snapshot(struct monitor *m, const struct snapshot *s, json_t **ret)
+{
+	json_auto_t *o = json_object();
+	const struct target *t = s->target ? monitor_target_by_key(m, s->target) : NULL;
+	uint64_t live_bytes = 0, live_count = 0;
+	int r = 0;
+
+	for (size_t i = 0; i < s->n; i++) {
+		live_bytes += totals_live_bytes(&s->sites[i].totals);
+		live_count += totals_live_count(&s->sites[i].totals);
+	}
+	r |= view_put(o, "name", view_text(s->name));
+	r |= view_put(o, "taken_at", view_time(&s->wall));
+	r |= view_put(o, "target", view_text(t ? t->id : NULL));
+	r |= view_put(o, "sites", view_u64(s->n));
+	r |= view_put(o, "live_bytes", view_u64(live_bytes));
+	r |= view_put(o, "live_count", view_u64(live_count));
+	if (r < 0)
+		return -ENOMEM;
+	*ret = TAKE_PTR(o);
+	return 0;
+}

@@ -1,0 +1,9 @@
+#!/bin/sh
+# make bench: needs root and a kernel with uprobe_multi links.
+set -eu
+cd "$(dirname "$0")/../.."
+if [ "$(id -u)" -ne 0 ]; then
+	echo "bench: setting probes needs root" >&2
+	exit 1
+fi
+exec build/bench/bench

@@ -1,0 +1,489 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Real probes on real processes: the kernel side's counts, for both kinds of links.
+ *
+ * Each test forks a child that waits on a pipe, sets the probes, lets the child make a prime number
+ * of calls, and compares what the maps say.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <dlfcn.h>
+#include <fcntl.h>
+#include <malloc.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/wait.h>
+
+#include "elf/placement.h"
+#include "probe/hooks.h"
+#include "probe/probe.h"
+#include "target/procfs.h"
+
+#define DEADLINE_MS 30000
+
+static void *volatile sink; /* keeps the compiler from removing allocations */
+
+typedef void (*child_fn)(void);
+
+struct child {
+	pid_t pid;
+	int go;	   /* written to: run the function; closed: exit */
+	int ended; /* readable: the function has returned */
+};
+
+static void child_start(struct child *c, child_fn function)
+{
+	int go[2], ended[2];
+	char byte;
+
+	assert_int_equal(pipe2(go, O_CLOEXEC), 0);
+	assert_int_equal(pipe2(ended, O_CLOEXEC), 0);
+	c->pid = fork();
+	assert_true(c->pid >= 0);
+	if (c->pid == 0) {
+		close(go[1]);
+		if (read(go[0], &byte, 1) == 1)
+			function();
+		(void)!write(ended[1], "e", 1);
+		(void)!read(go[0], &byte, 1);
+		_exit(0);
+	}
+	close(go[0]);
+	close(ended[1]);
+	c->go = go[1];
+	c->ended = ended[0];
+}
+
+static void child_run(struct child *c)
+{
+	struct pollfd p = { .fd = c->ended, .events = POLLIN };
+	char byte;
+
+	assert_int_equal(write(c->go, "g", 1), 1);
+	assert_int_equal(poll(&p, 1, DEADLINE_MS), 1);
+	assert_int_equal(read(c->ended, &byte, 1), 1);
+}
+
+static void child_end(struct child *c)
+{
+	int status;
+
+	close(c->go);
+	assert_int_equal(waitpid(c->pid, &status, 0), c->pid);
+	close(c->ended);
+}
+
+/* Where this process, and so its children, has the function: file and offset of the probe. */
+static void find_point(const char *name, enum hook_kind kind, int *fd, struct probe_point *ret)
+{
+	uint8_t *code = dlsym(RTLD_DEFAULT, name);
+	struct mapping *mappings = NULL;
+	size_t n = 0;
+	bool found = false;
+
+	assert_non_null(code);
+	assert_int_equal(procfs_exec_mappings("/proc", getpid(), &mappings, &n), 0);
+	for (size_t i = 0; i < n && !found; i++) {
+		uint64_t at = (uintptr_t)code;
+
+		if (at < mappings[i].start || at >= mappings[i].end)
+			continue;
+		found = true;
+		if (*fd < 0)
+			*fd = open(mappings[i].path, O_RDONLY | O_CLOEXEC);
+		assert_true(*fd >= 0);
+		ret->offset = at - mappings[i].start + mappings[i].offset +
+			      placement_find(code, 64, kind == HOOK_FREE);
+		ret->kind = kind;
+	}
+	mappings_free(mappings, n);
+	assert_true(found);
+}
+
+static const struct {
+	const char *name;
+	enum hook_kind kind;
+} functions[] = {
+	{ "malloc", HOOK_MALLOC },
+	{ "calloc", HOOK_CALLOC },
+	{ "realloc", HOOK_REALLOC },
+	{ "reallocarray", HOOK_REALLOCARRAY },
+	{ "posix_memalign", HOOK_POSIX_MEMALIGN },
+	{ "aligned_alloc", HOOK_ALIGNED },
+	{ "memalign", HOOK_ALIGNED },
+	{ "valloc", HOOK_MALLOC },
+	{ "pvalloc", HOOK_MALLOC },
+	{ "free", HOOK_FREE },
+};
+
+/* A child under watch. */
+struct watched {
+	struct probe *probe;
+	struct probe_links *links;
+	struct child child;
+	uint32_t id;
+	int fd;
+};
+
+static const struct probe_options defaults = {
+	.max_blocks = 1u << 16,
+	.max_sites = 1u << 12,
+	.max_threads = 1u << 10,
+	.max_targets = 499,
+	.max_frames = 48,
+	.ring_bytes = 256u << 10,
+};
+
+static void watch(struct watched *w, const struct probe_options *options, uint32_t flags,
+		  child_fn function)
+{
+	struct probe_point points[ARRAY_SIZE(functions)];
+	const char *why = NULL;
+	int r;
+
+	*w = (struct watched){ .fd = -EBADF };
+	r = probe_new(options, &w->probe, &why);
+	if (r < 0)
+		print_error("probe_new: %s: %s\n", strerror(-r), why ? why : "");
+	assert_int_equal(r, 0);
+	child_start(&w->child, function);
+	for (size_t i = 0; i < ARRAY_SIZE(functions); i++)
+		find_point(functions[i].name, functions[i].kind, &w->fd, &points[i]);
+	assert_int_equal(probe_new_target(w->probe, &w->id), 0);
+	assert_int_equal(probe_attach(w->probe, w->child.pid, w->fd, points, ARRAY_SIZE(points),
+				      &w->links),
+			 0);
+	assert_int_equal(probe_arm(w->probe, w->child.pid, w->id, flags, 0), 0);
+}
+
+static void unwatch(struct watched *w)
+{
+	child_end(&w->child);
+	probe_links_free(w->links);
+	probe_free(w->probe);
+	close(w->fd);
+}
+
+struct sum {
+	uint32_t target;
+	unsigned int sites;
+	struct site_totals totals;
+};
+
+static int add_site(uint64_t stack, const struct site_totals *totals, void *userdata)
+{
+	struct sum *sum = userdata;
+
+	(void)stack;
+	if (totals->target != sum->target)
+		return 0;
+	sum->sites++;
+	sum->totals.allocated_bytes += totals->allocated_bytes;
+	sum->totals.allocated_count += totals->allocated_count;
+	sum->totals.freed_bytes += totals->freed_bytes;
+	sum->totals.freed_count += totals->freed_count;
+	return 0;
+}
+
+static struct sum sum_of(struct watched *w, uint32_t target)
+{
+	struct sum sum = { .target = target };
+
+	assert_int_equal(probe_read_sites(w->probe, add_site, &sum), 0);
+	return sum;
+}
+
+static struct target_counters counters_of(struct watched *w)
+{
+	struct target_counters c;
+
+	assert_int_equal(probe_read_counters(w->probe, w->id, &c), 0);
+	return c;
+}
+
+static void assert_nothing_lost(struct watched *w)
+{
+	struct target_counters c = counters_of(w);
+
+	for (unsigned int i = 0; i < LOSS_REASONS; i++)
+		assert_int_equal(c.lost[i], 0);
+}
+
+/* --- what children do ------------------------------------------------------------------------------ */
+
+static void malloc_23_free_17(void)
+{
+	void *blocks[23];
+
+	for (int i = 0; i < 23; i++)
+		blocks[i] = sink = malloc(101);
+	for (int i = 0; i < 17; i++)
+		free(blocks[i]);
+	free(NULL);
+}
+
+static void whole_family(void)
+{
+	volatile size_t too_many = (size_t)1 << 62;
+	void *p = NULL;
+
+	sink = calloc(3, 7);				 /* 21 */
+	sink = malloc(11);
+	sink = realloc(sink, 13);			 /* 11 freed, 13 */
+	sink = reallocarray(NULL, 5, 9);		 /* 45 */
+	sink = realloc(sink, (size_t)1 << 62);		 /* fails: 45 stays */
+	sink = reallocarray(malloc(17), too_many, 8); /* fails: 17 stays */
+	sink = realloc(malloc(19), 0);			 /* 19 freed */
+	if (posix_memalign(&p, 64, 1009) != 0)		 /* 1009 */
+		abort();
+	if (posix_memalign(&p, 3, 10) == 0)		 /* fails */
+		abort();
+	sink = aligned_alloc(64, 128);			 /* 128 */
+	sink = memalign(64, 192);			 /* 192 */
+	sink = valloc(29);				 /* 29 */
+	sink = pvalloc(31);				 /* 31 */
+	sink = calloc(too_many, 8);			 /* fails */
+	sink = malloc(0);				 /* 0 */
+}
+
+static void free_foreign(void)
+{
+	extern void *inherited[7];
+
+	for (int i = 0; i < 7; i++)
+		free(inherited[i]);
+}
+
+void *inherited[7];
+
+static void malloc_101(void)
+{
+	for (int i = 0; i < 101; i++)
+		sink = malloc(32);
+}
+
+static void fork_and_free(void)
+{
+	void *mine[5];
+	pid_t pid;
+
+	for (int i = 0; i < 5; i++)
+		mine[i] = sink = malloc(53);
+	pid = fork();
+	if (pid == 0) {
+		for (int i = 0; i < 3; i++)
+			free(mine[i]);
+		_exit(0);
+	}
+	while (waitpid(pid, NULL, 0) < 0)
+		continue;
+}
+
+static void storm(void)
+{
+	for (int i = 0; i < 211; i++) {
+		pid_t pid = fork();
+
+		if (pid == 0)
+			_exit(0);
+		while (waitpid(pid, NULL, 0) < 0)
+			continue;
+	}
+}
+
+/* --- tests ------------------------------------------------------------------------------------------ */
+
+static void check_counts(const char *links)
+{
+	struct probe_options options = defaults;
+	struct watched w;
+	struct sum sum;
+
+	options.force_links = links;
+	watch(&w, &options, 0, malloc_23_free_17);
+	child_run(&w.child);
+	sum = sum_of(&w, w.id);
+	assert_int_equal(sum.sites, 1);
+	assert_int_equal(sum.totals.allocated_count, 23);
+	assert_int_equal(sum.totals.allocated_bytes, 23 * 101);
+	assert_int_equal(sum.totals.freed_count, 17);
+	assert_int_equal(sum.totals.freed_bytes, 17 * 101);
+	assert_int_equal(counters_of(&w).frees_of_unknown_blocks, 0);
+	assert_nothing_lost(&w);
+	unwatch(&w);
+}
+
+static void counts_with_multi_links(void **state)
+{
+	(void)state;
+	check_counts("multi");
+}
+
+static void counts_with_perf_links(void **state)
+{
+	(void)state;
+	check_counts("perf");
+}
+
+static void family_is_counted_exactly(void **state)
+{
+	struct target_counters c;
+	struct watched w;
+	struct sum sum;
+
+	(void)state;
+	watch(&w, &defaults, 0, whole_family);
+	child_run(&w.child);
+	sum = sum_of(&w, w.id);
+	assert_int_equal(sum.totals.allocated_count, 12);
+	assert_int_equal(sum.totals.allocated_bytes,
+			 21 + 11 + 13 + 45 + 17 + 19 + 1009 + 128 + 192 + 29 + 31);
+	assert_int_equal(sum.totals.freed_count, 2);
+	assert_int_equal(sum.totals.freed_bytes, 11 + 19);
+	c = counters_of(&w);
+	assert_int_equal(c.failed_allocations, 4);
+	assert_int_equal(c.frees_of_unknown_blocks, 0);
+	assert_nothing_lost(&w);
+	unwatch(&w);
+}
+
+static void frees_of_earlier_blocks_are_unknown(void **state)
+{
+	struct watched w;
+
+	(void)state;
+	for (int i = 0; i < 7; i++)
+		inherited[i] = malloc(71);
+	watch(&w, &defaults, 0, free_foreign);
+	child_run(&w.child);
+	assert_int_equal(sum_of(&w, w.id).totals.freed_count, 0);
+	assert_int_equal(counters_of(&w).frees_of_unknown_blocks, 7);
+	unwatch(&w);
+	for (int i = 0; i < 7; i++)
+		free(inherited[i]);
+}
+
+static void full_map_is_counted(void **state)
+{
+	struct probe_options options = defaults;
+	struct watched w;
+	struct sum sum;
+
+	(void)state;
+	options.max_blocks = 64;
+	watch(&w, &options, 0, malloc_101);
+	child_run(&w.child);
+	sum = sum_of(&w, w.id);
+	assert_int_equal(sum.totals.allocated_count, 64);
+	assert_int_equal(counters_of(&w).lost[LOSS_LIVE_FULL], 101 - 64);
+	unwatch(&w);
+}
+
+static int find_child(pid_t tgid, const struct target_entry *entry, void *userdata)
+{
+	(void)tgid;
+	(void)entry;
+	++*(unsigned int *)userdata;
+	return 0;
+}
+
+static void child_frees_of_inherited_blocks_touch_nothing(void **state)
+{
+	unsigned int armed = 0;
+	struct watched w;
+	struct sum sum;
+
+	(void)state;
+	watch(&w, &defaults, TARGET_FOLLOW, fork_and_free);
+	child_run(&w.child);
+	sum = sum_of(&w, w.id);
+	assert_int_equal(sum.totals.allocated_count, 5);
+	assert_int_equal(sum.totals.freed_count, 0);
+	/* The grandchild was a target of its own and is gone. */
+	assert_int_equal(probe_each_target(w.probe, find_child, &armed), 0);
+	assert_int_equal(armed, 1);
+	unwatch(&w);
+}
+
+static void count_note(const struct note *note, void *userdata)
+{
+	unsigned int *counts = userdata;
+
+	if (note->type <= NOTE_FILE)
+		counts[note->type]++;
+}
+
+static void life_is_noted(void **state)
+{
+	unsigned int counts[NOTE_FILE + 1] = { 0 };
+	struct watched w;
+
+	(void)state;
+	watch(&w, &defaults, TARGET_FOLLOW, storm);
+	assert_int_equal(probe_listen(w.probe, count_note, counts), 0);
+	child_run(&w.child);
+	assert_true(probe_read_notes(w.probe) >= 0);
+	assert_int_equal(counts[NOTE_FORK], 211);
+	assert_int_equal(counts[NOTE_EXIT], 211);
+	assert_nothing_lost(&w);
+	unwatch(&w);
+}
+
+static void lost_notes_are_counted(void **state)
+{
+	unsigned int counts[NOTE_FILE + 1] = { 0 };
+	struct probe_options options = defaults;
+	struct watched w;
+
+	(void)state;
+	options.ring_bytes = 4096;
+	watch(&w, &options, TARGET_FOLLOW, storm);
+	assert_int_equal(probe_listen(w.probe, count_note, counts), 0);
+	child_run(&w.child);
+	assert_true(probe_read_notes(w.probe) >= 0);
+	/* A lost fork is its parent's loss; lost exits are the children's own. */
+	assert_true(counts[NOTE_FORK] < 211);
+	assert_int_equal(counters_of(&w).lost[LOSS_NOTE], 211 - counts[NOTE_FORK]);
+	unwatch(&w);
+}
+
+static void purged_blocks_are_gone(void **state)
+{
+	unsigned int blocks = 0;
+	struct watched w;
+	int r;
+
+	(void)state;
+	watch(&w, &defaults, 0, malloc_101);
+	child_run(&w.child);
+	assert_int_equal(probe_disarm(w.probe, w.child.pid, w.id), 0);
+	assert_int_equal(probe_purge_start(w.probe, w.id), 0);
+	while ((r = probe_purge_step(w.probe)) > 0)
+		blocks++;
+	assert_int_equal(r, 0);
+	assert_int_equal(sum_of(&w, w.id).sites, 0);
+	assert_true(probe_read_counters(w.probe, w.id, &(struct target_counters){ 0 }) < 0);
+	unwatch(&w);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(counts_with_multi_links),
+		cmocka_unit_test(counts_with_perf_links),
+		cmocka_unit_test(family_is_counted_exactly),
+		cmocka_unit_test(frees_of_earlier_blocks_are_unknown),
+		cmocka_unit_test(full_map_is_counted),
+		cmocka_unit_test(child_frees_of_inherited_blocks_touch_nothing),
+		cmocka_unit_test(life_is_noted),
+		cmocka_unit_test(lost_notes_are_counted),
+		cmocka_unit_test(purged_blocks_are_gone),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

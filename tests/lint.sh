@@ -1,0 +1,74 @@
+#!/usr/bin/env bash
+# Static checks: lint.sh CC CLANG CLANG_TIDY "CFLAGS"
+#
+# All of them run, whatever the others find; the exit status says whether any found something.
+set -u
+cd "$(dirname "$0")/.." || exit 1
+
+cc=${1:-gcc}
+clang=${2:-clang}
+clang_tidy=${3:-clang-tidy}
+read -r -a flags <<<"${4:--std=gnu11 -D_GNU_SOURCE -Isrc -Ibuild/gen -DSEEP_VERSION=\"\"}"
+failed=0
+
+# The words come as make quotes them for a shell: -DNAME='"value"'.
+for i in "${!flags[@]}"; do
+	flags[i]=${flags[i]//\'/}
+done
+
+step() {
+	local name=$1 start=$EPOCHREALTIME
+	shift
+
+	if "$@"; then
+		printf '  ok   %-12s' "$name"
+	else
+		printf '  FAIL %-12s' "$name"
+		failed=1
+	fi
+	awk -v a="$start" -v b="$EPOCHREALTIME" 'BEGIN { printf " %.1f s\n", b - a }'
+}
+
+sources() {
+	find src -name '*.c' | sort
+}
+
+check_compiler() {
+	sources | xargs -P 2 -n 8 "$@" "${flags[@]}" -Werror -fsyntax-only
+}
+
+# src/ is checked whole, so that a function that is called from elsewhere is known.
+check_cppcheck() {
+	mkdir -p build/cppcheck
+	cppcheck -q -j 2 --std=c11 --enable=warning,performance,portability --inline-suppr \
+		--cppcheck-build-dir=build/cppcheck --error-exitcode=1 --max-configs=1 \
+		--suppress=missingIncludeSystem --suppress=normalCheckLevelMaxBranches \
+		--library=gnu -D_GNU_SOURCE -D__x86_64__ -U__cplusplus -Isrc src
+}
+
+# What the compiler of the build warns of is its own affair (check_compiler).
+check_clang_tidy() {
+	sources | xargs -P 2 -n 4 "$clang_tidy" --quiet -- "${flags[@]}" -Wno-everything \
+		2> >(grep -vE '^[0-9]+ warnings? (generated|treated)|^Suppressed|^Use -header' >&2)
+}
+
+check_shell() {
+	find tests .ci -name '*.sh' -o -path '.ci/run' | sort | xargs shellcheck
+}
+
+check_python() {
+	python3 -W error -c '
+import ast, sys
+for name in sys.argv[1:]:
+    with open(name, encoding="utf-8") as f:
+        ast.parse(f.read(), name)
+' tests/e2e/*.py
+}
+
+step "$(basename "$cc")" check_compiler "$cc"
+step "$(basename "$clang")" check_compiler "$clang"
+step shellcheck check_shell
+step python check_python
+step cppcheck check_cppcheck
+step clang-tidy check_clang_tidy
+exit $failed

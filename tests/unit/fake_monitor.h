@@ -1,0 +1,331 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * A monitor and a symbolizer made of plain values, for tests of what asks them.
+ *
+ * Defines the functions of monitor.h and symbolizer.h that src/serve uses: include it in one file
+ * of a program. Heap, snapshots, groups and selectors are the real ones.
+ */
+#ifndef SEEP_TESTS_FAKE_MONITOR_H
+#define SEEP_TESTS_FAKE_MONITOR_H
+
+#include <errno.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "../bpf/abi.h"
+#include "base/cleanup.h"
+#include "heap/heap.h"
+#include "heap/snapshot.h"
+#include "monitor.h"
+#include "symbolize/symbolizer.h"
+#include "target/selector.h"
+
+#define FAKE_FRAMES    64
+#define FAKE_PENDING   128
+#define FAKE_TARGETS   16
+#define FAKE_SNAPSHOTS 4
+
+struct fake_name {
+	uint64_t stored;
+	struct frame frames[2];
+	struct frame_list list;
+	bool is_resolved;
+};
+
+struct fake_pending {
+	symbolizer_done_fn done;
+	void *userdata;
+};
+
+struct symbolizer {
+	struct fake_name names[FAKE_FRAMES];
+	size_t n_names;
+	struct fake_pending pending[FAKE_PENDING];
+	size_t n_pending;
+	uint64_t requests;
+	size_t frames_asked;
+	int resolve_error;
+};
+
+struct monitor {
+	struct heap *heap;
+	struct symbolizer symbolizer;
+	struct target *targets[FAKE_TARGETS];
+	size_t n_targets;
+	struct snapshot *snapshots[FAKE_SNAPSHOTS];
+	size_t n_snapshots;
+	struct monitor_info info;
+	uint64_t now_ns;
+	/* What monitor_track() answers, and what it was asked. */
+	int track_error;
+	size_t track_new; /* so many targets are returned, from the first */
+	char tracked[600];
+	bool tracked_follow;
+	char untracked[600];
+	int untrack_error;
+	unsigned n_scans;
+};
+
+/* --- what tests do -------------------------------------------------------------------------- */
+
+static inline struct monitor *fake_new(void)
+{
+	struct monitor *m = calloc(1, sizeof(*m));
+
+	if (!m)
+		abort();
+	m->heap = heap_new();
+	if (!m->heap)
+		abort();
+	m->now_ns = 1000000007;
+	m->info = (struct monitor_info){
+		.links = "multi",
+		.tick_ns = 10000000000ull,
+		.max_blocks = 1048573,
+		.max_targets = 499,
+	};
+	return m;
+}
+
+static inline void fake_free(struct monitor *m)
+{
+	for (size_t i = 0; i < m->n_targets; i++)
+		target_free(m->targets[i]);
+	for (size_t i = 0; i < m->n_snapshots; i++)
+		snapshot_free(m->snapshots[i]);
+	heap_free(m->heap);
+	free(m);
+}
+
+static inline struct target *fake_target(struct monitor *m, uint32_t key, pid_t pid, uid_t uid)
+{
+	struct target *t = calloc(1, sizeof(*t));
+
+	if (!t || m->n_targets == FAKE_TARGETS)
+		abort();
+	t->key = key;
+	t->pid = pid;
+	t->uid = uid;
+	(void)snprintf(t->id, sizeof(t->id), "%d-%u", (int)pid, key);
+	(void)snprintf(t->comm, sizeof(t->comm), "server");
+	t->exe = strdup("/usr/bin/server");
+	t->state = TARGET_TRACED;
+	t->mode = TARGET_EXACT;
+	m->targets[m->n_targets++] = t;
+	return t;
+}
+
+static inline void fake_remove_target(struct monitor *m, uint32_t key)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < m->n_targets; i++) {
+		if (m->targets[i]->key == key)
+			target_free(m->targets[i]);
+		else
+			m->targets[kept++] = m->targets[i];
+	}
+	m->n_targets = kept;
+	heap_remove_target(m->heap, key);
+}
+
+/* A stored frame and its name; resolved once the symbolizer was asked and has answered. */
+static inline uint64_t fake_frame(struct monitor *m, uint64_t offset, const char *function,
+				  uint32_t line)
+{
+	struct symbolizer *s = &m->symbolizer;
+	struct fake_name *n = &s->names[s->n_names++];
+
+	if (s->n_names > FAKE_FRAMES)
+		abort();
+	*n = (struct fake_name){ .stored = 1ull << FRAME_SLOT_SHIFT | offset };
+	n->frames[0] = (struct frame){
+		.kind = FRAME_NATIVE,
+		.function = function,
+		.file = "server.c",
+		.line = line,
+		.module = "/usr/bin/server",
+		.build_id = "abcdef",
+		.offset = offset,
+	};
+	n->list = (struct frame_list){ .frames = n->frames, .n = 1 };
+	return n->stored;
+}
+
+static inline void fake_site(struct monitor *m, uint32_t target, uint64_t stack,
+			     struct totals totals, const uint64_t *frames, uint16_t n)
+{
+	struct site *s;
+
+	m->now_ns += 1000000007;
+	if (heap_update(m->heap, target, stack, &totals, m->now_ns, &s) < 0 ||
+	    (frames && heap_set_frames(s, frames, n, STACK_COMPLETE) < 0))
+		abort();
+}
+
+/* Answers all that was asked so far. */
+static inline size_t fake_answer(struct monitor *m)
+{
+	struct symbolizer *s = &m->symbolizer;
+	struct fake_pending pending[FAKE_PENDING];
+	size_t n = s->n_pending;
+
+	memcpy(pending, s->pending, sizeof(pending));
+	s->n_pending = 0;
+	for (size_t i = 0; i < s->n_names; i++)
+		s->names[i].is_resolved = true;
+	for (size_t i = 0; i < n; i++)
+		pending[i].done(pending[i].userdata);
+	return n;
+}
+
+/* --- monitor.h ------------------------------------------------------------------------------ */
+
+int monitor_track(struct monitor *m, struct selector *selector, bool follow_forks,
+		  struct target ***ret_targets, size_t *ret_n)
+{
+	_cleanup_(selector_freep) struct selector *owned = selector;
+	struct target **list;
+
+	(void)snprintf(m->tracked, sizeof(m->tracked), "%s", selector->text);
+	m->tracked_follow = follow_forks;
+	if (m->track_error)
+		return m->track_error;
+	list = calloc(m->track_new + 1, sizeof(struct target *));
+	if (!list)
+		return -ENOMEM;
+	memcpy(list, m->targets, m->track_new * sizeof(struct target *));
+	*ret_targets = list;
+	*ret_n = m->track_new;
+	return 0;
+}
+
+int monitor_untrack(struct monitor *m, const char *text)
+{
+	(void)snprintf(m->untracked, sizeof(m->untracked), "%s", text);
+	return m->untrack_error;
+}
+
+size_t monitor_targets(const struct monitor *m, struct target *const **ret)
+{
+	*ret = m->targets;
+	return m->n_targets;
+}
+
+struct target *monitor_find_target(const struct monitor *m, const char *id)
+{
+	for (size_t i = 0; i < m->n_targets; i++)
+		if (strcmp(m->targets[i]->id, id) == 0)
+			return m->targets[i];
+	return NULL;
+}
+
+struct target *monitor_target_by_key(const struct monitor *m, uint32_t key)
+{
+	for (size_t i = 0; i < m->n_targets; i++)
+		if (m->targets[i]->key == key)
+			return m->targets[i];
+	return NULL;
+}
+
+struct heap *monitor_heap(struct monitor *m)
+{
+	return m->heap;
+}
+
+struct symbolizer *monitor_symbolizer(struct monitor *m)
+{
+	return &m->symbolizer;
+}
+
+int monitor_scan_ages(struct monitor *m)
+{
+	m->n_scans++;
+	return 0;
+}
+
+int monitor_snapshot(struct monitor *m, const char *name, uint32_t target,
+		     const struct snapshot **ret)
+{
+	struct timespec wall = { .tv_sec = 1700000000 + (time_t)m->n_snapshots };
+	int r;
+
+	if (monitor_find_snapshot(m, name))
+		return -EEXIST;
+	if (m->n_snapshots == FAKE_SNAPSHOTS)
+		return -ENOSPC;
+	m->now_ns++;
+	r = snapshot_take(m->heap, target, name, wall, m->now_ns, &m->snapshots[m->n_snapshots]);
+	if (r < 0)
+		return r;
+	*ret = m->snapshots[m->n_snapshots++];
+	return 0;
+}
+
+const struct snapshot *monitor_find_snapshot(const struct monitor *m, const char *name)
+{
+	for (size_t i = 0; i < m->n_snapshots; i++)
+		if (strcmp(m->snapshots[i]->name, name) == 0)
+			return m->snapshots[i];
+	return NULL;
+}
+
+size_t monitor_snapshots(const struct monitor *m, struct snapshot *const **ret)
+{
+	*ret = m->snapshots;
+	return m->n_snapshots;
+}
+
+int monitor_drop_snapshot(struct monitor *m, const char *name)
+{
+	size_t kept = 0, n = m->n_snapshots;
+
+	for (size_t i = 0; i < n; i++) {
+		if (strcmp(m->snapshots[i]->name, name) == 0)
+			snapshot_free(m->snapshots[i]);
+		else
+			m->snapshots[kept++] = m->snapshots[i];
+	}
+	m->n_snapshots = kept;
+	return kept == n ? -ENOENT : 0;
+}
+
+void monitor_get_info(const struct monitor *m, struct monitor_info *ret)
+{
+	*ret = m->info;
+}
+
+/* --- symbolizer.h --------------------------------------------------------------------------- */
+
+const struct frame_list *symbolizer_lookup(struct symbolizer *s, uint64_t frame)
+{
+	for (size_t i = 0; i < s->n_names; i++)
+		if (s->names[i].stored == frame && s->names[i].is_resolved)
+			return &s->names[i].list;
+	return NULL;
+}
+
+int symbolizer_resolve(struct symbolizer *s, const uint64_t *frames, size_t n,
+		       symbolizer_done_fn done, void *userdata)
+{
+	if (s->resolve_error)
+		return s->resolve_error;
+	if (s->n_pending == FAKE_PENDING)
+		abort();
+	for (size_t i = 1; i < n; i++)
+		if (frames[i] <= frames[i - 1]) /* each once */
+			abort();
+	s->requests++;
+	s->frames_asked += n;
+	s->pending[s->n_pending++] = (struct fake_pending){ done, userdata };
+	return 0;
+}
+
+void symbolizer_get_stats(const struct symbolizer *s, struct symbolizer_stats *ret)
+{
+	*ret = (struct symbolizer_stats){ .requests = s->requests };
+}
+
+#endif
