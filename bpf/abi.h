@@ -18,11 +18,11 @@
  * A stored frame. Offsets are offsets in the file (mapping's file offset + distance from its
  * start), so they are the same in every process and stay valid when the file is unmapped.
  */
-#define FRAME_EXACT (1ull << 63) /* the address itself; otherwise a return address */
-#define FRAME_SLOT_SHIFT 48
-#define FRAME_SLOT_MASK 0x7fffull /* after the shift; 0: the rest is an absolute address */
+#define FRAME_EXACT	  (1ull << 63) /* the address itself; otherwise a return address */
+#define FRAME_SLOT_SHIFT  48
+#define FRAME_SLOT_MASK	  0x7fffull /* after the shift; 0: the rest is an absolute address */
 #define FRAME_OFFSET_MASK ((1ull << FRAME_SLOT_SHIFT) - 1)
-#define FRAME_SLOTS 4096 /* files that can have a slot, slot 0 included */
+#define FRAME_SLOTS	  4096 /* files that can have a slot, slot 0 included */
 
 /* Which arguments of an allocator function mean what. */
 enum hook_kind {
@@ -37,13 +37,13 @@ enum hook_kind {
 
 /* Why something was not seen. One counter each per target; names in target/target.c. */
 enum loss_reason {
-	LOSS_LIVE_FULL,		/* no room for the block: it was not taken */
-	LOSS_SITES_FULL,	/* no room for a new site: the block was not taken */
-	LOSS_STACKS_FULL,	/* no room for a new stack: the block was not taken */
-	LOSS_THREADS_FULL,	/* no room for the thread's call state: the call was not seen */
-	LOSS_MAP_BUSY,		/* a map update met another one on the same CPU (-EBUSY) */
-	LOSS_MISSED_FREE,	/* a new block at the address of a live one: the old one was retired */
-	LOSS_MISSED_RETURN,	/* an allocator call whose return was never seen */
+	LOSS_LIVE_FULL,	    /* no room for the block: it was not taken */
+	LOSS_SITES_FULL,    /* no room for a new site: the block was not taken */
+	LOSS_STACKS_FULL,   /* no room for a new stack: the block was not taken */
+	LOSS_THREADS_FULL,  /* no room for the thread's call state: the call was not seen */
+	LOSS_MAP_BUSY,	    /* a map update met another one on the same CPU (-EBUSY) */
+	LOSS_MISSED_FREE,   /* a new block at the address of a live one: the old one was retired */
+	LOSS_MISSED_RETURN, /* an allocator call whose return was never seen */
 	LOSS_RESULT_UNREADABLE, /* posix_memalign's result could not be read */
 	LOSS_STACK_UNREADABLE,	/* memory of the stack could not be read: frames are missing */
 	LOSS_RESTORE_FAILED,	/* a failed realloc's block could not be put back */
@@ -112,7 +112,7 @@ struct target_entry {
 	__u32 padding;
 };
 
-#define TARGET_FOLLOW (1u << 0) /* forked children become targets */
+#define TARGET_FOLLOW	     (1u << 0) /* forked children become targets */
 #define TARGET_SHARES_MEMORY (1u << 1) /* vfork child: works on its parent's heap, under its id */
 
 /* counters: per target id. */
@@ -154,12 +154,12 @@ enum unwind_mode {
 #define UNWIND_BUCKET_SHIFT 8
 
 struct file_entry {
-	__u32 mode;	 /* enum unwind_mode; written last */
-	__u32 row;	 /* first row in unwind_rows */
+	__u32 mode; /* enum unwind_mode; written last */
+	__u32 row;  /* first row in unwind_rows */
 	__u32 n_rows;
-	__u32 bucket;	 /* first entry in unwind_buckets; n_buckets + 1 of them, relative to row */
+	__u32 bucket; /* first entry in unwind_buckets; n_buckets + 1 of them, relative to row */
 	__u32 n_buckets;
-	__u32 start;	 /* file offset of the first bucket */
+	__u32 start; /* file offset of the first bucket */
 };
 
 /* unwind_rows. A row holds from its pc up to the next row's. */
@@ -193,7 +193,7 @@ enum note_type {
 };
 
 #define NOTE_PATH_BYTES 512
-#define NOTE_PATH_NAME 128 /* longest component that is kept whole */
+#define NOTE_PATH_NAME	128 /* longest component that is kept whole */
 
 #define NOTE_HEAD_BYTES 40 /* all that notes other than NOTE_FILE carry */
 

@@ -18,8 +18,8 @@ static __always_inline void lose(__u32 target, enum loss_reason reason)
 /* A hash map's update failed: out of room, or it met another update on this CPU. */
 static __always_inline void lose_update(__u32 target, long error, enum loss_reason full)
 {
-	lose(target, error == -EBUSY || error == -EDEADLK || error == -ETIMEDOUT ? LOSS_MAP_BUSY :
-										   full);
+	lose(target,
+	     error == -EBUSY || error == -EDEADLK || error == -ETIMEDOUT ? LOSS_MAP_BUSY : full);
 }
 
 static __always_inline void count_free(const struct block *b)

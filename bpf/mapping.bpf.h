@@ -11,8 +11,8 @@
 
 #include "account.bpf.h"
 
-#define VM_EXEC 4ul
-#define PAGE_SHIFT 12
+#define VM_EXEC		4ul
+#define PAGE_SHIFT	12
 #define PATH_COMPONENTS 24
 
 /* What bpf_find_vma()'s callback hands out. */

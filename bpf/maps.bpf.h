@@ -12,7 +12,7 @@
 
 /* Settings, fixed at load. */
 const volatile __u32 max_frames = 48;
-const volatile bool use_find_vma = false;  /* bpf_find_vma() exists: mappings are found on demand */
+const volatile bool use_find_vma = false; /* bpf_find_vma() exists: mappings are found on demand */
 
 /* Shared with user space, which also takes numbers from them (atomically). */
 __u32 next_target_id = 1;
@@ -89,7 +89,7 @@ struct thread {
 	__u64 hash;
 	__u32 exact; /* pc is the address itself, not a return address */
 	__u32 slot;
-	__u64 offset; /* of pc in its file */
+	__u64 offset;	    /* of pc in its file */
 	struct stack stack; /* last: the value is as long as max_frames asks for */
 };
 

@@ -10,9 +10,9 @@
 #include <bpf/bpf_core_read.h>
 #include <bpf/bpf_tracing.h>
 
-#define EBUSY 16
-#define EEXIST 17
-#define EDEADLK 35
+#define EBUSY	  16
+#define EEXIST	  17
+#define EDEADLK	  35
 #define ETIMEDOUT 110
 
 #include "abi.h"

@@ -157,7 +157,8 @@ static __always_inline int step_frame_pointer(struct thread *t)
  * the stack's status. A return address may be the first byte after its function, so it is looked
  * up one byte earlier; the frame that is stored is the address itself.
  */
-static __always_inline int unwind_frame(struct thread *t, const struct mapping_set *set, __u64 *frame)
+static __always_inline int unwind_frame(struct thread *t, const struct mapping_set *set,
+					__u64 *frame)
 {
 	__u64 back = t->exact ? 0 : 1;
 	struct file_entry *f;

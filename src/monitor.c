@@ -123,8 +123,8 @@ static int make_events(struct monitor *m)
 
 	m->tick_timer = event_new(m->base, -1, EV_PERSIST, on_tick_timer, m);
 	m->work_event = event_new(m->base, -1, 0, on_work, m);
-	m->notes_event = event_new(m->base, probe_notes_fd(m->probe), EV_READ | EV_PERSIST,
-				   on_notes, m);
+	m->notes_event =
+		event_new(m->base, probe_notes_fd(m->probe), EV_READ | EV_PERSIST, on_notes, m);
 	if (!m->tick_timer || !m->work_event || !m->notes_event)
 		return -ENOMEM;
 	if (event_add(m->tick_timer, &period) < 0 || event_add(m->notes_event, NULL) < 0)

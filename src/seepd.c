@@ -19,9 +19,9 @@
 #include "target/selector.h"
 
 #define DEFAULT_SOCKET "/run/seep/seep.sock"
-#define GROUP "seep" /* its members may read and operate */
-#define SECOND_NS 1000000000ull
-#define MAX_SELECTORS 64
+#define GROUP	       "seep" /* its members may read and operate */
+#define SECOND_NS      1000000000ull
+#define MAX_SELECTORS  64
 
 enum {
 	EXIT_STATUS_OK = 0,

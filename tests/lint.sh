@@ -2,6 +2,7 @@
 # Static checks: lint.sh CC CLANG CLANG_TIDY "CFLAGS"
 #
 # All of them run, whatever the others find; the exit status says whether any found something.
+# shellcheck disable=SC2317 # the checks are called through step()
 set -u
 cd "$(dirname "$0")/.." || exit 1
 

@@ -26,7 +26,8 @@ void log_set_level(int level)
 	log_state.level = level;
 }
 
-static void write_line(int level, const char *suffix, const char *format, va_list args)
+__attribute__((format(printf, 3, 0))) static void write_line(int level, const char *suffix,
+							     const char *format, va_list args)
 {
 	char line[2048];
 	int n;
@@ -37,8 +38,7 @@ static void write_line(int level, const char *suffix, const char *format, va_lis
 	if (log_state.journal)
 		fprintf(stderr, "<%d>", level);
 	fprintf(stderr, "%s: %s%s%s%s\n", log_state.name, line,
-		(size_t)n >= sizeof(line) ? "[...]" : "", suffix ? ": " : "",
-		suffix ? suffix : "");
+		(size_t)n >= sizeof(line) ? "[...]" : "", suffix ? ": " : "", suffix ? suffix : "");
 }
 
 void log_message(int level, const char *format, ...)

@@ -19,7 +19,7 @@ static const struct {
 } problem_exits[] = {
 	{ "no_such_target", CLI_NO_TARGET }, { "no_such_process", CLI_NO_TARGET },
 	{ "bad_selector", CLI_USAGE },	     { "bad_parameter", CLI_USAGE },
-	{ "limit_out_of_range", CLI_USAGE },
+	{ "limit_out_of_range", CLI_USAGE }, { "bad_snapshot_name", CLI_USAGE },
 };
 
 static int explain_denied(const char *path)

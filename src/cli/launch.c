@@ -111,8 +111,8 @@ static int read_word(int fd, uint8_t *ret)
 }
 
 __attribute__((noreturn)) static void run_child(int control_fd, char *const argv[],
-						 char *const private_files[], const sigset_t *mask,
-						 const struct sigaction *child_action)
+						char *const private_files[], const sigset_t *mask,
+						const struct sigaction *child_action)
 {
 	uint8_t word = cover_files(private_files) == 0 ? WORD_PRIVATE : WORD_SHARED;
 	int error;

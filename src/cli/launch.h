@@ -30,7 +30,7 @@ DEFINE_CLEANUP(char **, launch_files_free)
 
 struct launch {
 	pid_t pid;
-	int control_fd; /* socket to the child until it executes the command; owned */
+	int control_fd;	 /* socket to the child until it executes the command; owned */
 	bool is_private; /* allocator files are covered by private copies */
 };
 

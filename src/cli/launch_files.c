@@ -15,7 +15,7 @@
 
 #include "cli/launch.h"
 
-#define MAX_FILES 512
+#define MAX_FILES   512
 #define MAX_SCRIPTS 4 /* interpreters that are scripts themselves */
 
 struct file_list {
@@ -118,8 +118,7 @@ static int dynamic_linker(int fd, char **ret)
 	Elf64_Ehdr header;
 
 	if (pread(fd, &header, sizeof(header), 0) != sizeof(header) ||
-	    memcmp(header.e_ident, ELFMAG, SELFMAG) != 0 ||
-	    header.e_ident[EI_CLASS] != ELFCLASS64)
+	    memcmp(header.e_ident, ELFMAG, SELFMAG) != 0 || header.e_ident[EI_CLASS] != ELFCLASS64)
 		return -ENOEXEC;
 	for (unsigned int i = 0; i < header.e_phnum; i++) {
 		off_t at = (off_t)(header.e_phoff + (uint64_t)i * sizeof(Elf64_Phdr));

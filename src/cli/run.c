@@ -16,9 +16,9 @@
 #include "cli/session.h"
 
 #define EXIT_NOT_EXECUTABLE 126
-#define EXIT_NOT_FOUND 127
-#define EXIT_SIGNAL_BASE 128
-#define SETTLE_NS 20000000000ull
+#define EXIT_NOT_FOUND	    127
+#define EXIT_SIGNAL_BASE    128
+#define SETTLE_NS	    20000000000ull
 
 struct run_values {
 	struct session_options session;
@@ -104,8 +104,8 @@ static int catch_signals(struct run *run)
 	run->signal_fd = signalfd(-1, &mask, SFD_CLOEXEC | SFD_NONBLOCK);
 	if (run->signal_fd < 0)
 		return -errno;
-	run->on_signal = event_new(run->session.base, run->signal_fd, EV_READ | EV_PERSIST,
-				   on_signal, run);
+	run->on_signal =
+		event_new(run->session.base, run->signal_fd, EV_READ | EV_PERSIST, on_signal, run);
 	return run->on_signal && event_add(run->on_signal, NULL) == 0 ? 0 : -ENOMEM;
 }
 

@@ -15,9 +15,9 @@
 #include "cli/report.h"
 #include "serve/views.h"
 
-#define SECOND_NS 1000000000ull
+#define SECOND_NS     1000000000ull
 #define NAMES_SECONDS 60 /* for finding names; after that the report goes out without them */
-#define TEXT_LIMIT 20
+#define TEXT_LIMIT    20
 
 const char *const session_link_words[] = { "multi", "perf", NULL };
 

@@ -27,32 +27,60 @@ struct session_options {
 	bool verbose;
 };
 
-#define SESSION_DEFAULTS                                                                           \
-	{                                                                                          \
-		.grouping = { .by = "stack", .sort = "live" }, .max_blocks = 2u << 20,             \
-		.max_frames = 48                                                                   \
+#define SESSION_DEFAULTS                                                               \
+	{                                                                              \
+		.grouping = { .by = "stack", .sort = "live" }, .max_blocks = 2u << 20, \
+		.max_frames = 48                                                       \
 	}
 
 extern const char *const session_link_words[];
 
 /* Rows of a table of struct cli_option; @type has a struct session_options called @member. */
-#define SESSION_OPTIONS(type, member)                                                              \
-	GROUPING_OPTIONS(type, member.grouping),                                                   \
-		{ "output", 'o', OPTION_TEXT, offsetof(type, member.output), "FILE", NULL, 0, 0,   \
-		  "write the report to a file" },                                                  \
-		{ "exact", 0, OPTION_FLAG, offsetof(type, member.exact), NULL, NULL, 0, 0,         \
-		  "follow every block (in this version always so)" },                              \
-		{ "max-blocks", 0, OPTION_NUMBER, offsetof(type, member.max_blocks), "N", NULL,    \
-		  64, 1u << 28, "room for this many live blocks (default: 2097152)" },             \
-		{ "max-frames", 0, OPTION_NUMBER, offsetof(type, member.max_frames), "N", NULL, 1, \
-		  127, "frames kept of a stack (default: 48)" },                                   \
-		{ "ring-size", 0, OPTION_SIZE, offsetof(type, member.ring_bytes), "SIZE", NULL,    \
-		  4096, 64u << 20, "of the buffer for notes from the kernel (default: 256K)" },    \
-		{ "links", 0, OPTION_CHOICE, offsetof(type, member.links), NULL,                   \
-		  session_link_words, 0, 0, "set probes this way, not the best that works" },      \
-	{                                                                                          \
-		"verbose", 'v', OPTION_FLAG, offsetof(type, member.verbose), NULL, NULL, 0, 0,     \
-			"say what is being done"                                                   \
+#define SESSION_OPTIONS(type, member)                                                          \
+	GROUPING_OPTIONS(type, member.grouping),                                               \
+		{ "output", 'o', OPTION_TEXT, offsetof(type, member.output), "FILE",           \
+		  NULL,	    0,	 0,	      "write the report to a file" },                  \
+		{ "exact",                                                                     \
+		  0,                                                                           \
+		  OPTION_FLAG,                                                                 \
+		  offsetof(type, member.exact),                                                \
+		  NULL,                                                                        \
+		  NULL,                                                                        \
+		  0,                                                                           \
+		  0,                                                                           \
+		  "follow every block (in this version always so)" },                          \
+		{ "max-blocks",                                                                \
+		  0,                                                                           \
+		  OPTION_NUMBER,                                                               \
+		  offsetof(type, member.max_blocks),                                           \
+		  "N",                                                                         \
+		  NULL,                                                                        \
+		  64,                                                                          \
+		  1u << 28,                                                                    \
+		  "room for this many live blocks (default: 2097152)" },                       \
+		{ "max-frames", 0, OPTION_NUMBER, offsetof(type, member.max_frames),	 "N",  \
+		  NULL,		1, 127,		  "frames kept of a stack (default: 48)" },    \
+		{ "ring-size",                                                                 \
+		  0,                                                                           \
+		  OPTION_SIZE,                                                                 \
+		  offsetof(type, member.ring_bytes),                                           \
+		  "SIZE",                                                                      \
+		  NULL,                                                                        \
+		  4096,                                                                        \
+		  64u << 20,                                                                   \
+		  "of the buffer for notes from the kernel (default: 256K)" },                 \
+		{ "links",                                                                     \
+		  0,                                                                           \
+		  OPTION_CHOICE,                                                               \
+		  offsetof(type, member.links),                                                \
+		  NULL,                                                                        \
+		  session_link_words,                                                          \
+		  0,                                                                           \
+		  0,                                                                           \
+		  "set probes this way, not the best that works" },                            \
+	{                                                                                      \
+		"verbose", 'v', OPTION_FLAG, offsetof(type, member.verbose), NULL, NULL, 0, 0, \
+			"say what is being done"                                               \
 	}
 
 struct session {

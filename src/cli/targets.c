@@ -108,7 +108,8 @@ int cli_track(int argc, char **argv, const struct cli_context *parent)
 		return cli_no_memory();
 	if (json_array_size(targets) == 0) {
 		if (!context.quiet)
-			cli_info("no process matches '%s' now; those that start later are watched",
+			cli_info("no new process matches '%s' now; those that start later are "
+				 "watched",
 				 operands.items[0]);
 	} else {
 		render_next(stdout, &o, "seepctl sites %s",

@@ -31,10 +31,11 @@ static const struct cli_option options[] = {
 static const struct option_set trace_options = {
 	.verb = "trace",
 	.operands = "SELECTOR",
-	.about = "Traces running processes for a while and ends with a report on the blocks that\n"
-		 "were allocated meanwhile and not freed. Needs no daemon. Ctrl-C ends it early,\n"
-		 "with the report. A selector is a pid, a program's path, its name, or FIELD=value\n"
-		 "(exe, comm, cmd, unit, cgroup, container).",
+	.about =
+		"Traces running processes for a while and ends with a report on the blocks that\n"
+		"were allocated meanwhile and not freed. Needs no daemon. Ctrl-C ends it early,\n"
+		"with the report. A selector is a pid, a program's path, its name, or FIELD=value\n"
+		"(exe, comm, cmd, unit, cgroup, container).",
 	.examples = "  seepctl trace 4242 --for 30s\n"
 		    "  seepctl trace redis-server --for 5m --by line\n"
 		    "  seepctl trace 'cmd=*worker*' --for 1h -j -o report.json",

@@ -27,7 +27,8 @@ static void adopt_from_kernel(struct monitor *m, uint32_t key, pid_t pid, uint32
 static void name_from_note(struct target *target, const struct note *note)
 {
 	for (size_t i = 0; i + 1 < sizeof(target->comm) && note->comm[i]; i++)
-		target->comm[i] = note->comm[i] >= ' ' && note->comm[i] <= '~' ? note->comm[i] : '?';
+		target->comm[i] =
+			note->comm[i] >= ' ' && note->comm[i] <= '~' ? note->comm[i] : '?';
 }
 
 static void take_fork(struct monitor *m, const struct note *note)
@@ -116,8 +117,7 @@ void life_note(const struct note *note, void *userdata)
 		t = tracked_find(m, note->target);
 		if (t)
 			t->mappings_stale = true;
-		if (t && t->target->state != TARGET_EXITED &&
-		    attach_refresh_mappings(m, t) == 0 &&
+		if (t && t->target->state != TARGET_EXITED && attach_refresh_mappings(m, t) == 0 &&
 		    file_table_get(m->files, (uint16_t)note->other))
 			break;
 		r = files_take_note(m, note);

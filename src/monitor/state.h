@@ -20,10 +20,10 @@
 #include "target/procfs.h"
 #include "target/selector.h"
 
-#define PROC_ROOT "/proc"
-#define CGROUP_ROOT "/sys/fs/cgroup"
-#define MAX_SNAPSHOTS 64
-#define EXITED_TICKS 2	      /* how long a target that exited is still listed */
+#define PROC_ROOT	      "/proc"
+#define CGROUP_ROOT	      "/sys/fs/cgroup"
+#define MAX_SNAPSHOTS	      64
+#define EXITED_TICKS	      2 /* how long a target that exited is still listed */
 #define MAPPING_REFRESH_TICKS 6 /* mappings are read again this often without a reason */
 
 struct event;
@@ -53,7 +53,6 @@ struct file_state {
 
 #define PROBED_EVERYWHERE (-1) /* in every process that maps the file */
 
-
 struct tracked {
 	struct target *target; /* owned */
 	struct watch *watch;   /* NULL: adopted */
@@ -73,10 +72,10 @@ struct tracked {
 struct monitor {
 	struct event_base *base; /* borrowed */
 	struct monitor_options options;
-	struct probe *probe;		/* owned */
-	struct file_table *files;	/* owned */
-	struct symbolizer *symbolizer;	/* owned */
-	struct heap *heap;		/* owned */
+	struct probe *probe;			      /* owned */
+	struct file_table *files;		      /* owned */
+	struct symbolizer *symbolizer;		      /* owned */
+	struct heap *heap;			      /* owned */
 	struct file_state *states[FILE_SLOT_MAX + 1]; /* owned */
 
 	struct watch *watches;

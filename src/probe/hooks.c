@@ -8,24 +8,26 @@
 #include "probe/hooks.h"
 
 const char *const hook_names[] = {
-	"malloc",	 "calloc", "realloc", "reallocarray", "posix_memalign",
-	"aligned_alloc", "memalign", "valloc", "pvalloc",      "free",
-	"cfree",	 "free_sized", "free_aligned_sized",
+	"malloc",
+	"calloc",
+	"realloc",
+	"reallocarray",
+	"posix_memalign",
+	"aligned_alloc",
+	"memalign",
+	"valloc",
+	"pvalloc",
+	"free",
+	"cfree",
+	"free_sized",
+	"free_aligned_sized",
 };
 
 const struct hook hooks[] = {
-	{ HOOK_MALLOC, true },
-	{ HOOK_CALLOC, false },
-	{ HOOK_REALLOC, false },
-	{ HOOK_REALLOCARRAY, false },
-	{ HOOK_POSIX_MEMALIGN, false },
-	{ HOOK_ALIGNED, false },
-	{ HOOK_ALIGNED, false },
-	{ HOOK_MALLOC, false },
-	{ HOOK_MALLOC, false },
-	{ HOOK_FREE, true },
-	{ HOOK_FREE, false },
-	{ HOOK_FREE, false },
+	{ HOOK_MALLOC, true },	      { HOOK_CALLOC, false },	      { HOOK_REALLOC, false },
+	{ HOOK_REALLOCARRAY, false }, { HOOK_POSIX_MEMALIGN, false }, { HOOK_ALIGNED, false },
+	{ HOOK_ALIGNED, false },      { HOOK_MALLOC, false },	      { HOOK_MALLOC, false },
+	{ HOOK_FREE, true },	      { HOOK_FREE, false },	      { HOOK_FREE, false },
 	{ HOOK_FREE, false },
 };
 

@@ -18,7 +18,7 @@
 #include "probe/object.h"
 
 #define UPROBE_MULTI_RETURN 1u /* BPF_F_UPROBE_MULTI_RETURN */
-#define PMU_FOLDER "/sys/bus/event_source/devices/uprobe/"
+#define PMU_FOLDER	    "/sys/bus/event_source/devices/uprobe/"
 
 struct probe_links {
 	size_t n;

@@ -77,8 +77,8 @@ static int choose_links(const char *force, struct probe_features *f, const char 
 static void choose_programs(struct seep_bpf *skel, const struct probe_features *f)
 {
 	struct bpf_program *const by_kind[] = {
-		skel->progs.malloc_enter,	skel->progs.calloc_enter,
-		skel->progs.realloc_enter,	skel->progs.reallocarray_enter,
+		skel->progs.malloc_enter,	  skel->progs.calloc_enter,
+		skel->progs.realloc_enter,	  skel->progs.reallocarray_enter,
 		skel->progs.posix_memalign_enter, skel->progs.aligned_enter,
 	};
 	struct bpf_program *const multi[] = {
@@ -161,9 +161,10 @@ int object_load(const struct probe_options *options, struct probe_features *feat
 	if (r == 0)
 		r = seep_bpf__load(skel);
 	if (r < 0) {
-		*ret_why = r == -ENOMEM ? "not enough memory for the maps; lower the limits" :
-					  "the kernel refused the BPF programs; run with -v for its "
-					  "reasons and report them";
+		*ret_why = r == -ENOMEM ?
+				   "not enough memory for the maps; lower the limits" :
+				   "the kernel refused the BPF programs; run with -v for its "
+				   "reasons and report them";
 		seep_bpf__destroy(skel);
 		return r;
 	}

@@ -10,7 +10,7 @@
 #include "probe/probe.h"
 #include "seep.skel.h"
 
-#define PROBE_UNWIND_ROWS (1u << 20)	/* 8 MiB: about 50 MB of text */
+#define PROBE_UNWIND_ROWS    (1u << 20) /* 8 MiB: about 50 MB of text */
 #define PROBE_UNWIND_BUCKETS (1u << 19) /* one per 256 bytes of text, 128 MB of it */
 
 struct ring_buffer;

@@ -31,8 +31,8 @@ struct probe_options {
 	uint32_t max_sites;
 	uint32_t max_threads;
 	uint32_t max_targets;
-	uint32_t max_frames;   /* 1 .. ABI_MAX_FRAMES */
-	uint32_t ring_bytes;   /* a power of two of pages */
+	uint32_t max_frames;	 /* 1 .. ABI_MAX_FRAMES */
+	uint32_t ring_bytes;	 /* a power of two of pages */
 	const char *force_links; /* NULL: the self-test decides; "multi", "perf" */
 };
 

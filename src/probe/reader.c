@@ -16,8 +16,8 @@ struct walk {
 	int fd;
 	uint32_t key_bytes;
 	uint32_t value_bytes;
-	void *keys;   /* owned */
-	void *values; /* owned */
+	void *keys;	   /* owned */
+	void *values;	   /* owned */
 	uint8_t token[64]; /* where the kernel goes on; opaque, at least a key's size */
 	bool started;
 	uint32_t n; /* entries of the batch just read */

@@ -16,9 +16,9 @@
 #include "probe/object.h"
 #include "target/procfs.h"
 
-#define CALLS_HERE 7
+#define CALLS_HERE	7
 #define CALLS_IN_THREAD 5
-#define CALLS_IN_CHILD 3
+#define CALLS_IN_CHILD	3
 
 /* Begins with an instruction that the kernel emulates; never inlined, never merged. */
 __attribute__((noinline, naked)) static void selftest_function(void)

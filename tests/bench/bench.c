@@ -22,6 +22,7 @@
 #include <event2/event.h>
 
 #include "base/cleanup.h"
+#include "base/log.h"
 #include "elf/placement.h"
 #include "monitor.h"
 #include "probe/object.h"
@@ -30,10 +31,10 @@
 
 #include <dlfcn.h>
 
-#define ROUNDS 7
-#define PAIRS 20000u
+#define ROUNDS	  7
+#define PAIRS	  20000u
 #define SITE_BITS 14
-#define MILLION 1000000u
+#define MILLION	  1000000u
 
 static void *volatile sink;
 
@@ -408,8 +409,8 @@ static void bench_ticks(void)
 	       (unsigned long long)info.live_blocks, tick_ms(&w));
 	printf("\nmemory of the maps\n");
 	printf("  %-34s %8.1f MB\n", "idle", empty_mb);
-	printf("  %8u live blocks, %6u sites    %8.1f MB\n", MILLION + done,
-	       (unsigned)info.sites, map_megabytes());
+	printf("  %8u live blocks, %6u sites    %8.1f MB\n", MILLION + done, (unsigned)info.sites,
+	       map_megabytes());
 	child_end(&c);
 	watcher_close(&w);
 }
@@ -418,6 +419,7 @@ int main(void)
 {
 	struct utsname u;
 
+	log_set_level(LOG_WARNING);
 	if (uname(&u) == 0)
 		printf("Linux %s, %s\n\n", u.release, u.machine);
 	bench_pairs();

@@ -155,9 +155,9 @@ static void watch(struct watched *w, const struct probe_options *options, uint32
 	for (size_t i = 0; i < ARRAY_SIZE(functions); i++)
 		find_point(functions[i].name, functions[i].kind, &w->fd, &points[i]);
 	assert_int_equal(probe_new_target(w->probe, &w->id), 0);
-	assert_int_equal(probe_attach(w->probe, w->child.pid, w->fd, points, ARRAY_SIZE(points),
-				      &w->links),
-			 0);
+	assert_int_equal(
+		probe_attach(w->probe, w->child.pid, w->fd, points, ARRAY_SIZE(points), &w->links),
+		0);
 	assert_int_equal(probe_arm(w->probe, w->child.pid, w->id, flags, 0), 0);
 }
 
@@ -232,23 +232,23 @@ static void whole_family(void)
 	volatile size_t too_many = (size_t)1 << 62;
 	void *p = NULL;
 
-	sink = calloc(3, 7);				 /* 21 */
+	sink = calloc(3, 7); /* 21 */
 	sink = malloc(11);
-	sink = realloc(sink, 13);			 /* 11 freed, 13 */
-	sink = reallocarray(NULL, 5, 9);		 /* 45 */
-	sink = realloc(sink, (size_t)1 << 62);		 /* fails: 45 stays */
+	sink = realloc(sink, 13);		      /* 11 freed, 13 */
+	sink = reallocarray(NULL, 5, 9);	      /* 45 */
+	sink = realloc(sink, (size_t)1 << 62);	      /* fails: 45 stays */
 	sink = reallocarray(malloc(17), too_many, 8); /* fails: 17 stays */
-	sink = realloc(malloc(19), 0);			 /* 19 freed */
-	if (posix_memalign(&p, 64, 1009) != 0)		 /* 1009 */
+	sink = realloc(malloc(19), 0);		      /* 19 freed */
+	if (posix_memalign(&p, 64, 1009) != 0)	      /* 1009 */
 		abort();
-	if (posix_memalign(&p, 3, 10) == 0)		 /* fails */
+	if (posix_memalign(&p, 3, 10) == 0) /* fails */
 		abort();
-	sink = aligned_alloc(64, 128);			 /* 128 */
-	sink = memalign(64, 192);			 /* 192 */
-	sink = valloc(29);				 /* 29 */
-	sink = pvalloc(31);				 /* 31 */
-	sink = calloc(too_many, 8);			 /* fails */
-	sink = malloc(0);				 /* 0 */
+	sink = aligned_alloc(64, 128); /* 128 */
+	sink = memalign(64, 192);      /* 192 */
+	sink = valloc(29);	       /* 29 */
+	sink = pvalloc(31);	       /* 31 */
+	sink = calloc(too_many, 8);    /* fails */
+	sink = malloc(0);	       /* 0 */
 }
 
 static void free_foreign(void)
