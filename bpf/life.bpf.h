@@ -90,9 +90,10 @@ static __always_inline void life_exit(struct task_struct *task)
 	__u64 id = ((__u64)tgid << 32) | pid;
 	struct target_entry *entry = bpf_map_lookup_elem(&targets, &tgid), gone;
 
+	/* Also of processes that are no longer targets: their threads' states go with them. */
+	bpf_map_delete_elem(&threads, &id);
 	if (!entry)
 		return;
-	bpf_map_delete_elem(&threads, &id);
 	if (BPF_CORE_READ(task, signal, live.counter) != 0)
 		return;
 	gone = *entry;

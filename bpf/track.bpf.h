@@ -117,7 +117,8 @@ static __always_inline void track_begin(struct pt_regs *ctx, __u32 kind)
 	t = thread_of_call(id, target->id);
 	if (!t)
 		return;
-	if (t->sp) {
+	/* (A state of an earlier target means nothing to this one.) */
+	if (t->sp && t->target == target->id) {
 		if (sp < t->sp || (sp == t->sp && kind != t->kind))
 			return;
 		/* The frame that began the call in progress is gone: longjmp, or a lost return. */

@@ -277,6 +277,9 @@ int options_parse(const struct option_set *set, int argc, char **argv, void *val
 	r = check_operands(&p, &operands);
 	if (r < 0)
 		return r;
+	/* Ends the list as exec(3) wants it; without options in front, argv's own end does. */
+	if (operands.n + 1 < (size_t)argc)
+		operands.items[operands.n] = NULL;
 	*ret = operands;
 	return 0;
 }

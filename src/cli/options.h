@@ -68,7 +68,7 @@ struct option_set {
 	bool stop_at_operand; /* what follows the first operand is not looked at: run -- CMD */
 };
 
-/* What is neither option nor value, in order. Borrowed from argv. */
+/* What is neither option nor value, in order. Borrowed from argv; items[n] is NULL as in argv. */
 struct operands {
 	char **items;
 	size_t n;

@@ -114,6 +114,8 @@ static void every_form_of_an_option_is_taken(void **state)
 	assert_int_equal(r.operands.n, 2);
 	assert_string_equal(r.operands.items[0], "x");
 	assert_string_equal(r.operands.items[1], "-y");
+	/* What is executed must not go on with the arguments that were moved away. */
+	assert_null(r.operands.items[2]);
 }
 
 static void mistakes_are_named(void **state)
