@@ -58,7 +58,10 @@ DEP = -MMD -MP
 
 BPF_SRC := bpf/seep.bpf.c
 BPF_OBJ := $(B)/bpf/seep.bpf.o
+BPF_LEGACY_OBJ := $(B)/bpf/seep_legacy.bpf.o
 BPF_SKEL := $(B)/gen/seep.skel.h
+BPF_LEGACY_SKEL := $(B)/gen/seep_legacy.skel.h
+BPF_SKELS := $(BPF_SKEL) $(BPF_LEGACY_SKEL)
 BPF_CFLAGS := -target bpf -mcpu=v3 -D__TARGET_ARCH_x86 -O2 -g -Wall -Wextra -Wno-unused-parameter \
 	-Wno-unknown-attributes -Ivmlinux -Ibpf
 
@@ -83,16 +86,17 @@ all: $(B)/seepd $(B)/seepctl ## the daemon and the client (default)
 # --- BPF ------------------------------------------------------------------------------------------
 
 .PHONY: bpf
-bpf: $(BPF_SKEL) ## only the BPF object and its skeleton
+bpf: $(BPF_SKELS) ## only the BPF objects and their skeletons
 
-$(BPF_OBJ): $(BPF_SRC) $(wildcard bpf/*.h) $(wildcard vmlinux/*.h)
+$(BPF_LEGACY_OBJ): BPF_VARIANT := -DSEEP_LEGACY
+$(BPF_OBJ) $(BPF_LEGACY_OBJ): $(BPF_SRC) $(wildcard bpf/*.h) $(wildcard vmlinux/*.h)
 	$(call msg,BPF,$@)mkdir -p $(@D)
-	$(Q)$(CLANG) $(BPF_CFLAGS) -c $< -o $@
+	$(Q)$(CLANG) $(BPF_CFLAGS) $(BPF_VARIANT) -c $< -o $@
 	$(Q)llvm-strip -g $@
 
-$(BPF_SKEL): $(BPF_OBJ)
+$(B)/gen/%.skel.h: $(B)/bpf/%.bpf.o
 	$(call msg,SKEL,$@)mkdir -p $(@D)
-	$(Q)$(BPFTOOL) gen skeleton $< name seep_bpf > $@
+	$(Q)$(BPFTOOL) gen skeleton $< name $*_bpf > $@
 
 .PHONY: vmlinux
 vmlinux: ## dump every kernel type to build/vmlinux.h, for reference
@@ -101,7 +105,7 @@ vmlinux: ## dump every kernel type to build/vmlinux.h, for reference
 
 # --- programs -------------------------------------------------------------------------------------
 
-$(B)/obj/%.o: src/%.c | $(BPF_SKEL)
+$(B)/obj/%.o: src/%.c | $(BPF_SKELS)
 	$(call msg,CC,$@)mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_CFLAGS) $(DEP) -c $< -o $@
 
@@ -120,7 +124,7 @@ endif
 
 # --- tests ----------------------------------------------------------------------------------------
 
-$(B)/san/obj/%.o: src/%.c | $(BPF_SKEL)
+$(B)/san/obj/%.o: src/%.c | $(BPF_SKELS)
 	$(call msg,CC-SAN,$@)mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_CFLAGS) $(SAN) $(DEP) -c $< -o $@
 
@@ -211,7 +215,7 @@ check-includes: ## fail if a folder includes one above it, or BPF leaks out of s
 	$(Q)./tests/check-includes.sh
 
 .PHONY: lint
-lint: check-includes $(BPF_SKEL) ## cppcheck, clang-tidy, shellcheck, both compilers with -Werror
+lint: check-includes $(BPF_SKELS) ## cppcheck, clang-tidy, shellcheck, both compilers with -Werror
 	$(Q)./tests/lint.sh '$(CC)' '$(CLANG)' '$(CLANG_TIDY)' "$(ALL_CFLAGS)"
 
 .PHONY: clean

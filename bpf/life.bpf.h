@@ -15,9 +15,9 @@ static __always_inline __u32 add_target(__u32 tgid, __u32 flags, __u32 parent, _
 	struct target_entry entry = { .flags = flags, .parent = parent };
 	__u32 zero = 0;
 
-	entry.id = __sync_fetch_and_add(&next_target_id, 1);
+	entry.id = fresh_number(&next_target_id);
 	none = bpf_map_lookup_elem(&new_counters, &zero);
-	if (!none || bpf_map_update_elem(&counters, &entry.id, none, BPF_ANY)) {
+	if (!none || bpf_map_update_elem(&counters, &entry.id, none, BPF_NOEXIST)) {
 		lose(blame, LOSS_TARGETS_FULL);
 		return 0;
 	}

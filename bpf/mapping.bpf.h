@@ -15,6 +15,8 @@
 #define PAGE_SHIFT	12
 #define PATH_COMPONENTS 24
 
+#if HAS_CALLBACKS
+
 /* What bpf_find_vma()'s callback hands out. */
 struct found_mapping {
 	__u64 start;
@@ -84,7 +86,7 @@ static __always_inline void copy_path(struct file *file, struct note *n)
 /* A file that was not met before: gives it a slot and tells user space which file it is. */
 static __always_inline __u32 add_file(struct file *file, const struct file_key *key, __u32 target)
 {
-	__u32 slot = __sync_fetch_and_add(&next_file_slot, 1), *known;
+	__u32 slot = fresh_number(&next_file_slot), *known;
 	struct note *n;
 
 	if (slot >= FRAME_SLOTS) {
@@ -137,6 +139,15 @@ static __always_inline __u64 find_in_kernel(struct thread *t, __u64 address)
 	return ((__u64)slot << FRAME_SLOT_SHIFT) |
 	       ((address - found.start + found.offset) & FRAME_OFFSET_MASK);
 }
+
+#else
+
+static __always_inline __u64 find_in_kernel(struct thread *t, __u64 address)
+{
+	return 0;
+}
+
+#endif
 
 static __always_inline __u64 find_published(const struct mapping_set *set, __u64 address)
 {

@@ -71,6 +71,8 @@ struct {
  * runs one probe at a time, so nothing here is ever shared: no per-CPU buffer that a preempting
  * thread could overwrite.
  */
+#define NO_MAPPING_SET (~0u)
+
 struct thread {
 	/* The outermost allocator call in progress. */
 	__u64 sp; /* where its return address is; 0: no call */
@@ -86,9 +88,11 @@ struct thread {
 	__u64 pc;
 	__u64 cfa; /* the stack pointer in the frame of pc */
 	__u64 rbp;
-	__u64 hash;
-	__u32 exact; /* pc is the address itself, not a return address */
+	__u64 hash;	   /* of the frames so far */
+	__u32 mapping_set; /* index of the target's, NO_MAPPING_SET: none published */
+	__u32 exact;	   /* pc is the address itself, not a return address */
 	__u32 slot;
+	__u32 padding2;
 	__u64 offset;	    /* of pc in its file */
 	struct stack stack; /* last: the value is as long as max_frames asks for */
 };

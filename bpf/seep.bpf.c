@@ -16,6 +16,7 @@
 #define ETIMEDOUT 110
 
 #include "abi.h"
+#include "compat.bpf.h"
 #include "maps.bpf.h"
 #include "account.bpf.h"
 #include "life.bpf.h"
@@ -25,6 +26,16 @@
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
+#ifdef SEEP_LEGACY
+/* Before 6.0 the kernel itself disables preemption around probe programs. */
+static __always_inline void guard(void)
+{
+}
+
+static __always_inline void unguard(void)
+{
+}
+#else
 extern void bpf_preempt_disable(void) __weak __ksym;
 extern void bpf_preempt_enable(void) __weak __ksym;
 
@@ -39,6 +50,7 @@ static __always_inline void unguard(void)
 	if (bpf_preempt_enable)
 		bpf_preempt_enable();
 }
+#endif
 
 static __always_inline int begin(struct pt_regs *ctx, __u32 kind)
 {

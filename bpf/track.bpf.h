@@ -165,14 +165,15 @@ static __always_inline long replace_block(const struct block_key *key, const str
 	return bpf_map_update_elem(&live, key, fresh, BPF_ANY);
 }
 
-static __always_inline void add_block(struct thread *t, struct pt_regs *ctx, __u64 address)
+static __always_inline void add_block(__u64 id, struct thread *t, struct pt_regs *ctx,
+				      __u64 address)
 {
 	struct block_key key = { .address = address, .target = t->target };
 	struct block fresh = {};
 	struct site_totals *site;
 	long r;
 
-	fresh.stack = unwind(t, ctx);
+	fresh.stack = unwind(id, t, ctx);
 	fresh.size = t->size;
 	fresh.birth = bpf_ktime_get_ns() >> BLOCK_BIRTH_SHIFT;
 	if (t->stack.status == STACK_READ_FAULT)
@@ -243,7 +244,7 @@ static __always_inline void track_end(struct pt_regs *ctx)
 		count_unknown_free(t->target);
 	}
 	if (address)
-		add_block(t, ctx, address);
+		add_block(id, t, ctx, address);
 }
 
 /* Whether this call was made from inside an allocator function that is being followed. */

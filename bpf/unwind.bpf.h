@@ -189,58 +189,83 @@ static __always_inline __u64 hash_step(__u64 hash, __u64 value)
 	return hash ^ (hash >> 32);
 }
 
-static __always_inline const struct mapping_set *mappings_of(__u32 target)
+/* One frame more. Non-zero: it was the last one. */
+static __always_inline long walk_frame(__u32 index, struct thread *t)
 {
-	__u32 *index = bpf_map_lookup_elem(&target_mappings, &target);
-
-	return index ? bpf_map_lookup_elem(&mapping_sets, index) : NULL;
-}
-
-struct unwind_walk {
-	struct thread *thread;
-	const struct mapping_set *set;
-	__u64 hash;
-	__u32 n;
-	__u32 status;
-};
-
-static long walk_frame(__u32 index, void *data)
-{
-	struct unwind_walk *w = data;
-	struct thread *t = w->thread;
+	const struct mapping_set *set = bpf_map_lookup_elem(&mapping_sets, &t->mapping_set);
 	__u64 frame;
 	int r;
 
 	if (index >= max_frames)
 		return 1;
-	r = unwind_frame(t, w->set, &frame);
+	r = unwind_frame(t, set, &frame);
 	t->stack.frames[index] = frame;
-	w->hash = hash_step(w->hash, frame);
-	w->n = index + 1;
+	t->stack.n = index + 1;
+	t->hash = hash_step(t->hash, frame);
 	if (r < 0 && t->pc)
 		return 0;
-	w->status = r < 0 ? STACK_COMPLETE : r;
+	t->stack.status = r < 0 ? STACK_COMPLETE : r;
 	return 1;
 }
 
-/* Fills the thread's stack and returns its key, which no other target's stack shares. */
-static __always_inline __u64 unwind(struct thread *t, struct pt_regs *ctx)
-{
-	struct unwind_walk w = {
-		.thread = t,
-		.set = mappings_of(t->target),
-		.hash = hash_step(t->target, 1),
-		.status = STACK_DEPTH,
-	};
+#if HAS_CALLBACKS
 
+/* What a callback is given must lie on the stack. */
+struct walk {
+	struct thread *thread;
+};
+
+static long walk_callback(__u32 index, void *data)
+{
+	const struct walk *w = data;
+
+	return walk_frame(index, w->thread);
+}
+
+static __always_inline void walk(__u64 id, struct thread *t)
+{
+	struct walk w = { .thread = t };
+
+	bpf_loop(max_frames, walk_callback, &w, 0);
+}
+
+#else
+
+/*
+ * A global function is verified once and not for every round of the loop, but takes numbers only:
+ * it finds the thread again by itself.
+ */
+__noinline int walk_frame_of(__u64 id, __u32 index)
+{
+	struct thread *t = bpf_map_lookup_elem(&threads, &id);
+
+	return t ? walk_frame(index, t) : 1;
+}
+
+static __always_inline void walk(__u64 id, struct thread *t)
+{
+	for (__u32 i = 0; i < ABI_MAX_FRAMES; i++)
+		if (i >= max_frames || walk_frame_of(id, i))
+			break;
+}
+
+#endif
+
+/* Fills the thread's stack and returns its key, which no other target's stack shares. */
+static __always_inline __u64 unwind(__u64 id, struct thread *t, struct pt_regs *ctx)
+{
+	__u32 *set = bpf_map_lookup_elem(&target_mappings, &t->target);
+
+	t->mapping_set = set ? *set : NO_MAPPING_SET;
+	t->hash = hash_step(t->target, 1);
 	t->pc = PT_REGS_IP(ctx);
 	t->cfa = PT_REGS_SP(ctx);
 	t->rbp = PT_REGS_FP(ctx);
 	t->exact = 0;
-	bpf_loop(max_frames, walk_frame, &w, 0);
-	t->stack.n = w.n;
-	t->stack.status = w.status;
-	return hash_step(w.hash, w.status);
+	t->stack.n = 0;
+	t->stack.status = STACK_DEPTH;
+	walk(id, t);
+	return hash_step(t->hash, t->stack.status);
 }
 
 #endif

@@ -14,8 +14,8 @@ size_t symbol_name_length(const char *name)
 	return n > 0 ? n : strlen(name);
 }
 
-static int walk_table(Elf *elf, Elf_Scn *section, const GElf_Shdr *header, bool ifuncs,
-		      symbol_fn each, void *userdata)
+static int walk_table(Elf *elf, Elf_Scn *section, const GElf_Shdr *header, symbol_fn each,
+		      void *userdata)
 {
 	Elf_Data *data = elf_getdata(section, NULL);
 	size_t n = data ? data->d_size / sizeof(Elf64_Sym) : 0;
@@ -28,7 +28,7 @@ static int walk_table(Elf *elf, Elf_Scn *section, const GElf_Shdr *header, bool 
 		if (!gelf_getsym(data, (int)i, &s))
 			return 0;
 		type = GELF_ST_TYPE(s.st_info);
-		if (type != STT_FUNC && !(ifuncs && type == STT_GNU_IFUNC))
+		if (type != STT_FUNC && type != STT_GNU_IFUNC)
 			continue;
 		if (s.st_shndx == SHN_UNDEF || s.st_value == 0 ||
 		    s.st_value + s.st_size < s.st_value)
@@ -38,8 +38,9 @@ static int walk_table(Elf *elf, Elf_Scn *section, const GElf_Shdr *header, bool 
 			.size = s.st_size,
 			.name = elf_strptr(elf, header->sh_link, s.st_name),
 			.binding = GELF_ST_BIND(s.st_info),
-			.hidden = GELF_ST_VISIBILITY(s.st_other) == STV_HIDDEN ||
-				  GELF_ST_VISIBILITY(s.st_other) == STV_INTERNAL,
+			.is_ifunc = type == STT_GNU_IFUNC,
+			.is_hidden = GELF_ST_VISIBILITY(s.st_other) == STV_HIDDEN ||
+				     GELF_ST_VISIBILITY(s.st_other) == STV_INTERNAL,
 		};
 		if (!symbol.name || !*symbol.name)
 			continue;
@@ -50,7 +51,7 @@ static int walk_table(Elf *elf, Elf_Scn *section, const GElf_Shdr *header, bool 
 	return 0;
 }
 
-int symbols_walk(Elf *elf, uint32_t type, bool ifuncs, symbol_fn each, void *userdata)
+int symbols_walk(Elf *elf, uint32_t type, symbol_fn each, void *userdata)
 {
 	Elf_Scn *section = NULL;
 
@@ -60,7 +61,7 @@ int symbols_walk(Elf *elf, uint32_t type, bool ifuncs, symbol_fn each, void *use
 
 		if (!gelf_getshdr(section, &header) || header.sh_type != type)
 			continue;
-		r = walk_table(elf, section, &header, ifuncs, each, userdata);
+		r = walk_table(elf, section, &header, each, userdata);
 		if (r != 0)
 			return r;
 	}
@@ -107,7 +108,7 @@ int symbols_add(struct symbols *symbols, Elf *elf, uint32_t type)
 {
 	struct growing g = { .symbols = symbols, .capacity = symbols->n };
 
-	return symbols_walk(elf, type, true, append, &g);
+	return symbols_walk(elf, type, append, &g);
 }
 
 static int binding_rank(uint8_t binding)

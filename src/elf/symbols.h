@@ -21,7 +21,8 @@ struct symbol {
 	uint64_t reach;	  /* highest end of this and all symbols before it */
 	const char *name; /* borrowed; may have a version: symbol_name_length() */
 	uint8_t binding;  /* STB_… */
-	uint8_t hidden;	  /* STV_HIDDEN or STV_INTERNAL */
+	bool is_hidden;	  /* STV_HIDDEN or STV_INTERNAL */
+	bool is_ifunc;	  /* the address is that of a resolver, not of the function */
 };
 
 struct symbols {
@@ -36,10 +37,10 @@ size_t symbol_name_length(const char *name);
 typedef int (*symbol_fn)(const struct symbol *symbol, void *userdata);
 
 /*
- * Walks the functions of all tables of one type (SHT_SYMTAB or SHT_DYNSYM). IFUNC symbols, whose
- * address is that of a resolver, are only told when @ifuncs is set. Returns what @each returned.
+ * Walks the functions of all tables of one type (SHT_SYMTAB or SHT_DYNSYM). Returns what @each
+ * returned last.
  */
-int symbols_walk(Elf *elf, uint32_t type, bool ifuncs, symbol_fn each, void *userdata);
+int symbols_walk(Elf *elf, uint32_t type, symbol_fn each, void *userdata);
 
 /* Whether the file has a table of that type with contents. */
 bool symbols_has_table(Elf *elf, uint32_t type);

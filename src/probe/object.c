@@ -11,6 +11,7 @@
 
 #include "base/log.h"
 #include "probe/object.h"
+#include "seep_legacy.skel.h"
 
 /* libbpf's own words, for -v: its warnings repeat what the errors below say better. */
 static int print_libbpf(enum libbpf_print_level level, const char *format, va_list args)
@@ -31,6 +32,27 @@ static int print_libbpf(enum libbpf_print_level level, const char *format, va_li
 	return n;
 }
 
+struct seep_bpf *object_open(bool legacy)
+{
+	struct seep_bpf *skel = calloc(1, sizeof(*skel));
+	int r;
+
+	if (!skel)
+		return NULL;
+	r = seep_bpf__create_skeleton(skel);
+	if (r == 0 && legacy)
+		skel->skeleton->data =
+			(void *)seep_legacy_bpf__elf_bytes(&skel->skeleton->data_sz);
+	if (r == 0)
+		r = bpf_object__open_skeleton(skel->skeleton, NULL);
+	if (r < 0) {
+		seep_bpf__destroy(skel);
+		errno = -r;
+		return NULL;
+	}
+	return skel;
+}
+
 static int detect_features(struct probe_features *f, const char **ret_why)
 {
 	struct btf *btf;
@@ -47,7 +69,9 @@ static int detect_features(struct probe_features *f, const char **ret_why)
 	/* Since 6.1 hash maps can take memory as they grow, from any context. */
 	f->map_prealloc = btf__find_by_name_kind(btf, "bpf_mem_alloc", BTF_KIND_STRUCT) <= 0;
 	btf__free(btf);
-	f->find_vma = libbpf_probe_bpf_helper(BPF_PROG_TYPE_KPROBE, BPF_FUNC_find_vma, NULL) == 1;
+	f->legacy = libbpf_probe_bpf_helper(BPF_PROG_TYPE_KPROBE, BPF_FUNC_loop, NULL) != 1;
+	f->find_vma = !f->legacy && libbpf_probe_bpf_helper(BPF_PROG_TYPE_KPROBE,
+							    BPF_FUNC_find_vma, NULL) == 1;
 	return 0;
 }
 
@@ -59,7 +83,7 @@ static int choose_links(const char *force, struct probe_features *f, const char 
 	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
 		if (force && strcmp(force, probe_links_name(kinds[i])) != 0)
 			continue;
-		r = selftest_links(kinds[i]);
+		r = selftest_links(kinds[i], f->legacy);
 		if (r == 0) {
 			f->links = kinds[i];
 			return 0;
@@ -148,10 +172,14 @@ int object_load(const struct probe_options *options, struct probe_features *feat
 	r = detect_features(features, ret_why);
 	if (r < 0)
 		return r;
+	if (options->force_legacy) {
+		features->legacy = true;
+		features->find_vma = false;
+	}
 	r = choose_links(options->force_links, features, ret_why);
 	if (r < 0)
 		return r;
-	skel = seep_bpf__open();
+	skel = object_open(features->legacy);
 	if (!skel)
 		return -errno;
 	choose_programs(skel, features);

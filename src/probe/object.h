@@ -40,7 +40,13 @@ struct probe {
 	struct block_key pass_token;
 };
 
-/* Sets sizes and programs and loads. @multi: for uprobe_multi links. */
+/*
+ * Opens the object, the one for kernels before 5.17 if @legacy (bpf/compat.bpf.h). Both have the
+ * same maps, programs and settings. NULL: errno says why.
+ */
+struct seep_bpf *object_open(bool legacy);
+
+/* Finds out what the kernel can do, sets sizes and programs, and loads. */
 int object_load(const struct probe_options *options, struct probe_features *features,
 		struct seep_bpf **ret, const char **ret_why);
 
@@ -51,6 +57,6 @@ int link_create_multi(int prog_fd, const char *path, const unsigned long *offset
 int link_create_perf(int prog_fd, const char *path, uint64_t offset, bool on_return, pid_t pid);
 
 /* Tries links of a kind on a function of this program. 0, or why it is not usable. */
-int selftest_links(enum probe_links_kind kind);
+int selftest_links(enum probe_links_kind kind, bool legacy);
 
 #endif

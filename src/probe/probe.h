@@ -34,11 +34,13 @@ struct probe_options {
 	uint32_t max_frames;	 /* 1 .. ABI_MAX_FRAMES */
 	uint32_t ring_bytes;	 /* a power of two of pages */
 	const char *force_links; /* NULL: the self-test decides; "multi", "perf" */
+	bool force_legacy; /* the programs for kernels before 5.17, for tests */
 };
 
 /* What the kernel has, found by trying. */
 struct probe_features {
 	enum probe_links_kind links;
+	bool legacy; /* kernel before 5.17: other programs, see bpf/compat.bpf.h */
 	bool preempt_disable;
 	bool find_vma;
 	bool map_prealloc;

@@ -85,13 +85,13 @@ static int own_offset(const void *function, uint64_t *ret)
 	return r;
 }
 
-static int load_selftest(enum probe_links_kind kind, struct seep_bpf **ret)
+static int load_selftest(enum probe_links_kind kind, bool legacy, struct seep_bpf **ret)
 {
 	struct bpf_program *prog;
 	struct seep_bpf *skel;
 	int r;
 
-	skel = seep_bpf__open();
+	skel = object_open(legacy);
 	if (!skel)
 		return -errno;
 	bpf_object__for_each_program(prog, skel->obj)
@@ -109,7 +109,7 @@ static int load_selftest(enum probe_links_kind kind, struct seep_bpf **ret)
 	return 0;
 }
 
-int selftest_links(enum probe_links_kind kind)
+int selftest_links(enum probe_links_kind kind, bool legacy)
 {
 	struct seep_bpf *skel = NULL;
 	uint64_t offset = 0;
@@ -118,7 +118,7 @@ int selftest_links(enum probe_links_kind kind)
 	r = own_offset(selftest_function, &offset);
 	if (r < 0)
 		return r;
-	r = load_selftest(kind, &skel);
+	r = load_selftest(kind, legacy, &skel);
 	if (r < 0)
 		return r;
 	fd = bpf_program__fd(skel->progs.selftest);

@@ -51,6 +51,12 @@ const char *exchange_get_header(const struct exchange *x, const char *name)
 	return evhttp_find_header(evhttp_request_get_input_headers(x->request), name);
 }
 
+/* The library knows no phrase for these; NULL: it does. */
+static const char *phrase(int status)
+{
+	return status == 431 ? "Request Header Fields Too Large" : NULL;
+}
+
 /* Hands the answer to the HTTP library, which owns the request from now on. */
 static void send_reply(struct exchange *x, int status, struct evbuffer *content)
 {
@@ -61,7 +67,7 @@ static void send_reply(struct exchange *x, int status, struct evbuffer *content)
 		(void)event_del(x->deadline);
 	if (connection)
 		evhttp_connection_set_closecb(connection, NULL, NULL);
-	evhttp_send_reply(request, status, NULL, content);
+	evhttp_send_reply(request, status, phrase(status), content);
 }
 
 static void reply_content(struct exchange *x, int status, const char *type,

@@ -58,30 +58,6 @@ int percent_decode(const char *text, size_t n, bool plus_is_blank, char **ret, c
 	return 0;
 }
 
-char *percent_encode(const char *text)
-{
-	static const char digits[] = "0123456789ABCDEF";
-	char *out = malloc(3 * strlen(text) + 1);
-	size_t used = 0;
-
-	if (!out)
-		return NULL;
-	for (const unsigned char *p = (const unsigned char *)text; *p; p++) {
-		bool is_plain = (*p >= '0' && *p <= '9') || (*p >= 'A' && *p <= 'Z') ||
-				(*p >= 'a' && *p <= 'z') || strchr("-._~", *p);
-
-		if (is_plain) {
-			out[used++] = (char)*p;
-			continue;
-		}
-		out[used++] = '%';
-		out[used++] = digits[*p >> 4];
-		out[used++] = digits[*p & 15];
-	}
-	out[used] = '\0';
-	return out;
-}
-
 /* One "name=value". */
 static int add_item(struct query *q, const char *text, size_t n, const char **ret_why)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The part of an address after '?', and percent-encoding. Pure.
+ * The part of an address after '?', with its percent-encoding. Pure.
  */
 #ifndef SEEP_SERVE_QUERY_H
 #define SEEP_SERVE_QUERY_H
@@ -43,8 +43,5 @@ const struct query_item *query_find_repeated(const struct query *q, const struct
 /* @n bytes at @text, %XX and, if wanted, '+' decoded. Errors as of query_parse(). Caller frees. */
 int percent_decode(const char *text, size_t n, bool plus_is_blank, char **ret,
 		   const char **ret_why);
-
-/* All bytes but letters, digits and "-._~" as %XX. Caller frees. NULL: no memory. */
-char *percent_encode(const char *text);
 
 #endif

@@ -43,8 +43,8 @@ static int add_point(struct search *s, const struct symbol *symbol, uint32_t nam
 	uint64_t room;
 	ssize_t n;
 
-	/* A symbol that leads nowhere is no function. */
-	if (!segment || !segment->executable)
+	/* What leads to a resolver, or nowhere, is not the function. */
+	if (symbol->is_ifunc || !segment || !segment->executable)
 		return 0;
 	room = segment->size - (symbol->vaddr - segment->vaddr);
 	wanted = symbol->size == 0	       ? CODE_BYTES_GUESS :
@@ -82,7 +82,7 @@ static int consider(const struct symbol *symbol, void *userdata)
 	 * A local symbol counts if it was made local by hidden visibility (an allocator linked into
 	 * the program); other local functions only happen to have the name.
 	 */
-	if (s->exported && symbol->binding == STB_LOCAL && !symbol->hidden)
+	if (s->exported && symbol->binding == STB_LOCAL && !symbol->is_hidden)
 		return 0;
 	for (uint32_t i = 0; i < s->n_names; i++) {
 		int r;
@@ -114,7 +114,7 @@ int child_file_find_hooks(struct child_file *f, const char *const *names, uint32
 	s->names = names;
 	s->n_names = n;
 	s->points = points;
-	r = symbols_walk(f->image->elf, SHT_DYNSYM, false, consider, s);
+	r = symbols_walk(f->image->elf, SHT_DYNSYM, consider, s);
 	if (r < 0)
 		return r;
 
@@ -125,7 +125,7 @@ int child_file_find_hooks(struct child_file *f, const char *const *names, uint32
 	else if (f->debug)
 		full = f->debug->elf;
 	if (full) {
-		r = symbols_walk(full, SHT_SYMTAB, false, consider, s);
+		r = symbols_walk(full, SHT_SYMTAB, consider, s);
 		if (r < 0)
 			return r;
 	}

@@ -330,6 +330,25 @@ static void counts_with_perf_links(void **state)
 	check_counts("perf");
 }
 
+/* The programs for old kernels work on new ones, too. */
+static void counts_with_legacy_programs(void **state)
+{
+	struct probe_options options = defaults;
+	struct watched w;
+	struct sum sum;
+
+	(void)state;
+	options.force_links = "perf";
+	options.force_legacy = true;
+	watch(&w, &options, TARGET_FOLLOW, fork_and_free);
+	child_run(&w.child);
+	sum = sum_of(&w, w.id);
+	assert_int_equal(sum.totals.allocated_count, 5);
+	assert_int_equal(sum.totals.freed_count, 0);
+	assert_nothing_lost(&w);
+	unwatch(&w);
+}
+
 static void family_is_counted_exactly(void **state)
 {
 	struct target_counters c;
@@ -476,6 +495,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(counts_with_multi_links),
 		cmocka_unit_test(counts_with_perf_links),
+		cmocka_unit_test(counts_with_legacy_programs),
 		cmocka_unit_test(family_is_counted_exactly),
 		cmocka_unit_test(frees_of_earlier_blocks_are_unknown),
 		cmocka_unit_test(full_map_is_counted),

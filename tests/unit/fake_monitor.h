@@ -66,6 +66,7 @@ struct monitor {
 	char untracked[600];
 	int untrack_error;
 	unsigned n_scans;
+	unsigned n_ticks;
 };
 
 /* --- what tests do -------------------------------------------------------------------------- */
@@ -238,6 +239,12 @@ struct heap *monitor_heap(struct monitor *m)
 struct symbolizer *monitor_symbolizer(struct monitor *m)
 {
 	return &m->symbolizer;
+}
+
+int monitor_tick(struct monitor *m)
+{
+	m->n_ticks++;
+	return 0;
 }
 
 int monitor_scan_ages(struct monitor *m)

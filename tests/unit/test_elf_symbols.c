@@ -99,7 +99,7 @@ static void test_self(void **state)
 	assert_true(image_has_section(image, ".text"));
 	assert_false(image_has_section(image, ".bss"));
 	assert_false(image_has_section(image, ".nothing"));
-	assert_int_equal(symbols_walk(image->elf, SHT_SYMTAB, false, count, &n), 0);
+	assert_int_equal(symbols_walk(image->elf, SHT_SYMTAB, count, &n), 0);
 	assert_int_equal(symbols_add(&symbols, image->elf, SHT_SYMTAB), 0);
 	symbols_sort(&symbols);
 	assert_true(symbols.n > 7 && symbols.n <= n);

@@ -340,6 +340,7 @@ static void test_snapshots_and_diff(void **state)
 	fake_site(f->monitor, 1, 11, (struct totals){ 2300, 23, 2200, 22 }, NULL, 0);
 	a = get_resolved(f, "/v1/diff?from=before");
 	assert_int_equal(a.status, 200);
+	assert_int_equal(f->monitor->n_ticks, 1);
 	assert_int_equal(integer(a.json, "total"), 2);
 	site = json_array_get(json_object_get(a.json, "sites"), 0);
 	assert_int_equal(integer(site, "live_bytes"), 1100);
@@ -356,6 +357,7 @@ static void test_snapshots_and_diff(void **state)
 	a = send_json(f, "POST", "/v1/snapshots", "{\"name\":\"after\"}");
 	answer_done(&a);
 	a = get_resolved(f, "/v1/diff?from=before&to=after&limit=1");
+	assert_int_equal(f->monitor->n_ticks, 1);
 	assert_int_equal(json_array_size(json_object_get(a.json, "sites")), 1);
 	assert_int_equal(integer(a.json, "total"), 2);
 	answer_done(&a);

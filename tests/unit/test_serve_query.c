@@ -58,29 +58,6 @@ static void test_decode(void **state)
 	}
 }
 
-/* Encoding and decoding are inverse for all that may be decoded. */
-static void test_encode(void **state)
-{
-	static const char *const texts[] = { "", "exe=/usr/bin/a b", "a%2Fb", "x+y&z=\xc3\xa4?#",
-					     "-._~09azAZ" };
-
-	(void)state;
-	for (size_t i = 0; i < ARRAY_SIZE(texts); i++) {
-		char *encoded = percent_encode(texts[i]), *decoded = NULL;
-		const char *why;
-
-		assert_non_null(encoded);
-		assert_int_equal(strspn(encoded, "%-._~0123456789abcdefghijklmnopqrstuvwxyz"
-						 "ABCDEFGHIJKLMNOPQRSTUVWXYZ"),
-				 strlen(encoded));
-		assert_int_equal(percent_decode(encoded, strlen(encoded), false, &decoded, &why),
-				 0);
-		assert_string_equal(decoded, texts[i]);
-		free(decoded);
-		free(encoded);
-	}
-}
-
 static void test_parse(void **state)
 {
 	static const struct {
@@ -152,8 +129,9 @@ static void test_rules(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_decode), cmocka_unit_test(test_encode),
-		cmocka_unit_test(test_parse),  cmocka_unit_test(test_parse_many),
+		cmocka_unit_test(test_decode),
+		cmocka_unit_test(test_parse),
+		cmocka_unit_test(test_parse_many),
 		cmocka_unit_test(test_rules),
 	};
 
