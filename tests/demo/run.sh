@@ -41,7 +41,11 @@ wait_for() {
 }
 
 say() {
-	printf '\n\033[1m%s\033[0m\n' "$*"
+	if [ -t 1 ]; then
+		printf '\n\033[1m%s\033[0m\n' "$*"
+	else
+		printf '\n%s\n' "$*"
+	fi
 }
 
 echo "A small server is running. One of its request handlers keeps a record of every login and never"

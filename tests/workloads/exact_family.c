@@ -11,7 +11,7 @@
 #include "workload.h"
 
 #define MAX_BLOCKS 4096
-#define TOO_LARGE (SIZE_MAX / 2)
+#define TOO_LARGE  (SIZE_MAX / 2)
 
 enum site {
 	CALL_MALLOC,
@@ -52,7 +52,7 @@ static struct block blocks[MAX_BLOCKS];
 static size_t n_blocks;
 static uint64_t failures;
 static uint64_t in_place;
-static void (*old_free)(void *); /* cfree, where it still is */
+static void (*old_free)(void *);     /* cfree, where it still is */
 static size_t too_large = TOO_LARGE; /* not a constant to the compiler */
 
 extern void *__libc_malloc(size_t bytes);

@@ -11,11 +11,11 @@
 
 #include "workload.h"
 
-#define PARENT_BLOCKS 1009
-#define PARENT_FREED 307
+#define PARENT_BLOCKS	      1009
+#define PARENT_FREED	      307
 #define CHILD_FREED_INHERITED 401
-#define CHILD_BLOCKS 211
-#define CHILD_FREED 101
+#define CHILD_BLOCKS	      211
+#define CHILD_FREED	      101
 
 extern char **environ;
 

@@ -10,9 +10,9 @@
 #include "workload.h"
 
 #define THREADS 8
-#define BLOCKS 5003
-#define HANDED 1009
-#define FREED 2003
+#define BLOCKS	5003
+#define HANDED	1009
+#define FREED	2003
 
 struct worker {
 	pthread_t thread;
