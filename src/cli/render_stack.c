@@ -73,18 +73,19 @@ static void put_name(FILE *out, const json_t *frame, bool full_path)
 
 	if (function)
 		(void)fputs(function, out);
+	else if (has_address && module)
+		(void)fprintf(out, "%s+0x%" PRIx64, full_path ? module : text_base_name(module),
+			      (uint64_t)field_integer(frame, "offset"));
 	else if (has_address)
 		(void)fprintf(out, "0x%" PRIx64, (uint64_t)field_integer(frame, "offset"));
 	if (field_text(frame, "file"))
 		put_place(out, frame, full_path);
-	else if (module)
-		(void)fprintf(out, "%s%s", function || has_address ? " in " : "",
+	else if (module && !has_address)
+		(void)fprintf(out, "%s%s", function ? " in " : "",
 			      full_path ? module : text_base_name(module));
-	if (has_address && module)
-		(void)fputs(" (no symbol)", out);
-	else if (!function && !module && !field_text(frame, "file"))
+	if (!function && !module && !field_text(frame, "file"))
 		(void)fputs(has_address ? " (unknown)" : "(unknown)", out);
-	else if (function && field_true(frame, "approximate"))
+	if (function && field_true(frame, "approximate"))
 		(void)fputs(" (approximate)", out);
 	if (strcmp(kind, "native") != 0)
 		(void)fprintf(out, " [%s]", kind);

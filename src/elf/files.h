@@ -23,8 +23,8 @@ struct file {
 	uint16_t slot; /* 1 .. FILE_SLOT_MAX */
 	uint64_t dev;  /* as the kernel's s_dev encodes it: major << 20 | minor */
 	uint64_t inode;
-	char *path; /* as the target names it; owned */
-	int fd;	    /* read-only; owned. -EBADF: the file could not be opened */
+	char *path;  /* as the target names it; owned */
+	int fd;	     /* read-only; owned. -EBADF: the file could not be opened */
 	int root_fd; /* O_PATH to the target's root directory; owned. -EBADF: the host's own root */
 };
 

@@ -28,7 +28,7 @@ struct unwind_table {
 };
 
 /* Limits: a file over one of them gets -EFBIG. */
-#define UNWIND_MAX_ROWS (8u << 20)
+#define UNWIND_MAX_ROWS	      (8u << 20)
 #define UNWIND_MAX_FILE_BYTES (4ull << 30)
 
 /*
@@ -38,7 +38,10 @@ struct unwind_table {
  */
 int unwind_table_compile(int fd, struct unwind_table **ret);
 
-/* Builds buckets for rows that came from elsewhere, and checks them: ascending, known rules. */
+/*
+ * Builds buckets for rows that came from elsewhere, and checks them: ascending, known rules. Takes
+ * over @rows (from malloc), also on failure. -ENODATA: none; -EFBIG; -EBADMSG; -ENOMEM.
+ */
 int unwind_table_from_rows(struct unwind_row *rows, uint32_t n_rows, struct unwind_table **ret);
 
 /* The row that covers a file offset, NULL outside of the table. What BPF does, for tests. */

@@ -92,7 +92,9 @@ int query_parse(const char *text, struct query *ret, const char **ret_why)
 	_cleanup_(query_done) struct query q = { .n = 0 };
 	int r;
 
-	while (text && *text) {
+	if (!text)
+		text = "";
+	while (*text) {
 		size_t n = strcspn(text, "&");
 
 		r = add_item(&q, text, n, ret_why);

@@ -123,19 +123,21 @@ static int answer_debug(struct child *c, const struct message *request, struct c
 	return send_answer(c, request, r, 0, sizeof(about), MESSAGE_LAST);
 }
 
-/* Copies text, marking what does not fit; returns how many bytes. */
+/* Copies text (NULL: none) without its NUL, marking what does not fit; returns how many bytes. */
 static size_t put_text(uint8_t *to, const char *text)
 {
-	size_t n = text ? strlen(text) : 0;
+	const size_t cut = sizeof(TEXT_CUT) - 1;
+	size_t n;
 
+	if (!text)
+		return 0;
+	n = strlen(text);
 	if (n <= TEXT_BYTES_MAX) {
-		if (n > 0)
-			memcpy(to, text, n);
+		memcpy(to, text, n);
 		return n;
 	}
-	n = TEXT_BYTES_MAX - strlen(TEXT_CUT);
-	memcpy(to, text, n);
-	memcpy(to + n, TEXT_CUT, strlen(TEXT_CUT));
+	memcpy(to, text, TEXT_BYTES_MAX - cut);
+	memcpy(to + TEXT_BYTES_MAX - cut, TEXT_CUT, cut);
 	return TEXT_BYTES_MAX;
 }
 

@@ -237,11 +237,14 @@ size_t child_file_resolve(struct child_file *f, uint64_t address,
 						.approximate = !name };
 	}
 	last = n > 0 ? &names[n - 1] : &names[0];
-	/* The symbol table tells parts of a function apart (.cold), DWARF does not. */
-	if (symbol && (exact || !last->function)) {
+	/*
+	 * The symbol table tells parts of a function apart (.cold), DWARF does not. A symbol that
+	 * ends before the address is no name for it: it would blame a function that has no part.
+	 */
+	if (symbol && exact) {
 		last->function = symbol->name;
 		last->function_length = symbol_name_length(symbol->name);
-		last->approximate = !exact;
+		last->approximate = false;
 	}
 	return n > 0 ? n : 1;
 }

@@ -87,7 +87,8 @@ static int consider(const struct symbol *symbol, void *userdata)
 	for (uint32_t i = 0; i < s->n_names; i++) {
 		int r;
 
-		if (s->done[i] || strlen(s->names[i]) != length ||
+		if (s->done[i] || s->names[i][0] != symbol->name[0] ||
+		    strlen(s->names[i]) != length ||
 		    strncmp(s->names[i], symbol->name, length) != 0)
 			continue;
 		s->found[i] = true;

@@ -76,6 +76,20 @@ void debug_search_init_alt(struct debug_search *s, const struct file *file, cons
 		set_text(s->folder, sizeof(s->folder), folder);
 }
 
+/*
+ * Whether a place may be looked at below our own root for a file of another one. Only where debug
+ * files of the host are: the names were chosen in the other root, and must not reach further.
+ */
+static bool is_place_of_host(const struct debug_search *s, enum place place)
+{
+	if (place == PLACE_BUILD_ID)
+		return true;
+	if (s->is_alt)
+		return strncmp(s->link, DEBUG_ROOT "/", strlen(DEBUG_ROOT "/")) == 0 &&
+		       !strstr(s->link, "/../");
+	return place == PLACE_DEBUG_ROOT && !strstr(s->folder, "/..");
+}
+
 /* The path of a candidate; false if this place does not apply. */
 static bool format_place(const struct debug_search *s, enum place place, char path[PATH_MAX])
 {
@@ -102,13 +116,20 @@ static bool format_place(const struct debug_search *s, enum place place, char pa
 	return n > 0 && n < PATH_MAX;
 }
 
-/* A file whose link leads to itself is no debug file of its own. */
-static bool is_the_file_itself(const struct debug_search *s, const struct stat *candidate)
+/*
+ * Whether a candidate may be read on behalf of the file: everybody may read it, or both belong to
+ * one user. A link must not make us read what its writer may not. A file whose link leads to itself
+ * is no debug file of its own.
+ */
+static bool is_acceptable(const struct debug_search *s, const struct stat *candidate)
 {
 	struct stat st;
 
-	return fstat(s->file->fd, &st) == 0 && st.st_dev == candidate->st_dev &&
-	       st.st_ino == candidate->st_ino;
+	if (fstat(s->file->fd, &st) < 0)
+		return false;
+	if (st.st_dev == candidate->st_dev && st.st_ino == candidate->st_ino)
+		return false;
+	return candidate->st_mode & S_IROTH || candidate->st_uid == st.st_uid;
 }
 
 int debug_search_next(struct debug_search *s, int *ret_fd, char *ret_folder)
@@ -122,11 +143,11 @@ int debug_search_next(struct debug_search *s, int *ret_fd, char *ret_folder)
 
 		s->next++;
 		/* A target that lives in our own root has one place, not two. */
-		if (in_host && s->file->root_fd < 0)
+		if (in_host && (s->file->root_fd < 0 || !is_place_of_host(s, place)))
 			continue;
 		if (!format_place(s, place, path) ||
 		    open_below_root(in_host ? -EBADF : s->file->root_fd, path, &st, &fd) < 0 ||
-		    is_the_file_itself(s, &st))
+		    !is_acceptable(s, &st))
 			continue;
 		set_folder(ret_folder, path);
 		*ret_fd = TAKE_FD(fd);

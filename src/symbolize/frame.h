@@ -27,7 +27,7 @@ struct frame {
 	const char *module;   /* path of the ELF file as the target names it; NULL when unknown */
 	const char *build_id; /* lower-case hex; NULL when the file has none */
 	uint64_t offset;      /* in the file, of the address itself (not return address - 1) */
-	bool approximate;     /* the name is the nearest exported symbol, or there is none */
+	bool approximate;     /* no symbol covers the address: there is only the offset */
 };
 
 /* What one stored frame stands for: innermost first, the physical function last. n >= 1. */

@@ -47,7 +47,8 @@ typedef void (*symbolizer_done_fn)(void *userdata);
 
 /*
  * Resolves the frames that are not known yet, then calls @done (also when nothing was to do, and
- * when a file could not be read: its frames then have no names and are approximate).
+ * when a file could not be read: its frames then have no names and are approximate). Frames that
+ * only lack names because a child died are tried again by the next call that asks for them.
  */
 int symbolizer_resolve(struct symbolizer *s, const uint64_t *frames, size_t n,
 		       symbolizer_done_fn done, void *userdata);
@@ -68,7 +69,7 @@ struct hook_point {
 typedef void (*symbolizer_hooks_fn)(int error, const struct hook_point *points, size_t n,
 				    void *userdata);
 
-/* @names must outlive the request. */
+/* @names must outlive the request. -ENOENT: no such slot; -E2BIG: too many names. */
 int symbolizer_find_hooks(struct symbolizer *s, uint16_t slot, const char *const *names,
 			  size_t n_names, symbolizer_hooks_fn done, void *userdata);
 
@@ -87,7 +88,10 @@ int symbolizer_compile_unwind(struct symbolizer *s, uint16_t slot, symbolizer_un
 /* Lower-case hex build-id of a file, NULL if it has none or nothing was asked of it yet. */
 const char *symbolizer_build_id(struct symbolizer *s, uint16_t slot);
 
-/* Runs the event loop until nothing is pending or @timeout_ns has passed (-ETIMEDOUT). */
+/*
+ * Runs the event loop until nothing is pending or @timeout_ns has passed (-ETIMEDOUT). -EINTR: the
+ * loop was told to break; -EBUSY: called from inside of the loop.
+ */
 int symbolizer_drain(struct symbolizer *s, uint64_t timeout_ns);
 
 struct symbolizer_stats {

@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include <signal.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 
 #include "serve/connections.h"
@@ -166,7 +167,8 @@ static pid_t start_child(uid_t uid)
 	pid = fork();
 	assert_true(pid >= 0);
 	if (pid == 0) {
-		if (setuid(uid) < 0 || write(ends[1], "x", 1) != 1)
+		if (setuid(uid) < 0 || prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 ||
+		    write(ends[1], "x", 1) != 1)
 			_exit(1);
 		for (;;)
 			pause();

@@ -184,6 +184,17 @@ static void test_search(void **state)
 	assert_int_equal(next_candidate(&s, folder), 's');
 	debug_search_init_alt(&s, &file, "/", "", "../../../../../../etc/passwd");
 	assert_int_equal(next_candidate(&s, folder), '-');
+	debug_search_init_alt(&s, &file, "/", "", "/usr/lib/debug/../../../etc/passwd");
+	assert_int_equal(next_candidate(&s, folder), '-');
+
+	/* What others may not read is only read for a file of the same user. */
+	assert_true(fixture_run("chmod 600 '%s/opt/link' '%s/opt/.debug/link'", dir, dir));
+	debug_search_init(&s, &file, "", "link");
+	assert_int_equal(next_candidate(&s, folder), '2');
+	if (fchown(file.fd, 65534, 65534) == 0) {
+		debug_search_init(&s, &file, "", "link");
+		assert_int_equal(next_candidate(&s, folder), '4');
+	}
 	close(file.fd);
 	close(file.root_fd);
 	fixture_remove(dir);

@@ -178,8 +178,8 @@ static void test_debug_files(void **state)
 		"mv program.debug keep",
 		"mkdir -p .debug && mv program.debug .debug/keep",
 		"mkdir -p root/usr/lib/debug/$PWD && mv program.debug root/usr/lib/debug/$PWD/keep",
-		"mkdir -p root/usr/lib/debug/.build-id/$(cat id | cut -c1-2) && mv program.debug "
-		"root/usr/lib/debug/.build-id/$(cat id | cut -c1-2)/$(cat id | cut -c3-).debug",
+		("d=root/usr/lib/debug/.build-id/$(cut -c1-2 id) && mkdir -p $d && "
+		 "mv program.debug $d/$(cut -c3- id).debug"),
 	};
 	char *dir = fixture_directory();
 	_cleanup_free_ char *path = fixture_path(dir, "program");
@@ -218,7 +218,7 @@ static void test_debug_files(void **state)
 			const struct frame_list *list =
 				bench_resolve(&b, bench_frame(slot, offset, true));
 
-			/* Not found: an exported neighbour at best. */
+			/* Not found: nothing covers the address. */
 			assert_true(list->frames[0].approximate);
 			assert_null(list->frames[0].file);
 		}
@@ -252,6 +252,62 @@ static void test_wrong_debug_file(void **state)
 	bench_open(&b, NULL);
 	list = bench_resolve(&b, bench_frame(bench_add(&b, path, -EBADF), offset, true));
 	assert_true(list->frames[0].approximate);
+	assert_null(list->frames[0].file);
+	assert_true(bench_close(&b));
+	fixture_remove(dir);
+}
+
+/* Shared parts that dwz moved to a third file: inlined functions' names are there. */
+static void test_alt_file(void **state)
+{
+	char *dir = fixture_directory();
+	_cleanup_free_ char *path = fixture_path(dir, "program");
+	uint64_t size, offset;
+	struct bench b;
+
+	(void)state;
+	if (!fixture_compile(dir, "program", "c", fixture_source, "gcc -O2 -g") ||
+	    !fixture_run("cd '%s' && cp program twin && for f in program twin; do "
+			 "objcopy --only-keep-debug $f $f.debug; done && "
+			 "dwz -m shared.debug -M '%s/shared.debug' program.debug twin.debug "
+			 "2>/dev/null && readelf -S program.debug | grep -q gnu_debugaltlink",
+			 dir, dir)) {
+		fixture_remove(dir);
+		skip();
+	}
+	offset = fixture_function(path, "middle", &size);
+	assert_true(fixture_run("cd '%s' && strip program && "
+				"objcopy --add-gnu-debuglink=program.debug program",
+				dir));
+	bench_open(&b, NULL);
+	check_middle(&b, bench_add(&b, path, -EBADF), offset, size);
+	assert_true(bench_close(&b));
+	fixture_remove(dir);
+}
+
+/* A compressed symbol table in the stripped file itself. */
+static void test_mini_debug(void **state)
+{
+	char *dir = fixture_directory();
+	_cleanup_free_ char *path = fixture_path(dir, "program");
+	const struct frame_list *list;
+	uint64_t offset;
+	struct bench b;
+
+	(void)state;
+	if (!fixture_compile(dir, "program", "c", fixture_source, "gcc -O2 -g") ||
+	    !fixture_run("cd '%s' && objcopy -g program mini && xz -k mini", dir)) {
+		fixture_remove(dir);
+		skip();
+	}
+	offset = fixture_function(path, "middle", NULL);
+	assert_true(fixture_run("cd '%s' && strip program && "
+				"objcopy --add-section .gnu_debugdata=mini.xz program",
+				dir));
+	bench_open(&b, NULL);
+	list = bench_resolve(&b, bench_frame(bench_add(&b, path, -EBADF), offset, true));
+	assert_string_equal(list->frames[0].function, "middle");
+	assert_false(list->frames[0].approximate);
 	assert_null(list->frames[0].file);
 	assert_true(bench_close(&b));
 	fixture_remove(dir);
@@ -342,6 +398,7 @@ int main(void)
 		cmocka_unit_test(test_no_file),	    cmocka_unit_test(test_self),
 		cmocka_unit_test(test_libc),	    cmocka_unit_test(test_inlined),
 		cmocka_unit_test(test_debug_files), cmocka_unit_test(test_wrong_debug_file),
+		cmocka_unit_test(test_alt_file),    cmocka_unit_test(test_mini_debug),
 		cmocka_unit_test(test_cplusplus),   cmocka_unit_test(test_hooks_of_program),
 		cmocka_unit_test(test_many_files),
 	};
