@@ -12,6 +12,7 @@
 #include <event2/event.h>
 
 #include "base/cleanup.h"
+#include "base/limits.h"
 #include "base/log.h"
 #include "base/parse.h"
 #include "monitor.h"
@@ -303,6 +304,9 @@ int main(int argc, char **argv)
 		return status;
 	if (options.verbose)
 		log_set_level(LOG_DEBUG);
+	r = limits_raise_descriptors(NULL);
+	if (r < 0)
+		log_warning_errno(r, "failed to raise the limit of open files, ignoring");
 	d.base = event_base_new();
 	if (!d.base) {
 		log_error("out of memory");

@@ -111,25 +111,26 @@ static int read_word(int fd, uint8_t *ret)
 }
 
 __attribute__((noreturn)) static void run_child(int control_fd, char *const argv[],
-						char *const private_files[], const sigset_t *mask,
-						const struct sigaction *child_action)
+						char *const private_files[],
+						const struct launch_surroundings *surroundings)
 {
 	uint8_t word = cover_files(private_files) == 0 ? WORD_PRIVATE : WORD_SHARED;
 	int error;
 
-	(void)sigaction(SIGCHLD, child_action, NULL);
+	(void)sigaction(SIGCHLD, &surroundings->child_action, NULL);
+	(void)setrlimit(RLIMIT_NOFILE, &surroundings->descriptors);
 	if (send(control_fd, &word, 1, MSG_NOSIGNAL) != 1 || read_word(control_fd, &word) < 0 ||
 	    word != WORD_GO)
 		_exit(127);
-	(void)sigprocmask(SIG_SETMASK, mask, NULL);
+	(void)sigprocmask(SIG_SETMASK, &surroundings->mask, NULL);
 	execvp(argv[0], argv);
 	error = errno;
 	(void)!send(control_fd, &error, sizeof(error), MSG_NOSIGNAL);
 	_exit(127);
 }
 
-int launch_start(char *const argv[], char *const private_files[], const sigset_t *mask,
-		 const struct sigaction *child_action, struct launch *ret)
+int launch_start(char *const argv[], char *const private_files[],
+		 const struct launch_surroundings *surroundings, struct launch *ret)
 {
 	struct launch l = { .pid = -1, .control_fd = -EBADF };
 	int fds[2], r;
@@ -146,7 +147,7 @@ int launch_start(char *const argv[], char *const private_files[], const sigset_t
 	}
 	if (l.pid == 0) {
 		close_fd(fds[0]);
-		run_child(fds[1], argv, private_files, mask, child_action);
+		run_child(fds[1], argv, private_files, surroundings);
 	}
 	close_fd(fds[1]);
 	l.control_fd = fds[0];

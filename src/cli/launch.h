@@ -15,6 +15,7 @@
 #include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <sys/resource.h>
 #include <sys/types.h>
 
 #include "base/cleanup.h"
@@ -28,6 +29,13 @@ int launch_files(const char *command, char ***ret);
 char **launch_files_free(char **files);
 DEFINE_CLEANUP(char **, launch_files_free)
 
+/* What the command shall find as if it had been started directly. */
+struct launch_surroundings {
+	sigset_t mask;
+	struct sigaction child_action; /* of SIGCHLD */
+	struct rlimit descriptors;
+};
+
 struct launch {
 	pid_t pid;
 	int control_fd;	 /* socket to the child until it executes the command; owned */
@@ -35,11 +43,11 @@ struct launch {
 };
 
 /*
- * Forks the process that will become the command. It takes the signal mask and the SIGCHLD action
- * given, covers @private_files (ends with NULL) and waits. On failure nothing is left running.
+ * Forks the process that will become the command. It covers @private_files (ends with NULL) and
+ * waits. On failure nothing is left running.
  */
-int launch_start(char *const argv[], char *const private_files[], const sigset_t *mask,
-		 const struct sigaction *child_action, struct launch *ret);
+int launch_start(char *const argv[], char *const private_files[],
+		 const struct launch_surroundings *surroundings, struct launch *ret);
 
 /* Lets it execute the command. 0, or the negative errno of execvp(3). */
 int launch_go(struct launch *l);

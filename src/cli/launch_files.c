@@ -210,7 +210,7 @@ int launch_files(const char *command, char ***ret)
 	for (int i = 0; r == 0; i++) {
 		char *interpreter = NULL;
 
-		fd = close_fd(fd);
+		cleanup_close(&fd);
 		fd = open(path, O_RDONLY | O_CLOEXEC);
 		if (fd < 0)
 			return -errno;

@@ -75,7 +75,7 @@ static const struct cli_option *find(struct parser *p, const char *name, size_t 
 		for (i = 0; i < sizes[t]; i++) {
 			const struct cli_option *o = &tables[t][i];
 
-			if (name ? strlen(o->name) != length || memcmp(o->name, name, length) :
+			if (name ? strlen(o->name) != length || memcmp(o->name, name, length) != 0 :
 				   o->letter != letter)
 				continue;
 			*ret_values = values[t];

@@ -50,8 +50,7 @@ struct run {
 	struct launch launch;
 	int signal_fd;		 /* owned */
 	struct event *on_signal; /* owned */
-	sigset_t old_mask;
-	struct sigaction old_child_action;
+	struct launch_surroundings surroundings;
 	int status; /* of waitpid() */
 	bool ended;
 };
@@ -98,8 +97,8 @@ static int catch_signals(struct run *run)
 	for (size_t i = 0; i < ARRAY_SIZE(forwarded); i++)
 		(void)sigaddset(&mask, forwarded[i]);
 	/* Someone who ignores SIGCHLD would make the kernel reap the command for us. */
-	if (sigaction(SIGCHLD, &action, &run->old_child_action) < 0 ||
-	    sigprocmask(SIG_BLOCK, &mask, &run->old_mask) < 0)
+	if (sigaction(SIGCHLD, &action, &run->surroundings.child_action) < 0 ||
+	    sigprocmask(SIG_BLOCK, &mask, &run->surroundings.mask) < 0)
 		return -errno;
 	run->signal_fd = signalfd(-1, &mask, SFD_CLOEXEC | SFD_NONBLOCK);
 	if (run->signal_fd < 0)
@@ -216,10 +215,10 @@ static int start(struct run *run, char *const argv[])
 	r = announce(&run->session, files, &allocators, &slots);
 	if (r < 0)
 		return cli_no_memory();
+	run->surroundings.descriptors = run->session.descriptors;
 	r = catch_signals(run);
 	if (r == 0)
-		r = launch_start(argv, allocators, &run->old_mask, &run->old_child_action,
-				 &run->launch);
+		r = launch_start(argv, allocators, &run->surroundings, &run->launch);
 	if (r == 0)
 		r = probe_command(run, allocators, slots);
 	if (r == 0)

@@ -10,6 +10,7 @@
 #include <event2/event.h>
 
 #include "base/cleanup.h"
+#include "base/limits.h"
 #include "base/log.h"
 #include "cli/render.h"
 #include "cli/report.h"
@@ -61,7 +62,10 @@ int session_open(struct session *s, const struct session_options *options,
 		return CLI_USAGE;
 	}
 	log_open("seepctl");
-	log_set_level(options->verbose ? LOG_DEBUG : LOG_WARNING);
+	log_set_level(options->verbose ? LOG_DEBUG : LOG_NOTICE);
+	r = limits_raise_descriptors(&s->descriptors);
+	if (r < 0)
+		log_debug_errno(r, "failed to raise the limit of open files, ignoring");
 	s->base = event_base_new();
 	if (!s->base)
 		return cli_no_memory();

@@ -8,6 +8,7 @@
 #include <jansson.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/resource.h>
 
 #include "cli/context.h"
 #include "cli/grouping.h"
@@ -90,6 +91,7 @@ struct session {
 	const struct cli_context *context;
 	uint64_t started_ns;
 	bool names_found;
+	struct rlimit descriptors; /* before session_open() raised it */
 };
 
 /* Makes the monitor. An exit code; what went wrong has been said. */

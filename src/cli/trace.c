@@ -156,7 +156,7 @@ static int trace_for(struct trace *trace, const char *text, const struct trace_v
 	if (start_timers(trace, values->duration_ns) < 0)
 		return cli_no_memory();
 	if (!trace->session.context->quiet)
-		cli_info("tracing %s; Ctrl-C ends early", text);
+		cli_message(LOG_NOTICE, "tracing %s; Ctrl-C ends early", text);
 	session_wait(&trace->session, &trace->done);
 	/* Why has been said when it happened. */
 	if (!was_traced(trace))

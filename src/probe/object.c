@@ -14,7 +14,8 @@
 #include "seep_legacy.skel.h"
 
 /* libbpf's own words, for -v: its warnings repeat what the errors below say better. */
-static int print_libbpf(enum libbpf_print_level level, const char *format, va_list args)
+__attribute__((format(printf, 2, 0))) static int print_libbpf(enum libbpf_print_level level,
+							      const char *format, va_list args)
 {
 	_cleanup_free_ char *text = NULL;
 	char *rest, *line;
@@ -41,8 +42,7 @@ struct seep_bpf *object_open(bool legacy)
 		return NULL;
 	r = seep_bpf__create_skeleton(skel);
 	if (r == 0 && legacy)
-		skel->skeleton->data =
-			(void *)seep_legacy_bpf__elf_bytes(&skel->skeleton->data_sz);
+		skel->skeleton->data = (void *)seep_legacy_bpf__elf_bytes(&skel->skeleton->data_sz);
 	if (r == 0)
 		r = bpf_object__open_skeleton(skel->skeleton, NULL);
 	if (r < 0) {
@@ -70,8 +70,8 @@ static int detect_features(struct probe_features *f, const char **ret_why)
 	f->map_prealloc = btf__find_by_name_kind(btf, "bpf_mem_alloc", BTF_KIND_STRUCT) <= 0;
 	btf__free(btf);
 	f->legacy = libbpf_probe_bpf_helper(BPF_PROG_TYPE_KPROBE, BPF_FUNC_loop, NULL) != 1;
-	f->find_vma = !f->legacy && libbpf_probe_bpf_helper(BPF_PROG_TYPE_KPROBE,
-							    BPF_FUNC_find_vma, NULL) == 1;
+	f->find_vma = !f->legacy &&
+		      libbpf_probe_bpf_helper(BPF_PROG_TYPE_KPROBE, BPF_FUNC_find_vma, NULL) == 1;
 	return 0;
 }
 

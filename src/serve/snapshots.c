@@ -97,7 +97,7 @@ int snapshots_post(struct exchange *x)
 		{ 0 },
 	};
 	const struct target *t = NULL;
-	const struct snapshot *s;
+	const struct snapshot *s = NULL;
 	const char *name, *id;
 	char made[40];
 	int r;

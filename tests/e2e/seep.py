@@ -85,7 +85,7 @@ class Workload:
         if wait:
             command += ["--wait", "--hold"]
         self.process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0,
             preexec_fn=die_with_parent, **options)
         self.pid = self.process.pid
         if wait:
@@ -98,7 +98,6 @@ class Workload:
 
     def poke(self):
         self.process.stdin.write(b"x")
-        self.process.stdin.flush()
 
     def go(self):
         """Lets it work; returns the truth that it tells."""
@@ -170,7 +169,13 @@ def rss_bytes(pid):
 
 
 def descriptors(pid):
-    return len(os.listdir(f"/proc/{pid}/fd"))
+    """How many of each kind a process has open."""
+    found = {}
+    for fd in os.listdir(f"/proc/{pid}/fd"):
+        with contextlib.suppress(FileNotFoundError):
+            kind = re.sub(r":\[\d+\]$", "", os.readlink(f"/proc/{pid}/fd/{fd}"))
+            found[kind] = found.get(kind, 0) + 1
+    return found
 
 
 def children_of(pid):
@@ -196,10 +201,21 @@ class Daemon:
                 [SEEPD, "--socket", self.socket, "--tick", tick, *options],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, preexec_fn=die_with_parent)
         self.pid = self.process.pid
-        wait_until(self.is_ready, f"seepd is ready; it says: {self.log()}")
+        wait_until(self.is_ready, "seepd is ready")
+        wait_equal(lambda: descriptors(self.pid).get("socket"), 1, "sockets: only the listening one")
+        self.descriptors = self.own_descriptors()
         if check:
             self.warm_up()
-        self.baseline = (descriptors(self.pid), rss_bytes(self.pid))
+        self.rss = rss_bytes(self.pid)
+
+    def own_descriptors(self):
+        """Without those of targets' files: by design one is kept of each, so that its names stay
+        known when it is deleted."""
+        found = descriptors(self.pid)
+        for path in [k for k in found if k.startswith("/") and k != "/dev/null"]:
+            count = found.pop(path)
+            assert path == self.log_path or count == 1, f"{count} descriptors of {path}"
+        return found
 
     def is_ready(self):
         if self.process.poll() is not None:
@@ -282,8 +298,7 @@ class Daemon:
     def wait_gone(self):
         """Until no target is left: those that exited stay listed for a tick or two."""
         for t in self.targets():
-            if t["state"] != "exited":
-                self.request("DELETE", "/v1/targets/" + t["id"])
+            self.request("DELETE", "/v1/targets/" + t["id"])
         wait_until(lambda: self.targets() == [], "all targets are gone")
 
     def seepctl(self, *arguments, **options):
@@ -292,10 +307,14 @@ class Daemon:
     def check_back(self):
         """Memory and descriptors are where they were before the targets came."""
         self.wait_gone()
-        fds, rss = self.baseline
-        wait_equal(lambda: descriptors(self.pid), fds, "descriptors of seepd are back")
-        wait_until(lambda: rss_bytes(self.pid) <= rss + RSS_TOLERANCE_BYTES,
-                   f"memory of seepd is back at {rss} bytes (now {rss_bytes(self.pid)})")
+        # The symbolizer's child is disposable: it would leave by itself after a while.
+        for child in children_of(self.pid):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(child, signal.SIGKILL)
+        wait_equal(lambda: children_of(self.pid), [], "children of seepd are gone")
+        wait_equal(self.own_descriptors, self.descriptors, "descriptors are back")
+        wait_until(lambda: rss_bytes(self.pid) <= self.rss + RSS_TOLERANCE_BYTES,
+                   f"memory of seepd is back at {self.rss} bytes (now {rss_bytes(self.pid)})")
 
     def stop(self):
         """SIGTERM; returns the exit status."""

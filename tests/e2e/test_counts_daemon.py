@@ -197,19 +197,27 @@ def copy(program):
     os.chmod(program, 0o755)
 
 
+def wait_tracing(process):
+    """Until seepctl trace says that the probes are set."""
+    while True:
+        ready, _, _ = select.select([process.stderr], [], [], 30)
+        assert ready, "seepctl trace does not say that it is tracing"
+        line = process.stderr.readline().decode()
+        assert line, f"seepctl trace ended with {process.wait(10)}"
+        if "Ctrl-C ends early" in line:
+            return
+
+
 def trace(workload, *options):
     """seepctl trace until the workload has told its truth; returns truth and report."""
     with tempfile.TemporaryDirectory(prefix="seep-e2e-") as folder:
         path = os.path.join(folder, "report.json")
         process = subprocess.Popen(
             [seep.SEEPCTL, "trace", str(workload.pid), "--for", "60s", "-j", "-o", path, "--by",
-             "function", *options],
-            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+             "function", "--verbose", *options],
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, bufsize=0,
             preexec_fn=seep.die_with_parent, env=seep.environment())
-        ready, _, _ = select.select([process.stderr], [], [], 30)
-        assert ready, "seepctl trace says nothing"
-        line = process.stderr.readline().decode()
-        assert "tracing" in line, f"seepctl trace says {line!r}"
+        wait_tracing(process)
         truth = workload.go()
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=60)
@@ -245,10 +253,11 @@ def test_trace_to_the_end():
     """The process exits before the time is over: the report comes at once."""
     with seep.Workload("twins", 211, 31) as workload:
         process = subprocess.Popen(
-            [seep.SEEPCTL, "trace", str(workload.pid), "--for", "1h", "-j", "--by", "function"],
-            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+            [seep.SEEPCTL, "trace", str(workload.pid), "--for", "1h", "-j", "--by", "function",
+             "--verbose"],
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, bufsize=0,
             preexec_fn=seep.die_with_parent, env=seep.environment())
-        assert b"tracing" in process.stderr.readline()
+        wait_tracing(process)
         truth = workload.go()
         workload.end()
         out, err = process.communicate(timeout=30)
