@@ -31,7 +31,8 @@ static void refresh_mappings(struct monitor *m)
 
 	m->refresh_wanted = false;
 	HASH_ITER(by_key, m->tracked, t, next)
-		if (t->target->state == TARGET_TRACED && t->mappings_stale)
+		if (t->mappings_stale &&
+		    (t->target->state == TARGET_TRACED || t->target->state == TARGET_ATTACHING))
 			(void)attach_refresh_mappings(m, t);
 	attach_advance(m);
 }

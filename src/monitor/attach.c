@@ -9,9 +9,12 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #include "base/log.h"
 #include "monitor/state.h"
+
+#define STARTING_SECONDS 5
 
 void attach_failed(struct tracked *t, const char *format, ...)
 {
@@ -219,6 +222,24 @@ static int attach_files(struct monitor *m, struct tracked *t)
 	return 0;
 }
 
+/* A process that began a moment ago may not have mapped its C library yet. */
+static bool is_starting(const struct target *target)
+{
+	struct timespec now;
+
+	(void)clock_gettime(CLOCK_REALTIME, &now);
+	return target->started.tv_sec != 0 &&
+	       now.tv_sec - target->started.tv_sec < STARTING_SECONDS;
+}
+
+static void attach_later(struct monitor *m, struct tracked *t)
+{
+	t->mappings_stale = true;
+	m->refresh_wanted = true;
+	if (tick_schedule_work(m) < 0)
+		log_debug("failed to schedule work, the next tick does it");
+}
+
 /* All files have been looked at: set the probes and arm. */
 static void attach_finish(struct monitor *m, struct tracked *t)
 {
@@ -236,6 +257,10 @@ static void attach_finish(struct monitor *m, struct tracked *t)
 		return;
 	}
 	/* What the kernel has armed may still be loading its libraries. */
+	if (t->n_links == 0 && !t->armed_by_kernel && is_starting(t->target)) {
+		attach_later(m, t);
+		return;
+	}
 	if (t->n_links == 0 && !t->armed_by_kernel) {
 		attach_failed(t, "it maps no file that defines malloc and free for this version of "
 				 "seep to probe");

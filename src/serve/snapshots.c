@@ -57,7 +57,7 @@ static int refuse_snapshot(struct exchange *x, int r, const char *name)
 	}
 }
 
-/* A name for who gave none: the time, to the millisecond. */
+/* A name for who gave none: the time, to the microsecond, so that it is a new one. */
 static int make_name(char *name, size_t size)
 {
 	struct timespec now = { 0 };
@@ -68,7 +68,7 @@ static int make_name(char *name, size_t size)
 	(void)clock_gettime(CLOCK_REALTIME, &now);
 	if (!gmtime_r(&now.tv_sec, &tm) || !strftime(day, sizeof(day), "%Y%m%dT%H%M%S", &tm))
 		return -ERANGE;
-	n = snprintf(name, size, "%s.%03ldZ", day, now.tv_nsec / 1000000);
+	n = snprintf(name, size, "%s.%06ldZ", day, now.tv_nsec / 1000);
 	return n < 0 || (size_t)n >= size ? -ERANGE : 0;
 }
 
