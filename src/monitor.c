@@ -4,6 +4,7 @@
  */
 #include "monitor.h"
 
+#include <malloc.h>
 #include <signal.h>
 #include <string.h>
 
@@ -59,6 +60,11 @@ static void look_around(struct monitor *m)
 	refresh_mappings(m);
 }
 
+int monitor_read(struct monitor *m)
+{
+	return tick_read(m);
+}
+
 int monitor_tick(struct monitor *m)
 {
 	int r;
@@ -110,7 +116,12 @@ static void on_work(evutil_socket_t fd, short what, void *userdata)
 	}
 	if (m->refresh_wanted)
 		refresh_mappings(m);
-	m->purging = probe_purge_step(m->probe) > 0;
+	if (m->purging) {
+		m->purging = probe_purge_step(m->probe) > 0;
+		/* What a large target has taken goes back to the system. */
+		if (!m->purging)
+			(void)malloc_trim(0);
+	}
 	if (tick_schedule_work(m) < 0)
 		log_debug("failed to schedule work, the next tick does it");
 }
@@ -201,9 +212,7 @@ struct monitor *monitor_free(struct monitor *m)
 		probe_links_free(m->file_links[i]);
 	free(m->file_links);
 	while ((w = m->watches)) {
-		m->watches = w->next;
-		selector_free(w->selector);
-		free(w);
+		life_unlink_watch(m, w);
 	}
 	for (size_t i = 0; i < m->n_snapshots; i++)
 		snapshot_free(m->snapshots[i]);
@@ -269,7 +278,9 @@ struct age_scan {
 static int take_age(const struct block_key *key, const struct block *block, void *userdata)
 {
 	const struct age_scan *scan = userdata;
-	uint64_t birth = (uint64_t)block->birth << BLOCK_BIRTH_SHIFT;
+	/* The kernel keeps 32 bits of the birth, which wrap: ages are what can be told from them. */
+	uint32_t age = (uint32_t)(scan->now_ns >> BLOCK_BIRTH_SHIFT) - block->birth;
+	uint64_t birth = scan->now_ns - ((uint64_t)age << BLOCK_BIRTH_SHIFT);
 	struct site *s = heap_find(scan->monitor->heap, block->stack);
 
 	(void)key;

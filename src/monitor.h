@@ -78,6 +78,15 @@ int monitor_adopt(struct monitor *m, pid_t pid, struct target **ret);
 /* Ends what @text (a selector as it was tracked, or a target's id) started. -ENOENT. */
 int monitor_untrack(struct monitor *m, const char *text);
 
+/* What is tracked, latest first: fills up to @max entries and returns how many there are. */
+struct monitor_selector {
+	const char *text; /* borrowed until the next monitor_untrack() or tick */
+	bool follow;
+	size_t n_targets;
+};
+
+size_t monitor_selectors(const struct monitor *m, struct monitor_selector *list, size_t max);
+
 /* Targets in the order they came; those that exited stay until the next tick but one. */
 size_t monitor_targets(const struct monitor *m, struct target *const **ret);
 struct target *monitor_find_target(const struct monitor *m, const char *id);
@@ -86,8 +95,11 @@ struct target *monitor_target_by_key(const struct monitor *m, uint32_t key);
 struct heap *monitor_heap(struct monitor *m);
 struct symbolizer *monitor_symbolizer(struct monitor *m);
 
-/* Reads the maps now, outside of the timer. */
+/* A tick now, outside of the timer. */
 int monitor_tick(struct monitor *m);
+
+/* Only reads the maps, so that the figures are those of this moment. */
+int monitor_read(struct monitor *m);
 
 /* Sets oldest_ns of all sites by a walk over the live blocks, at most once per tick. */
 int monitor_scan_ages(struct monitor *m);

@@ -27,7 +27,7 @@ static const struct {
 	[LOSS_STACK_UNREADABLE] = { "stack", "not readable to the end: frames are missing" },
 	[LOSS_RESTORE_FAILED] = { "block", "lost after a realloc that failed" },
 	[LOSS_NOTE] = { "note", "lost: a fork, exec, exit or file may be missing" },
-	[LOSS_FILES_FULL] = { "file", "not named: its frames are bare addresses" },
+	[LOSS_FILES_FULL] = { "frame", "not named: no room for more files" },
 	[LOSS_TARGETS_FULL] = { "fork", "not followed: no room for more targets" },
 };
 

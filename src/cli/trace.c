@@ -101,7 +101,7 @@ static int complain(const char *selector, int r)
 		return CLI_NO_TARGET;
 	case -EPERM:
 		cli_error("'%s' is seep itself or PID 1, which are never traced", selector);
-		return CLI_ERROR;
+		return CLI_DENIED;
 	case -ENOSPC:
 		cli_error("'%s' matches more processes than can be traced at once", selector);
 		return CLI_ERROR;

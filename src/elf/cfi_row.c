@@ -80,6 +80,7 @@ enum place {
 	PLACE_SAME,
 	PLACE_UNDEFINED,
 	PLACE_AT_CFA, /* saved at CFA + offset */
+	PLACE_AT_RBP, /* saved where rbp points to */
 	PLACE_OTHER,
 };
 
@@ -101,6 +102,9 @@ static enum place find_register(Dwarf_Frame *frame, int reg, int64_t *ret_offset
 		*ret_offset = (int64_t)ops[1].number;
 		return PLACE_AT_CFA;
 	}
+	/* Written by compilers for functions that realign their stack. */
+	if (n == 1 && ops[0].atom == DW_OP_breg0 + REGISTER_RBP && ops[0].number == 0)
+		return PLACE_AT_RBP;
 	return PLACE_OTHER;
 }
 
@@ -112,13 +116,15 @@ static int8_t rbp_rule(Dwarf_Frame *frame)
 	case PLACE_SAME:
 		return RBP_SAME;
 	case PLACE_AT_CFA:
-		/* 0 and 127 mean something else. */
+		/* 0, 126 and 127 mean something else. */
 		if (offset % 8 != 0 || offset == 0 || offset < 8 * INT8_MIN ||
-		    offset >= 8 * RBP_LOST)
+		    offset >= 8 * RBP_AT_RBP)
 			return RBP_LOST;
 		return (int8_t)(offset / 8);
+	case PLACE_AT_RBP:
+		return RBP_AT_RBP;
 	default:
-		/* In another register, or where rbp points to (realigned stacks): not in a row. */
+		/* In another register: not in a row. */
 		return RBP_LOST;
 	}
 }

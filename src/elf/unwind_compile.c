@@ -11,6 +11,7 @@
 #include <fcntl.h>
 
 #include "elf/cfi.h"
+#include "elf/frame_pointers.h"
 
 /* An .eh_frame with fewer functions than this is start-up code only (crt1.o). */
 #define FEW_FUNCTIONS 8
@@ -24,6 +25,7 @@ struct builder {
 	struct unwind_row *rows;
 	uint32_t n;
 	uint32_t capacity;
+	uint8_t hole; /* rule of code without information */
 	bool sorted;
 };
 
@@ -84,7 +86,7 @@ static int add_function(struct builder *b, const struct segment *s, uint64_t sta
 
 static int add_functions(struct builder *b, const struct cfi_starts *starts)
 {
-	static const struct unwind_row hole = { .rule = RULE_NO_CFI };
+	const struct unwind_row hole = { .rule = b->hole };
 
 	for (size_t i = 0; i < starts->n; i++) {
 		const struct segment *s = image_segment_of_vaddr(b->image, starts->list[i]);
@@ -107,19 +109,22 @@ static int add_functions(struct builder *b, const struct cfi_starts *starts)
 	return 0;
 }
 
+/* Of rows for one pc the one that knows most comes first: an end of code is where others begin. */
+static int rank(const struct unwind_row *row)
+{
+	return row->rule == RULE_NO_CFI ? 2 : row->rule == RULE_FRAME_POINTER;
+}
+
 static int compare_rows(const void *a, const void *b)
 {
 	const struct unwind_row *x = a, *y = b;
 
 	if (x->pc != y->pc)
 		return x->pc < y->pc ? -1 : 1;
-	return (int)x->rule - (int)y->rule;
+	return rank(x) - rank(y);
 }
 
-/*
- * Needed only when segments are not in the order of their addresses. Of rows for one pc a hole
- * (RULE_NO_CFI, the last of the rules) is the first to go: it is where another segment ended.
- */
+/* Needed when segments are not in the order of their addresses, or were added as a whole. */
 static void sort_rows(struct builder *b)
 {
 	uint32_t kept = 0;
@@ -132,14 +137,37 @@ static void sort_rows(struct builder *b)
 	b->n = kept;
 }
 
+/* What stands before the first function and around all of them: a hole per segment. */
+static int add_segments(struct builder *b)
+{
+	const struct unwind_row hole = { .rule = b->hole }, end = { .rule = RULE_NO_CFI };
+	int r;
+
+	for (size_t i = 0; i < b->image->n_segments; i++) {
+		const struct segment *s = &b->image->segments[i];
+
+		if (!s->executable)
+			continue;
+		r = add_row(b, s->offset, hole);
+		if (r == 0)
+			r = add_row(b, s->offset + s->size, end);
+		if (r < 0)
+			return r;
+	}
+	b->sorted = false;
+	return 0;
+}
+
 static int compile(const struct image *image, Dwarf_CFI *cfi, const struct cfi_starts *starts,
-		   struct unwind_table **ret)
+		   uint8_t hole, struct unwind_table **ret)
 {
 	_cleanup_free_ struct unwind_row *rows = NULL;
-	struct builder b = { .image = image, .cfi = cfi, .sorted = true };
+	struct builder b = { .image = image, .cfi = cfi, .hole = hole, .sorted = true };
 	int r;
 
 	r = add_functions(&b, starts);
+	if (r == 0 && hole == RULE_FRAME_POINTER)
+		r = add_segments(&b);
 	rows = b.rows;
 	if (r < 0)
 		return r;
@@ -149,14 +177,15 @@ static int compile(const struct image *image, Dwarf_CFI *cfi, const struct cfi_s
 }
 
 static int compile_eh_frame(const struct image *image, const struct cfi_starts *starts,
-			    struct unwind_table **ret)
+			    uint8_t hole, struct unwind_table **ret)
 {
 	Dwarf_CFI *cfi = dwarf_getcfi_elf(image->elf);
 	int r;
 
-	if (!cfi)
+	if (!cfi && hole != RULE_FRAME_POINTER)
 		return -ENODATA;
-	r = compile(image, cfi, starts, ret);
+	/* Without information there is nothing to start from either. */
+	r = compile(image, cfi, cfi ? starts : &(struct cfi_starts){ 0 }, hole, ret);
 	(void)dwarf_cfi_end(cfi);
 	return r;
 }
@@ -169,7 +198,7 @@ static int compile_debug_frame(const struct image *image, const struct image *de
 	int r = -ENODATA;
 
 	if (cfi)
-		r = compile(image, cfi, starts, ret);
+		r = compile(image, cfi, starts, RULE_NO_CFI, ret);
 	(void)dwarf_end(dwarf);
 	return r;
 }
@@ -196,7 +225,11 @@ int unwind_compile(const struct image *image, const struct image *debug, struct 
 		if (extra.n > eh.n)
 			return compile_debug_frame(image, source, &extra, ret);
 	}
-	return compile_eh_frame(image, &eh, ret);
+	/* A few functions of start-up code say nothing of the rest, nor do the C parts of Go's. */
+	if (frame_pointers_by_go(image) ||
+	    (eh.n < FEW_FUNCTIONS && frame_pointers_by_prologue(image)))
+		return compile_eh_frame(image, &eh, RULE_FRAME_POINTER, ret);
+	return compile_eh_frame(image, &eh, RULE_NO_CFI, ret);
 }
 
 int unwind_table_compile(int fd, struct unwind_table **ret)

@@ -193,7 +193,8 @@ static bool matches(const struct plumbing *p, const struct frame *f, const char 
 	case WHOLE:
 		return name && is_listed(p->names, name);
 	case RAW:
-		return starts_with(f->function, p->names);
+		/* Names of C++ functions have their parameters with them, Rust's have not. */
+		return starts_with(f->function, p->names) && !strchr(f->function, '(');
 	}
 	return false;
 }

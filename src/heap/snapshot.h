@@ -28,6 +28,7 @@ struct snapshot {
 	struct timespec wall;
 	uint64_t time_ns;	     /* monotonic */
 	uint32_t target;	     /* 0: all targets */
+	char target_id[32];	     /* what people call it, also when it is gone; \"\": not told */
 	struct snapshot_site *sites; /* ascending by stack */
 	size_t n;
 };

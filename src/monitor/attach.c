@@ -114,6 +114,11 @@ static int publish(struct monitor *m, struct tracked *t, const struct mapping *m
 	if (hash == t->mappings_hash)
 		return 0;
 	r = probe_publish_mappings(m->probe, t->target->key, out, n_out);
+	if (r == -ENOSPC) {
+		/* The kernel side looks each address up instead, where it can. */
+		log_debug("no room to publish the mappings of pid %d", (int)t->target->pid);
+		return 0;
+	}
 	if (r == 0)
 		t->mappings_hash = hash;
 	return r;

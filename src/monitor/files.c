@@ -99,9 +99,10 @@ static void on_table(int error, const struct unwind_table *table, void *userdata
 		r = probe_publish_table(s->monitor->probe, s->slot, table);
 	if (r < 0) {
 		log_debug_errno(r, "no unwind table for %s, stacks end there", path);
-		r = probe_set_unwind_mode(s->monitor->probe, s->slot, UNWIND_IMPOSSIBLE);
-		if (r < 0)
-			log_debug_errno(r, "failed to mark %s, ignoring", path);
+		/* Without room the file stays one without table, which is what stacks then say. */
+		if (r != -ENOSPC &&
+		    probe_set_unwind_mode(s->monitor->probe, s->slot, UNWIND_IMPOSSIBLE) < 0)
+			log_debug("failed to mark %s, ignoring", path);
 	}
 	attach_advance(s->monitor);
 }

@@ -69,6 +69,9 @@ static void take_exec(struct monitor *m, const struct note *note)
 		t->link_slots = TAKE_PTR(old->link_slots);
 		t->n_links = old->n_links;
 		old->n_links = 0;
+		t->target->allocators = TAKE_PTR(old->target->allocators);
+		t->target->n_allocators = old->target->n_allocators;
+		old->target->n_allocators = 0;
 		if (probe_purge_start(m->probe, old->target->key) < 0)
 			log_debug("failed to forget the old image of pid %u, ignoring", note->tgid);
 		m->purging = true;
@@ -223,6 +226,41 @@ void life_collect_orphans(struct monitor *m)
 	m->n_orphans = search.n;
 }
 
+void life_unlink_watch(struct monitor *m, struct watch *gone)
+{
+	struct watch **at = &m->watches;
+
+	while (*at && *at != gone)
+		at = &(*at)->next;
+	if (*at)
+		*at = gone->next;
+	selector_free(gone->selector);
+	free(gone->left_out);
+	free(gone);
+}
+
+/* A pid selector has done its work when its last target is gone. */
+void life_end_watch_of(struct monitor *m, struct watch *w)
+{
+	if (!w || selector_is_lasting(w->selector))
+		return;
+	for (const struct tracked *t = m->tracked; t; t = t->by_key.next)
+		if (t->watch == w)
+			return;
+	life_unlink_watch(m, w);
+}
+
+static bool is_left_out(const struct watch *w, pid_t pid)
+{
+	struct proc_stat stat;
+
+	for (size_t i = 0; i < w->n_left_out; i++)
+		if (w->left_out[i].pid == pid)
+			return procfs_stat(PROC_ROOT, pid, &stat) == 0 &&
+			       stat.start_ticks == w->left_out[i].start_ticks;
+	return false;
+}
+
 static bool is_refused(pid_t pid)
 {
 	return pid == 1 || pid == getpid();
@@ -236,7 +274,7 @@ static int start_process(struct monitor *m, struct watch *w, pid_t pid, struct t
 	int r;
 
 	*ret = NULL;
-	if (is_refused(pid) || tracked_by_pid(m, pid))
+	if (is_refused(pid) || tracked_by_pid(m, pid) || is_left_out(w, pid))
 		return 0;
 	if (HASH_CNT(by_key, m->tracked) >= m->options.max_targets)
 		return -ENOSPC;
@@ -287,11 +325,16 @@ int life_search(struct monitor *m, struct watch *w, struct target ***ret, size_t
 void life_forget_exited(struct monitor *m)
 {
 	struct tracked *t, *next;
+	struct watch *w;
 
 	if (m->options.keep_exited)
 		return;
-	HASH_ITER(by_key, m->tracked, t, next)
-		if (t->target->state == TARGET_EXITED &&
-		    m->ticks >= t->exited_at_tick + EXITED_TICKS)
-			tracked_remove(m, t);
+	HASH_ITER(by_key, m->tracked, t, next) {
+		if (t->target->state != TARGET_EXITED ||
+		    m->ticks < t->exited_at_tick + EXITED_TICKS)
+			continue;
+		w = t->watch;
+		tracked_remove(m, t);
+		life_end_watch_of(m, w);
+	}
 }

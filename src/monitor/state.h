@@ -28,10 +28,18 @@
 
 struct event;
 
+/* A process: pids are given again, but not with the same start. */
+struct process_name {
+	pid_t pid;
+	uint64_t start_ticks;
+};
+
 /* What was asked for: a selector and the processes that it brought in. */
 struct watch {
 	struct selector *selector; /* owned */
 	bool follow;
+	struct process_name *left_out; /* owned: untracked by themselves, not to be found again */
+	size_t n_left_out;
 	struct watch *next;
 };
 
@@ -137,6 +145,8 @@ int files_add_opened(struct monitor *m, const char *path, int fd, uint16_t *ret_
 void life_note(const struct note *note, void *userdata);
 void life_reconcile(struct monitor *m);
 void life_collect_orphans(struct monitor *m);
+void life_end_watch_of(struct monitor *m, struct watch *w);
+void life_unlink_watch(struct monitor *m, struct watch *gone);
 int life_search(struct monitor *m, struct watch *w, struct target ***ret, size_t *ret_n);
 void life_forget_exited(struct monitor *m);
 void life_exited(struct monitor *m, struct tracked *t);

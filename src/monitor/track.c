@@ -2,6 +2,7 @@
 /*
  * What users ask of the monitor: track, untrack, snapshots, and probes set ahead of a command.
  */
+#include <stdio.h>
 #include <string.h>
 #include <time.h>
 
@@ -31,18 +32,6 @@ static int check_pid(const struct monitor *m, const struct selector *s)
 	if (r < 0)
 		return -ESRCH;
 	return stat.state == 'Z' || stat.state == 'X' ? -ESRCH : 0;
-}
-
-static void unlink_watch(struct monitor *m, struct watch *gone)
-{
-	struct watch **at = &m->watches;
-
-	while (*at && *at != gone)
-		at = &(*at)->next;
-	if (*at)
-		*at = gone->next;
-	selector_free(gone->selector);
-	free(gone);
 }
 
 int monitor_track(struct monitor *m, struct selector *selector, bool follow_forks,
@@ -82,19 +71,22 @@ static void stop_target(struct monitor *m, struct tracked *t)
 	tracked_remove(m, t);
 }
 
-static bool has_targets(const struct monitor *m, const struct watch *w)
+/* One process of a selector that goes on: it would be found again at the next tick. */
+static int leave_out(struct watch *w, const struct target *target)
 {
-	for (const struct tracked *t = m->tracked; t; t = t->by_key.next)
-		if (t->watch == w)
-			return true;
-	return false;
-}
+	struct process_name *grown;
 
-/* A pid selector has done its work when its last target is gone. */
-static void end_watch_of(struct monitor *m, struct watch *w)
-{
-	if (w && !selector_is_lasting(w->selector) && !has_targets(m, w))
-		unlink_watch(m, w);
+	if (!w || !selector_is_lasting(w->selector))
+		return 0;
+	grown = reallocarray(w->left_out, w->n_left_out + 1, sizeof(*grown));
+	if (!grown)
+		return -ENOMEM;
+	w->left_out = grown;
+	grown[w->n_left_out++] = (struct process_name){
+		.pid = target->pid,
+		.start_ticks = target->start_ticks,
+	};
+	return 0;
 }
 
 int monitor_untrack(struct monitor *m, const char *text)
@@ -106,8 +98,10 @@ int monitor_untrack(struct monitor *m, const char *text)
 	if (target) {
 		t = tracked_find(m, target->key);
 		w = t->watch;
+		if (leave_out(w, target) < 0)
+			return -ENOMEM;
 		stop_target(m, t);
-		end_watch_of(m, w);
+		life_end_watch_of(m, w);
 		return tick_schedule_work(m);
 	}
 	if (!w)
@@ -115,7 +109,7 @@ int monitor_untrack(struct monitor *m, const char *text)
 	HASH_ITER(by_key, m->tracked, t, next)
 		if (t->watch == w)
 			stop_target(m, t);
-	unlink_watch(m, w);
+	life_unlink_watch(m, w);
 	return tick_schedule_work(m);
 }
 
@@ -229,10 +223,30 @@ int monitor_snapshot(struct monitor *m, const char *name, uint32_t target,
 	r = snapshot_take(m->heap, target, name, wall, monotonic_ns(), &s);
 	if (r < 0)
 		return r;
+	if (target && monitor_target_by_key(m, target))
+		(void)snprintf(s->target_id, sizeof(s->target_id), "%s",
+			       monitor_target_by_key(m, target)->id);
 	m->snapshots[m->n_snapshots++] = s;
 	if (ret)
 		*ret = s;
 	return 0;
+}
+
+size_t monitor_selectors(const struct monitor *m, struct monitor_selector *list, size_t max)
+{
+	size_t n = 0;
+
+	for (const struct watch *w = m->watches; w; w = w->next, n++) {
+		if (n >= max)
+			continue;
+		list[n] = (struct monitor_selector){
+			.text = w->selector->text,
+			.follow = w->follow,
+		};
+		for (const struct tracked *t = m->tracked; t; t = t->by_key.next)
+			list[n].n_targets += t->watch == w;
+	}
+	return n;
 }
 
 int monitor_drop_snapshot(struct monitor *m, const char *name)

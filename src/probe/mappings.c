@@ -17,16 +17,19 @@ int probe_file_slot(struct probe *p, uint64_t dev, uint64_t inode, uint16_t *ret
 {
 	struct file_key key = { .dev = dev, .inode = inode };
 	int fd = bpf_map__fd(p->skel->maps.file_slots), r;
+	int free_fd = bpf_map__fd(p->skel->maps.free_slots);
 	uint32_t slot;
 
 	if (bpf_map_lookup_elem(fd, &key, &slot) == 0) {
 		*ret = (uint16_t)slot;
 		return 0;
 	}
-	slot = __atomic_fetch_add(&p->skel->data->next_file_slot, 1, __ATOMIC_RELAXED);
-	if (slot >= FRAME_SLOTS)
-		return -ENOSPC;
+	r = bpf_map_lookup_and_delete_elem(free_fd, NULL, &slot);
+	if (r < 0)
+		return r == -ENOENT ? -ENOSPC : r;
 	r = bpf_map_update_elem(fd, &key, &slot, BPF_NOEXIST);
+	if (r < 0)
+		(void)bpf_map_update_elem(free_fd, NULL, &slot, BPF_ANY);
 	if (r == -EEXIST)
 		r = bpf_map_lookup_elem(fd, &key, &slot);
 	if (r < 0)

@@ -53,7 +53,12 @@ struct seep_bpf *object_open(bool legacy)
 	return skel;
 }
 
-static int detect_features(struct probe_features *f, const char **ret_why)
+static bool has_helper(enum bpf_func_id helper)
+{
+	return libbpf_probe_bpf_helper(BPF_PROG_TYPE_KPROBE, helper, NULL) == 1;
+}
+
+static int detect_features(bool force_legacy, struct probe_features *f, const char **ret_why)
 {
 	struct btf *btf;
 	int r;
@@ -68,10 +73,11 @@ static int detect_features(struct probe_features *f, const char **ret_why)
 	f->preempt_disable = btf__find_by_name_kind(btf, "bpf_preempt_disable", BTF_KIND_FUNC) > 0;
 	/* Since 6.1 hash maps can take memory as they grow, from any context. */
 	f->map_prealloc = btf__find_by_name_kind(btf, "bpf_mem_alloc", BTF_KIND_STRUCT) <= 0;
+	f->legacy = force_legacy || !has_helper(BPF_FUNC_loop);
+	/* The tree that the legacy programs walk went together with this cache, in 6.1. */
+	f->find_vma = f->legacy ? btf__find_by_name_kind(btf, "vmacache", BTF_KIND_STRUCT) > 0 :
+				  has_helper(BPF_FUNC_find_vma);
 	btf__free(btf);
-	f->legacy = libbpf_probe_bpf_helper(BPF_PROG_TYPE_KPROBE, BPF_FUNC_loop, NULL) != 1;
-	f->find_vma = !f->legacy &&
-		      libbpf_probe_bpf_helper(BPF_PROG_TYPE_KPROBE, BPF_FUNC_find_vma, NULL) == 1;
 	return 0;
 }
 
@@ -162,6 +168,16 @@ static int size_maps(struct seep_bpf *skel, const struct probe_options *o,
 	return 0;
 }
 
+/* Slot 0 means that a frame has no file. */
+static int fill_free_slots(struct seep_bpf *skel)
+{
+	int fd = bpf_map__fd(skel->maps.free_slots), r = 0;
+
+	for (uint32_t slot = 1; slot < FRAME_SLOTS && r == 0; slot++)
+		r = bpf_map_update_elem(fd, NULL, &slot, BPF_ANY);
+	return r;
+}
+
 int object_load(const struct probe_options *options, struct probe_features *features,
 		struct seep_bpf **ret, const char **ret_why)
 {
@@ -169,13 +185,9 @@ int object_load(const struct probe_options *options, struct probe_features *feat
 	int r;
 
 	libbpf_set_print(print_libbpf);
-	r = detect_features(features, ret_why);
+	r = detect_features(options->force_legacy, features, ret_why);
 	if (r < 0)
 		return r;
-	if (options->force_legacy) {
-		features->legacy = true;
-		features->find_vma = false;
-	}
 	r = choose_links(options->force_links, features, ret_why);
 	if (r < 0)
 		return r;
@@ -188,6 +200,8 @@ int object_load(const struct probe_options *options, struct probe_features *feat
 	r = size_maps(skel, options, features);
 	if (r == 0)
 		r = seep_bpf__load(skel);
+	if (r == 0)
+		r = fill_free_slots(skel);
 	if (r < 0) {
 		*ret_why = r == -ENOMEM ?
 				   "not enough memory for the maps; lower the limits" :

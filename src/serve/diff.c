@@ -46,7 +46,7 @@ static int take_present(struct exchange *x, uint32_t target)
 	struct timespec wall;
 
 	/* As a snapshot does; if it fails, the present is that of the last tick. */
-	(void)monitor_tick(x->monitor);
+	(void)monitor_read(x->monitor);
 	wall = timespec_from_ns(clock_ns(CLOCK_REALTIME));
 	return snapshot_take(monitor_heap(x->monitor), target, "now", wall,
 			     clock_ns(CLOCK_MONOTONIC), &x->present);

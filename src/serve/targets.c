@@ -14,6 +14,8 @@
 #include "target/procfs.h"
 #include "target/selector.h"
 
+#define SELECTORS_SHOWN 64
+
 /* {"targets":[...]} of those that the peer may see. */
 static int put_targets(struct exchange *x, json_t *o, struct target *const *targets, size_t n)
 {
@@ -35,6 +37,25 @@ static int put_targets(struct exchange *x, json_t *o, struct target *const *targ
 	return r;
 }
 
+/* What is tracked, also when no process matches: only who may untrack it needs to know. */
+static int put_selectors(struct exchange *x, json_t *o)
+{
+	struct monitor_selector selectors[SELECTORS_SHOWN];
+	json_auto_t *list = json_array();
+	size_t n = monitor_selectors(x->monitor, selectors, SELECTORS_SHOWN);
+	int r = 0;
+
+	for (size_t i = 0; x->peer.is_operator && i < n && i < SELECTORS_SHOWN; i++) {
+		json_t *s = json_object();
+
+		r |= view_put(s, "selector", view_text(selectors[i].text));
+		r |= view_put(s, "follow", json_boolean(selectors[i].follow));
+		r |= view_put(s, "targets", view_u64(selectors[i].n_targets));
+		r |= view_append(list, s);
+	}
+	return r | view_put(o, "selectors", TAKE_PTR(list));
+}
+
 int targets_get(struct exchange *x)
 {
 	json_auto_t *o = json_object();
@@ -42,6 +63,7 @@ int targets_get(struct exchange *x)
 	size_t n = monitor_targets(x->monitor, &targets);
 	int r = put_targets(x, o, targets, n);
 
+	r |= put_selectors(x, o);
 	return exchange_reply(x, 200, r < 0 ? NULL : TAKE_PTR(o));
 }
 

@@ -65,8 +65,7 @@ static json_t *hits_per_second(const struct target *t)
 
 	if (t->state != TARGET_TRACED || !t->attached_ns || now <= t->attached_ns)
 		return json_null();
-	return view_real((double)(c->allocations_seen + c->failed_allocations + c->frees_seen +
-				  c->frees_of_unknown_blocks) *
+	return view_real((double)(c->allocations_seen + c->failed_allocations + c->frees_seen) *
 			 (double)NS_PER_SECOND / (double)(now - t->attached_ns));
 }
 
@@ -156,7 +155,7 @@ int view_snapshot(struct monitor *m, const struct snapshot *s, json_t **ret)
 	}
 	r |= view_put(o, "name", view_text(s->name));
 	r |= view_put(o, "taken_at", view_time(&s->wall));
-	r |= view_put(o, "target", view_text(t ? t->id : NULL));
+	r |= view_put(o, "target", view_text(t ? t->id : *s->target_id ? s->target_id : NULL));
 	r |= view_put(o, "sites", view_u64(s->n));
 	r |= view_put(o, "live_bytes", view_u64(live_bytes));
 	r |= view_put(o, "live_count", view_u64(live_count));

@@ -173,7 +173,10 @@ def descriptors(pid):
     found = {}
     for fd in os.listdir(f"/proc/{pid}/fd"):
         with contextlib.suppress(FileNotFoundError):
-            kind = re.sub(r":\[\d+\]$", "", os.readlink(f"/proc/{pid}/fd/{fd}"))
+            path = f"/proc/{pid}/fd/{fd}"
+            kind = re.sub(r":\[\d+\]$", "", os.readlink(path))
+            if os.path.isdir(path):
+                kind = "folder"
             found[kind] = found.get(kind, 0) + 1
     return found
 
@@ -210,8 +213,9 @@ class Daemon:
 
     def own_descriptors(self):
         """Without those of targets' files: by design one is kept of each, so that its names stay
-        known when it is deleted."""
+        known when it is deleted; and one of its root, if that is another."""
         found = descriptors(self.pid)
+        found.pop("folder", None)
         for path in [k for k in found if k.startswith("/") and k != "/dev/null"]:
             count = found.pop(path)
             assert path == self.log_path or count == 1, f"{count} descriptors of {path}"

@@ -187,6 +187,21 @@ def test_selectors():
             one.end()
 
 
+def test_process_that_starts():
+    """Tracked before the C library is mapped: the dynamic linker waits for a pipe to be opened."""
+    with seep.Daemon() as daemon, tempfile.TemporaryDirectory(prefix="seep-e2e-") as folder:
+        pipe = os.path.join(folder, "pipe")
+        os.mkfifo(pipe)
+        with seep.Workload("churn", 1, wait=False, stderr=subprocess.DEVNULL,
+                           env=seep.environment(LD_PRELOAD=pipe)) as workload:
+            key = daemon.track(workload.pid, traced=False)
+            os.close(os.open(pipe, os.O_WRONLY))
+            workload.poke()
+            seep.equal(workload.read_line(), "alive", "it runs")
+            daemon.wait_traced(key)
+            seep.wait_until(lambda: daemon.sites(key), "sites")
+
+
 def same_device(folder):
     return os.stat(folder).st_dev == os.stat(seep.BUILD).st_dev
 

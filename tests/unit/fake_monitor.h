@@ -247,6 +247,20 @@ int monitor_tick(struct monitor *m)
 	return 0;
 }
 
+int monitor_read(struct monitor *m)
+{
+	m->n_ticks++;
+	return 0;
+}
+
+size_t monitor_selectors(const struct monitor *m, struct monitor_selector *list, size_t max)
+{
+	(void)m;
+	if (max > 0)
+		list[0] = (struct monitor_selector){ .text = "nginx", .n_targets = 3 };
+	return 1;
+}
+
 int monitor_scan_ages(struct monitor *m)
 {
 	m->n_scans++;

@@ -15,7 +15,7 @@ static int set_up_impatient(void **state)
 {
 	return set_up_with(state, (struct server_options){ .mode = 0666,
 							   .gid = SERVER_NO_GROUP,
-							   .idle_timeout_ns = 29 * MS,
+							   .idle_timeout_ns = 997 * MS,
 							   .hold_timeout_ns = 31 * MS });
 }
 

@@ -1,0 +1,64 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A leak in a server is found among what churns and what is cached; growth is measured."""
+
+import subprocess
+
+import seep
+
+SECONDS = 9
+RATE = 503
+
+
+def test_leaky_server():
+    with seep.Daemon() as daemon, seep.Workload("leaky_server", wait=False) as server:
+        port = server.read_line().split()[1]
+        key = daemon.track(server.pid)
+        subprocess.run([seep.workload_path("leaky_server"), "--drive", port, str(RATE),
+                        str(SECONDS)], check=True, stdout=subprocess.DEVNULL, timeout=60,
+                       preexec_fn=seep.die_with_parent)
+        logins = RATE * SECONDS
+        seep.wait_equal(lambda: live(daemon, key, "remember_session"), 2 * logins,
+                        "a record and a name of each login are live")
+        for function in ("handle_search", "handle_upload"):
+            seep.equal(live(daemon, key, function), 0, f"blocks of {function}")
+        assert 0 < live(daemon, key, "fill_cache") <= 256, "the cache is bounded"
+        sites = daemon.sites(key, by="function", sort="growth")
+        seep.equal(sites[0]["frames"][0]["function"], "remember_session", "what grows most")
+        trend = sites[0]["trend"]
+        per_hour = sites[0]["live_bytes"] / SECONDS * 3600
+        assert 0.5 * per_hour < trend["bytes_per_hour"] < 1.5 * per_hour, \
+            f"{trend['bytes_per_hour']} bytes per hour, not about {per_hour}"
+        lines = daemon.sites(key, by="line", sort="growth")
+        frame = lines[0]["frames"][0]
+        assert frame["file"].endswith("leaky_server.c") and frame["line"], f"its line: {frame}"
+        with open(frame["file"], encoding="utf-8") as f:
+            text = f.read().splitlines()[frame["line"] - 1]
+        assert "malloc(sizeof(*session))" in text, f"line {frame['line']} is {text!r}"
+        listing = daemon.seepctl("sites", str(server.pid), "--by", "line", "--sort", "growth",
+                                 "--limit", "1")
+        assert "remember_session" in listing.out, f"seepctl sites: {listing}"
+
+
+def live(daemon, key, function):
+    for site in daemon.sites(key):
+        if site["frames"] and site["frames"][0]["function"] == function:
+            return site["live_count"]
+    return None
+
+
+def test_plateau():
+    """A cache that is full has live blocks, but none too many."""
+    n = 1009
+    with seep.Daemon() as daemon, \
+            seep.Workload("grow_then_plateau", n, wait=False) as workload:
+        key = daemon.track(workload.pid)
+        seep.wait_until(lambda: (daemon.target(key)["coverage"]["allocations_seen"] > 3 * n),
+                        "it goes round and round")
+        # What was allocated before the attach is not known, and what replaced it is.
+        assert live(daemon, key, "fill_entry") <= n, "live blocks"
+        seep.wait_equal(lambda: live(daemon, key, "fill_entry"), n, "a full cache")
+
+
+if __name__ == "__main__":
+    seep.main(globals())

@@ -1,0 +1,131 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Whatever happens to seepd, its targets run on and have no breakpoint left."""
+
+import contextlib
+import os
+import random
+import select
+import signal
+import subprocess
+
+import seep
+
+ROUNDS = 13
+
+
+def check_alive(workload):
+    seep.check_no_breakpoints(workload.pid)
+    workload.poke()
+    seep.equal(workload.read_line(), "alive", "the target runs on")
+
+
+def pause(seconds):
+    """A moment to be chosen, not a condition to be met."""
+    select.select([], [], [], seconds)
+
+
+def test_kill_at_any_moment():
+    """From before the probes are set to long after; the seed is told, so that it can be repeated."""
+    seed = random.randrange(1 << 32)
+    print(f"# seed {seed}")
+    chance = random.Random(seed)
+    with seep.Workload("churn", 3, wait=False) as workload:
+        for _ in range(ROUNDS):
+            daemon = seep.Daemon(check=False)
+            with daemon:
+                daemon.track(workload.pid, traced=False)
+                pause(chance.choice((0.0, 0.05, 0.4)) * chance.random())
+                daemon.process.send_signal(signal.SIGKILL)
+                seep.equal(daemon.process.wait(30), -signal.SIGKILL, "it was killed")
+            check_alive(workload)
+
+
+def test_kill_when_traced():
+    with seep.Workload("churn", 3, wait=False) as workload:
+        for links in ("multi", "perf"):
+            with seep.Daemon("--links", links, check=False) as daemon:
+                key = daemon.track(workload.pid)
+                seep.wait_until(lambda: daemon.sites(key), "it is seen at work")
+                assert seep.changed_bytes(workload.pid), "there are breakpoints while it is traced"
+                daemon.process.send_signal(signal.SIGKILL)
+                daemon.process.wait(30)
+            check_alive(workload)
+
+
+def test_restart_after_kill():
+    """The next daemon on the same socket finds no leftovers and traces anew."""
+    with seep.Workload("churn", 2, wait=False) as workload:
+        with seep.Daemon(check=False) as daemon:
+            daemon.track(workload.pid)
+            daemon.process.send_signal(signal.SIGKILL)
+            daemon.process.wait(30)
+            assert os.path.exists(daemon.socket), "a socket file is left"
+            second = subprocess.Popen([seep.SEEPD, "--socket", daemon.socket, "--tick", "1s"],
+                                      stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                                      preexec_fn=seep.die_with_parent)
+            try:
+                daemon.process = second
+                seep.wait_until(daemon.is_ready, "the second daemon is ready")
+                seep.equal(daemon.targets(), [], "targets of a new daemon")
+                key = daemon.track(workload.pid)
+                seep.wait_until(lambda: daemon.sites(key), "sites")
+                seep.equal(daemon.stop(), 0, "exit status after SIGTERM")
+            finally:
+                with contextlib.suppress(ProcessLookupError):
+                    second.kill()
+                second.wait(30)
+        check_alive(workload)
+
+
+def test_term_while_busy():
+    for number in (signal.SIGTERM, signal.SIGINT):
+        with seep.Workload("churn", 3, wait=False) as workload:
+            with seep.Daemon(check=False) as daemon:
+                daemon.track(workload.pid)
+                daemon.process.send_signal(number)
+                seep.equal(daemon.process.wait(30), 0, f"exit status after signal {number}")
+                assert not os.path.exists(daemon.socket), "the socket file is left"
+            check_alive(workload)
+
+
+def test_kill_symbolizer():
+    """Its child is disposable: names are found all the same."""
+    with seep.Daemon() as daemon, seep.Workload("exact_family") as workload:
+        key = daemon.track(workload.pid)
+        for child in seep.children_of(daemon.pid):
+            os.kill(child, signal.SIGKILL)
+        truth = workload.go()
+        functions = truth["functions"]
+        seep.wait_equal(lambda: seep.only(seep.by_function(daemon.sites(key)), functions),
+                        functions, "figures")
+        workload.end()
+
+
+def test_kill_run():
+    """The command of a killed "seepctl run" goes on, and nothing is left in it."""
+    process = subprocess.Popen(
+        [seep.SEEPCTL, "run", "-o", "/dev/null", "--", seep.workload_path("churn"), "2"],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, bufsize=0,
+        env=seep.environment())
+    try:
+        process.stdin.write(b"x")
+        seep.equal(process.stdout.readline(), b"alive\n", "the command runs")
+        command = [p for p in seep.children_of(process.pid)
+                   if os.readlink(f"/proc/{p}/exe").endswith("/churn")]
+        seep.equal(len(command), 1, "processes of the command")
+        assert seep.changed_bytes(command[0]), "there are breakpoints while it is traced"
+        process.kill()
+        process.wait(30)
+        seep.check_no_breakpoints(command[0])
+        process.stdin.write(b"x")
+        seep.equal(process.stdout.readline(), b"alive\n", "the command goes on")
+    finally:
+        process.stdin.close()
+        process.kill()
+        process.wait(30)
+        process.stdout.close()
+
+
+if __name__ == "__main__":
+    seep.main(globals())

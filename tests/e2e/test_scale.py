@@ -1,0 +1,91 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What is promised of size and speed: ticks, map memory, the idle daemon."""
+
+import os
+
+import seep
+
+TICK_SECONDS = 0.020
+MAP_BYTES = 150 << 20
+IDLE_BYTES = 30 << 20
+
+
+def map_bytes(pid):
+    """Memory of all BPF maps that a process has open, as the kernel accounts for it."""
+    maps = {}
+    for fd in os.listdir(f"/proc/{pid}/fdinfo"):
+        with open(f"/proc/{pid}/fdinfo/{fd}", encoding="ascii") as f:
+            fields = dict(line.split(":", 1) for line in f if ":" in line)
+        if "map_id" in fields and "memlock" in fields:
+            maps[int(fields["map_id"])] = int(fields["memlock"])
+    return sum(maps.values())
+
+
+def quickest_tick(daemon, n=3):
+    """Of the next few: another load on the machine is not what is measured."""
+    quickest, ticks = None, None
+    for _ in range(n):
+        info = seep.wait_until(lambda: (lambda i: i if i["ticks"] != ticks else None)(
+            daemon.get("/v1/info")), "the next tick")
+        ticks = info["ticks"]
+        if quickest is None or info["last_tick_seconds"] < quickest:
+            quickest = info["last_tick_seconds"]
+    return quickest
+
+
+def test_idle_daemon():
+    with seep.Daemon() as daemon:
+        rss = seep.rss_bytes(daemon.pid)
+        print(f"# {rss >> 10} KiB resident, {map_bytes(daemon.pid) >> 10} KiB in maps")
+        assert rss < IDLE_BYTES, f"the idle daemon has {rss} bytes"
+
+
+def check_many_sites(daemon, n):
+    with seep.Workload("many_sites", n) as workload:
+        key = daemon.track(workload.pid)
+        functions = workload.go()["functions"]
+        seep.wait_equal(lambda: seep.only(seep.by_function(daemon.sites(key)), functions),
+                        functions, "figures")
+        seep.check_nothing_lost(daemon.target(key))
+        seep.equal(daemon.get("/v1/info")["usage"]["sites"], n, "sites")
+        tick = quickest_tick(daemon)
+        print(f"# a tick over {n} sites takes {1000 * tick:.1f} ms")
+        assert tick <= TICK_SECONDS, f"a tick takes {tick} s"
+        workload.end()
+        daemon.wait_gone()
+
+
+def test_many_sites():
+    """And the second time takes no more memory than the first."""
+    with seep.Daemon() as daemon:
+        check_many_sites(daemon, 10007)
+        daemon.rss = seep.rss_bytes(daemon.pid)
+        check_many_sites(daemon, 10007)
+
+
+def test_million_blocks():
+    """Neither ticks nor the daemon grow with them, and their room in the kernel is bounded."""
+    with seep.Daemon() as daemon:
+        rss = seep.rss_bytes(daemon.pid)
+        with seep.Workload("million") as workload:
+            key = daemon.track(workload.pid)
+            truth = workload.go()
+            functions = truth["functions"]
+            seep.wait_equal(lambda: seep.only(seep.by_function(daemon.sites(key)), functions),
+                            functions, "figures")
+            seep.check_nothing_lost(daemon.target(key))
+            used = map_bytes(daemon.pid)
+            tick = quickest_tick(daemon)
+            print(f"# {used >> 20} MiB in maps, a tick takes {1000 * tick:.2f} ms, "
+                  f"{seep.rss_bytes(daemon.pid) >> 10} KiB resident")
+            assert used <= MAP_BYTES, f"the maps take {used} bytes"
+            assert tick <= TICK_SECONDS, f"a tick takes {tick} s"
+            assert seep.rss_bytes(daemon.pid) < rss + seep.RSS_TOLERANCE_BYTES, "daemon's memory"
+            workload.end()
+        daemon.wait_gone()
+        seep.wait_until(lambda: map_bytes(daemon.pid) < used // 2, "the kernel's memory is back")
+
+
+if __name__ == "__main__":
+    seep.main(globals())
