@@ -44,6 +44,8 @@ PACKAGES := gcc g++ make clang llvm pkg-config bpftool libbpf-dev libelf-dev zli
 	uthash-dev libcmocka-dev libasan8 libubsan1 clang-format clang-tidy cppcheck shellcheck \
 	curl jq python3 procps util-linux gdb binutils
 
+VM_PACKAGES := qemu-system-x86 busybox-static cpio debian-archive-keyring
+
 LIBS := libbpf libelf libdw capstone libevent_core libevent_extra jansson libseccomp libcap zlib
 
 WARN := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wwrite-strings \
@@ -182,6 +184,12 @@ test-bpf: $(BPFTEST_BIN) workloads ## BPF programs on real probes (root)
 .PHONY: test-e2e
 test-e2e: all workloads ## daemon and client on real processes (root)
 	$(Q)TEST='$(TEST)' ./tests/run.sh e2e
+
+.PHONY: test-vm
+test-vm: ## the core tests on other kernels, in emulated machines; KERNELS="5.10 6.1 6.12 newest"
+	$(Q)./tests/deps.sh $(PACKAGES) $(VM_PACKAGES)
+	$(Q)$(MAKE) --no-print-directory all workloads $(BPFTEST_BIN)
+	$(Q)KERNELS='$(KERNELS)' ./tests/vm/run.sh
 
 .PHONY: bench
 bench: all $(BENCH_BIN) workloads ## what it costs: ns per malloc/free pair, tick time, map memory

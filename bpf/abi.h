@@ -147,8 +147,9 @@ struct file_key {
 enum unwind_mode {
 	UNWIND_NONE = 0,
 	UNWIND_TABLE,
-	UNWIND_FRAME_POINTER,
-	UNWIND_IMPOSSIBLE, /* looked at: neither table nor frame pointers */
+	UNWIND_FRAME_POINTER, /* generated code that keeps frame pointers */
+	UNWIND_OPAQUE,	      /* generated code that may keep no frame pointers */
+	UNWIND_IMPOSSIBLE,    /* looked at: neither table nor frame pointers */
 };
 
 #define UNWIND_BUCKET_SHIFT 8
@@ -164,24 +165,27 @@ struct file_entry {
 
 /* unwind_rows. A row holds from its pc up to the next row's. */
 enum unwind_rule {
-	RULE_INVALID = 0, /* not expressible here */
-	RULE_RSP,	  /* CFA = rsp + 8 * cfa_off8 */
-	RULE_RBP,	  /* CFA = rbp + 8 * cfa_off8 */
-	RULE_PLT,	  /* CFA = rsp + 8 + ((pc & 15) >= cfa_off8 ? 8 : 0) */
-	RULE_RBP_DEREF,	  /* CFA = *(rbp + 8 * (s16)cfa_off8) */
-	RULE_SIGNAL,	  /* signal frame: registers are in the ucontext at rsp */
-	RULE_END,	  /* no caller: return address undefined */
-	RULE_NO_CFI,	  /* a hole between functions */
+	RULE_INVALID = 0,   /* not expressible here */
+	RULE_RSP,	    /* CFA = rsp + 8 * cfa_off8 */
+	RULE_RBP,	    /* CFA = rbp + 8 * cfa_off8 */
+	RULE_PLT,	    /* CFA = rsp + 8 + ((pc & 15) >= cfa_off8 ? 8 : 0) */
+	RULE_RBP_DEREF,	    /* CFA = *(rbp + 8 * (s16)cfa_off8) */
+	RULE_SIGNAL,	    /* signal frame: registers are in the ucontext at rsp */
+	RULE_FRAME_POINTER, /* no information, but the code keeps frame pointers */
+	RULE_END,	    /* no caller: return address undefined */
+	RULE_NO_CFI,	    /* a hole between functions */
 };
 
-#define RBP_SAME 0
-#define RBP_LOST 127
+/* Where the caller's rbp is: at CFA + 8 * rbp_off8, or one of these. */
+#define RBP_SAME   0   /* still in rbp */
+#define RBP_AT_RBP 126 /* where rbp points to (realigned stacks) */
+#define RBP_LOST   127
 
 struct unwind_row {
 	__u32 pc; /* offset in the file */
 	__u16 cfa_off8;
 	__u8 rule;     /* enum unwind_rule */
-	__s8 rbp_off8; /* saved rbp is at CFA + 8 * rbp_off8; RBP_SAME; RBP_LOST */
+	__s8 rbp_off8; /* see RBP_SAME */
 };
 
 /* notes: what user space must hear at once. Rare; never one per allocation. */

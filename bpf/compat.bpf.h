@@ -20,7 +20,7 @@
 
 #else
 
-#define HAS_CALLBACKS 1
+#define HAS_CALLBACKS	      1
 #define fresh_number(counter) __sync_fetch_and_add(counter, 1)
 
 #endif

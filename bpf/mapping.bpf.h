@@ -15,9 +15,7 @@
 #define PAGE_SHIFT	12
 #define PATH_COMPONENTS 24
 
-#if HAS_CALLBACKS
-
-/* What bpf_find_vma()'s callback hands out. */
+/* An executable mapping of the current process. */
 struct found_mapping {
 	__u64 start;
 	__u64 offset;
@@ -35,6 +33,46 @@ static long take_mapping(struct task_struct *task, struct vm_area_struct *vma, v
 	found->file = BPF_CORE_READ(vma, vm_file);
 	return 0;
 }
+
+#if HAS_CALLBACKS
+
+static __always_inline bool find_mapping(__u64 address, struct found_mapping *found)
+{
+	return bpf_find_vma(bpf_get_current_task_btf(), address, take_mapping, found, 0) == 0;
+}
+
+#else
+
+#define TREE_DEPTH 32 /* of a red-black tree of 65530 mappings, the default limit */
+
+/*
+ * Walks the tree of mappings without its lock. Before a mapping's memory is given back the sequence
+ * number moves on: if it has, nothing was found.
+ */
+static __always_inline bool find_mapping(__u64 address, struct found_mapping *found)
+{
+	struct task_struct *task = (void *)bpf_get_current_task();
+	struct mm_struct *mm = BPF_CORE_READ(task, mm);
+	__u64 sequence = BPF_CORE_READ(mm, vmacache_seqnum);
+	struct rb_node *node = BPF_CORE_READ(mm, mm_rb.rb_node);
+
+	for (int i = 0; i < TREE_DEPTH && node; i++) {
+		struct vm_area_struct *vma =
+			(void *)node - bpf_core_field_offset(struct vm_area_struct, vm_rb);
+
+		if (address >= BPF_CORE_READ(vma, vm_end)) {
+			node = BPF_CORE_READ(node, rb_right);
+		} else if (address < BPF_CORE_READ(vma, vm_start)) {
+			node = BPF_CORE_READ(node, rb_left);
+		} else {
+			take_mapping(task, vma, found);
+			return BPF_CORE_READ(mm, vmacache_seqnum) == sequence;
+		}
+	}
+	return false;
+}
+
+#endif
 
 /* A path on its way into a note: the names from the last to the first, across mount points. */
 struct path_walk {
@@ -61,6 +99,7 @@ static long copy_name(__u32 index, void *data)
 		w->mount = up;
 		return 0;
 	}
+	barrier_var(at); /* as in find_published() */
 	if (at >= NOTE_PATH_BYTES)
 		return 1;
 	bytes = bpf_probe_read_kernel_str(&w->note->path[at], NOTE_PATH_NAME,
@@ -79,21 +118,37 @@ static __always_inline void copy_path(struct file *file, struct note *n)
 
 	w.dentry = BPF_CORE_READ(file, f_path.dentry);
 	w.mount = (void *)mnt - bpf_core_field_offset(struct mount, mnt);
+#if HAS_CALLBACKS
 	bpf_loop(PATH_COMPONENTS, copy_name, &w, 0);
+#else
+	for (int i = 0; i < PATH_COMPONENTS; i++)
+		if (copy_name(i, &w))
+			break;
+#endif
 	n->path_bytes = w.at;
+}
+
+/* A slot that was never in use. */
+static __always_inline void give_back(__u32 slot, __u32 target)
+{
+	if (bpf_map_push_elem(&free_slots, &slot, 0))
+		lose(target, LOSS_MAP_BUSY);
 }
 
 /* A file that was not met before: gives it a slot and tells user space which file it is. */
 static __always_inline __u32 add_file(struct file *file, const struct file_key *key, __u32 target)
 {
-	__u32 slot = fresh_number(&next_file_slot), *known;
+	__u32 slot, *known;
 	struct note *n;
+	long r;
 
-	if (slot >= FRAME_SLOTS) {
-		lose(target, LOSS_FILES_FULL);
+	r = bpf_map_pop_elem(&free_slots, &slot);
+	if (r) {
+		lose(target, r == -ENOENT ? LOSS_FILES_FULL : LOSS_MAP_BUSY);
 		return 0;
 	}
 	if (bpf_map_update_elem(&file_slots, key, &slot, BPF_NOEXIST)) {
+		give_back(slot, target);
 		known = bpf_map_lookup_elem(&file_slots, key);
 		return known ? *known : 0;
 	}
@@ -125,7 +180,7 @@ static __always_inline __u64 find_in_kernel(struct thread *t, __u64 address)
 	struct file *file;
 	__u32 slot, *known;
 
-	if (bpf_find_vma(bpf_get_current_task_btf(), address, take_mapping, &found, 0))
+	if (!find_mapping(address, &found))
 		return 0;
 	file = found.file;
 	if (!file)
@@ -140,15 +195,6 @@ static __always_inline __u64 find_in_kernel(struct thread *t, __u64 address)
 	       ((address - found.start + found.offset) & FRAME_OFFSET_MASK);
 }
 
-#else
-
-static __always_inline __u64 find_in_kernel(struct thread *t, __u64 address)
-{
-	return 0;
-}
-
-#endif
-
 static __always_inline __u64 find_published(const struct mapping_set *set, __u64 address)
 {
 	__u32 low = 0, high = set->n;
@@ -158,6 +204,8 @@ static __always_inline __u64 find_published(const struct mapping_set *set, __u64
 		const struct mapped_range *r;
 		__u32 middle = (low + high) / 2;
 
+		/* Older verifiers (6.12's) want the check on the very register that is the index. */
+		barrier_var(middle);
 		if (low >= high || middle >= ABI_MAX_MAPPINGS)
 			break;
 		r = &set->ranges[middle];

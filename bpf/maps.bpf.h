@@ -12,11 +12,10 @@
 
 /* Settings, fixed at load. */
 const volatile __u32 max_frames = 48;
-const volatile bool use_find_vma = false; /* bpf_find_vma() exists: mappings are found on demand */
+const volatile bool use_find_vma = false; /* unknown mappings can be found in the kernel */
 
-/* Shared with user space, which also takes numbers from them (atomically). */
+/* Shared with user space, which also takes numbers from it (atomically). */
 __u32 next_target_id = 1;
-__u32 next_file_slot = 1;
 
 /* Targets by tgid: an entry here arms the probes for that process. */
 struct {
@@ -133,6 +132,13 @@ struct {
 	__type(key, struct file_key);
 	__type(value, __u32);
 } file_slots SEC(".maps");
+
+/* Slots that no file has; user space fills it. */
+struct {
+	__uint(type, BPF_MAP_TYPE_QUEUE);
+	__uint(max_entries, FRAME_SLOTS);
+	__type(value, __u32);
+} free_slots SEC(".maps");
 
 /* Unwinding of each file, by slot. */
 struct {

@@ -10,6 +10,7 @@
 #include <bpf/bpf_core_read.h>
 #include <bpf/bpf_tracing.h>
 
+#define ENOENT	  2
 #define EBUSY	  16
 #define EEXIST	  17
 #define EDEADLK	  35

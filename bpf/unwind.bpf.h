@@ -26,7 +26,7 @@ static __always_inline bool read_stack(__u64 address, __u64 *value)
 /* The row that covers an offset of a file: NULL when none does. */
 static __always_inline const struct unwind_row *find_row(const struct file_entry *f, __u64 offset)
 {
-	__u32 bucket, index, low, high, *entry;
+	__u32 bucket, index, low, n, *entry;
 
 	if (offset < f->start)
 		return NULL;
@@ -42,23 +42,28 @@ static __always_inline const struct unwind_row *find_row(const struct file_entry
 	entry = bpf_map_lookup_elem(&unwind_buckets, &index);
 	if (!entry)
 		return NULL;
-	high = *entry;
+	n = *entry > low ? *entry - low : 0;
 
-	/* First row above the offset; 256 bytes hold at most 256 rows: nine halvings. */
+	/*
+	 * First row above the offset; 256 bytes hold at most 256 rows: nine halvings. A length and
+	 * not an end: the verifier of 7.x would follow how the two bounds depend on each other.
+	 */
 	for (int i = 0; i < 9; i++) {
-		__u32 middle = (low + high) / 2;
 		const struct unwind_row *row;
+		__u32 half = n / 2;
 
-		if (low >= high)
+		if (!n)
 			break;
-		index = f->row + middle;
+		index = f->row + low + half;
 		row = bpf_map_lookup_elem(&unwind_rows, &index);
 		if (!row)
 			return NULL;
-		if (row->pc > offset)
-			high = middle;
-		else
-			low = middle + 1;
+		if (row->pc > offset) {
+			n = half;
+		} else {
+			low += half + 1;
+			n -= half + 1;
+		}
 	}
 	if (low == 0 || low > f->n_rows)
 		return NULL;
@@ -107,34 +112,6 @@ static __always_inline int frame_address(const struct thread *t, const struct un
 	}
 }
 
-static __always_inline int step_table(struct thread *t, const struct file_entry *f, __u64 offset)
-{
-	const struct unwind_row *row = find_row(f, offset);
-	__u64 cfa, pc, rbp = t->rbp;
-	int r;
-
-	if (!row)
-		return STACK_NO_CFI;
-	if (row->rule == RULE_SIGNAL)
-		return step_signal(t);
-	r = frame_address(t, row, &cfa);
-	if (r >= 0)
-		return r;
-	if (cfa <= t->cfa || (cfa & 7) || cfa - t->cfa > FRAME_BYTES_MAX)
-		return STACK_BAD_CFA;
-	if (!read_stack(cfa - 8, &pc))
-		return STACK_READ_FAULT;
-	if (row->rbp_off8 == RBP_LOST)
-		rbp = 0;
-	else if (row->rbp_off8 != RBP_SAME && !read_stack(cfa + 8 * (__s64)row->rbp_off8, &rbp))
-		return STACK_READ_FAULT;
-	t->pc = pc;
-	t->cfa = cfa;
-	t->rbp = rbp;
-	t->exact = 0;
-	return -1;
-}
-
 static __always_inline int step_frame_pointer(struct thread *t)
 {
 	__u64 pc, rbp;
@@ -148,6 +125,40 @@ static __always_inline int step_frame_pointer(struct thread *t)
 	t->cfa = t->rbp + 16;
 	t->rbp = rbp;
 	t->pc = pc;
+	t->exact = 0;
+	return -1;
+}
+
+static __always_inline int step_table(struct thread *t, const struct file_entry *f, __u64 offset)
+{
+	const struct unwind_row *row = find_row(f, offset);
+	__u64 cfa, pc, rbp = t->rbp;
+	int r;
+
+	if (!row)
+		return STACK_NO_CFI;
+	if (row->rule == RULE_SIGNAL)
+		return step_signal(t);
+	if (row->rule == RULE_FRAME_POINTER)
+		return step_frame_pointer(t);
+	r = frame_address(t, row, &cfa);
+	if (r >= 0)
+		return r;
+	if (cfa <= t->cfa || (cfa & 7) || cfa - t->cfa > FRAME_BYTES_MAX)
+		return STACK_BAD_CFA;
+	if (!read_stack(cfa - 8, &pc))
+		return STACK_READ_FAULT;
+	if (row->rbp_off8 == RBP_LOST) {
+		rbp = 0;
+	} else if (row->rbp_off8 == RBP_AT_RBP) {
+		if (!read_stack(t->rbp, &rbp))
+			return STACK_READ_FAULT;
+	} else if (row->rbp_off8 != RBP_SAME && !read_stack(cfa + 8 * (__s64)row->rbp_off8, &rbp)) {
+		return STACK_READ_FAULT;
+	}
+	t->pc = pc;
+	t->cfa = cfa;
+	t->rbp = rbp;
 	t->exact = 0;
 	return -1;
 }
@@ -176,6 +187,8 @@ static __always_inline int unwind_frame(struct thread *t, const struct mapping_s
 		return step_table(t, f, t->offset);
 	case UNWIND_FRAME_POINTER:
 		return step_frame_pointer(t);
+	case UNWIND_OPAQUE:
+		return STACK_JIT;
 	case UNWIND_IMPOSSIBLE:
 		return STACK_NO_CFI;
 	default:

@@ -51,7 +51,7 @@ check_cppcheck() {
 
 # What the compiler of the build warns of is its own affair (check_compiler).
 check_clang_tidy() {
-	sources | xargs -P 2 -I{} "$clang_tidy" --quiet {} -- "${flags[@]}" -Wno-everything \
+	sources | xargs -P 2 -I '{}' "$clang_tidy" --quiet '{}' -- "${flags[@]}" -Wno-everything \
 		2> >(grep -vE '^[0-9]+ warnings? (generated|treated)|^Suppressed|^Use -header' >&2)
 }
 

@@ -29,6 +29,7 @@ typedef _Bool bool;
 enum bpf_map_type {
 	BPF_MAP_TYPE_HASH = 1,
 	BPF_MAP_TYPE_ARRAY = 2,
+	BPF_MAP_TYPE_QUEUE = 22,
 	BPF_MAP_TYPE_RINGBUF = 27,
 };
 
@@ -115,9 +116,19 @@ struct file {
 	struct inode *f_inode;
 };
 
+struct rb_node {
+	struct rb_node *rb_right;
+	struct rb_node *rb_left;
+};
+
+struct rb_root {
+	struct rb_node *rb_node;
+};
+
 struct vm_area_struct {
 	unsigned long vm_start;
 	unsigned long vm_end;
+	struct rb_node vm_rb; /* before 6.1 */
 	unsigned long vm_pgoff;
 	unsigned long vm_flags;
 	struct file *vm_file;
@@ -125,6 +136,8 @@ struct vm_area_struct {
 
 struct mm_struct {
 	unsigned long start_code;
+	struct rb_root mm_rb; /* before 6.1, as is the next one */
+	__u64 vmacache_seqnum;
 };
 
 struct signal_struct {

@@ -215,6 +215,10 @@ static int start(struct run *run, char *const argv[])
 	r = announce(&run->session, files, &allocators, &slots);
 	if (r < 0)
 		return cli_no_memory();
+	if (!allocators[0])
+		cli_warning("'%s' maps no file in which malloc and free can be found: unless it "
+			    "executes another program, nothing will be seen",
+			    argv[0]);
 	run->surroundings.descriptors = run->session.descriptors;
 	r = catch_signals(run);
 	if (r == 0)

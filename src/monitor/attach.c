@@ -222,7 +222,7 @@ static int attach_files(struct monitor *m, struct tracked *t)
 		if (r < 0)
 			return r;
 		if (r > 0)
-			t->target->coverage.from_start = false;
+			t->from_start = false;
 	}
 	return 0;
 }

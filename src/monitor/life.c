@@ -42,7 +42,7 @@ static void take_fork(struct monitor *m, const struct note *note)
 	if (!t)
 		goto no_memory;
 	t->armed_by_kernel = true;
-	t->target->coverage.from_start = true;
+	t->from_start = true;
 	name_from_note(t->target, note);
 	if (attach_start(m, t) < 0)
 		goto no_memory;
@@ -78,7 +78,7 @@ static void take_exec(struct monitor *m, const struct note *note)
 		tracked_remove(m, old);
 	}
 	t->armed_by_kernel = true;
-	t->target->coverage.from_start = true;
+	t->from_start = true;
 	name_from_note(t->target, note);
 	/* The new image's libraries are being mapped right now. */
 	t->mappings_stale = true;

@@ -64,6 +64,7 @@ struct file_state {
 struct tracked {
 	struct target *target; /* owned */
 	struct watch *watch;   /* NULL: adopted */
+	bool from_start; /* every allocation since its image began met the probes, if any did */
 	bool armed_by_kernel;  /* began at a fork or exec of another target */
 	uint16_t *slots;       /* of the files that it maps; owned */
 	size_t n_slots;

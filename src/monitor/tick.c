@@ -79,8 +79,23 @@ static void count_truncated(struct monitor *m, struct target *target)
 	target->coverage.truncated_stacks[STACK_COMPLETE] = 0;
 }
 
-static void take_coverage(struct monitor *m, struct target *target)
+/*
+ * A target that began at a fork or exec is armed before anybody knows whether it maps an allocator
+ * at all. Until one is found, or a call is seen, nothing is claimed of it.
+ */
+static void take_mode(struct tracked *t)
 {
+	struct coverage *c = &t->target->coverage;
+	bool is_probed = t->target->n_allocators || c->allocations_seen || c->frees_seen ||
+			 c->failed_allocations;
+
+	t->target->mode = is_probed ? TARGET_EXACT : TARGET_WATCH;
+	c->from_start = is_probed && t->from_start;
+}
+
+static void take_coverage(struct monitor *m, struct tracked *t)
+{
+	struct target *target = t->target;
 	struct totals sum = heap_sum(m->heap, target->key);
 	struct coverage *c = &target->coverage;
 	struct target_counters counters;
@@ -93,6 +108,7 @@ static void take_coverage(struct monitor *m, struct target *target)
 	}
 	c->frees_seen = sum.freed_count + c->frees_of_unknown_blocks;
 	count_truncated(m, target);
+	take_mode(t);
 }
 
 static void take_targets(struct monitor *m, uint64_t now_ns)
@@ -105,7 +121,7 @@ static void take_targets(struct monitor *m, uint64_t now_ns)
 		/* After its last read an exited target's counters are gone: keep what was read. */
 		if (t->purged)
 			continue;
-		take_coverage(m, t->target);
+		take_coverage(m, t);
 		(void)heap_target_tick(m->heap, t->target->key, now_ns);
 		if (t->target->state == TARGET_TRACED)
 			target_refresh(t->target, PROC_ROOT, CGROUP_ROOT);

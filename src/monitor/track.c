@@ -168,7 +168,7 @@ int monitor_adopt(struct monitor *m, pid_t pid, struct target **ret)
 	if (!t)
 		return -ENOMEM;
 	t->armed_by_kernel = true;
-	t->target->coverage.from_start = true;
+	t->from_start = true;
 	r = target_describe(t->target, PROC_ROOT);
 	if (r == 0)
 		r = probe_arm(m->probe, pid, key, TARGET_FOLLOW, 0);

@@ -21,6 +21,7 @@
 
 #include "elf/placement.h"
 #include "probe/hooks.h"
+#include "probe/object.h"
 #include "probe/probe.h"
 #include "target/procfs.h"
 
@@ -321,6 +322,11 @@ static void check_counts(const char *links)
 static void counts_with_multi_links(void **state)
 {
 	(void)state;
+	if (selftest_links(PROBE_LINKS_MULTI, false) < 0) {
+		print_message("# skip: the self-test finds no uprobe_multi links that can be "
+			      "used\n");
+		skip();
+	}
 	check_counts("multi");
 }
 
@@ -490,6 +496,24 @@ static void purged_blocks_are_gone(void **state)
 	unwatch(&w);
 }
 
+static void every_file_has_a_slot_of_its_own(void **state)
+{
+	_cleanup_(probe_freep) struct probe *probe = NULL;
+	bool used[FRAME_SLOTS] = { true };
+	uint16_t slot;
+
+	(void)state;
+	assert_int_equal(probe_new(&defaults, &probe, NULL), 0);
+	for (unsigned int i = 1; i < FRAME_SLOTS; i++) {
+		assert_int_equal(probe_file_slot(probe, 7, i, &slot), 0);
+		assert_true(slot < FRAME_SLOTS);
+		assert_false(used[slot]);
+		used[slot] = true;
+	}
+	assert_int_equal(probe_file_slot(probe, 8, 1, &slot), -ENOSPC);
+	assert_int_equal(probe_file_slot(probe, 7, 1, &slot), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -503,6 +527,7 @@ int main(void)
 		cmocka_unit_test(life_is_noted),
 		cmocka_unit_test(lost_notes_are_counted),
 		cmocka_unit_test(purged_blocks_are_gone),
+		cmocka_unit_test(every_file_has_a_slot_of_its_own),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -2,8 +2,9 @@
 /*
  * Every program passes this kernel's verifier, one at a time, and stays far from its limit.
  *
- * The ceilings are about twice what Linux 6.18 counts; a change that goes over one has made the
- * verifier's work explode and will fail on some other kernel.
+ * The ceilings are about twice what the kernel that counts most does (make test-vm: 7.3, five
+ * times as much as 6.18 where there are loops); a change that goes over one has made the verifier's
+ * work explode and will fail on some other kernel.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -16,6 +17,7 @@
 #include <string.h>
 
 #include <bpf/bpf.h>
+#include <bpf/btf.h>
 #include <bpf/libbpf.h>
 
 #include "probe/object.h"
@@ -26,7 +28,7 @@ static const struct {
 	bool multi;
 } programs[] = {
 	{ "alloc_enter", 3000, true },
-	{ "alloc_exit", 20000, true },
+	{ "alloc_exit", 40000, true },
 	{ "free_enter", 1000, true },
 	{ "malloc_enter", 1500, false },
 	{ "calloc_enter", 1500, false },
@@ -34,7 +36,7 @@ static const struct {
 	{ "reallocarray_enter", 1500, false },
 	{ "posix_memalign_enter", 1500, false },
 	{ "aligned_enter", 1500, false },
-	{ "alloc_exit", 20000, false },
+	{ "alloc_exit", 40000, false },
 	{ "free_enter", 1000, false },
 	{ "process_fork", 1000, false },
 	{ "process_exec", 1000, false },
@@ -50,6 +52,22 @@ static uint32_t verified_instructions(const struct bpf_program *prog)
 
 	assert_int_equal(bpf_obj_get_info_by_fd(bpf_program__fd(prog), &info, &size), 0);
 	return info.verified_insns;
+}
+
+/* What src/probe/object.c asks, too: without it the legacy object is loaded instead. */
+static bool has_callbacks(void)
+{
+	return libbpf_probe_bpf_helper(BPF_PROG_TYPE_KPROBE, BPF_FUNC_loop, NULL) == 1;
+}
+
+/* Whether the programs can look for mappings in the kernel. */
+static bool has_mappings(bool legacy)
+{
+	struct btf *btf = btf__load_vmlinux_btf();
+	bool has_tree = btf__find_by_name_kind(btf, "vmacache", BTF_KIND_STRUCT) > 0;
+
+	btf__free(btf);
+	return legacy ? has_tree : has_callbacks();
 }
 
 static void check_programs(bool legacy)
@@ -70,7 +88,7 @@ static void check_programs(bool legacy)
 		if (programs[i].multi)
 			bpf_program__set_expected_attach_type(
 				chosen, (enum bpf_attach_type)ATTACH_UPROBE_MULTI);
-		skel->rodata->use_find_vma = !legacy;
+		skel->rodata->use_find_vma = has_mappings(legacy);
 		if (seep_bpf__load(skel) != 0)
 			fail_msg("the verifier refuses %s", programs[i].program);
 		count = verified_instructions(chosen);
@@ -85,6 +103,11 @@ static void check_programs(bool legacy)
 static void every_program_is_accepted(void **state)
 {
 	(void)state;
+	if (!has_callbacks()) {
+		print_message("# skip: no bpf_loop (kernel before 5.17): the legacy programs are "
+			      "used\n");
+		skip();
+	}
 	check_programs(false);
 }
 
@@ -102,7 +125,8 @@ static void no_program_is_left_out(void **state)
 
 	(void)state;
 	assert_non_null(skel);
-	bpf_object__for_each_program(prog, skel->obj) {
+	bpf_object__for_each_program(prog, skel->obj)
+	{
 		bool listed = false;
 
 		for (size_t i = 0; i < ARRAY_SIZE(programs); i++)

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """What the API refuses, each with its own code and a sentence; snapshots and differences."""
 
+import contextlib
 import os
 import socket
 
@@ -161,8 +162,12 @@ def test_too_many_connections():
             idle.append(s)
         refused = 0
         for s in idle[-10:]:
-            s.sendall(b"GET /v1/info HTTP/1.1\r\nHost: x\r\n\r\n")
+            with contextlib.suppress(BrokenPipeError):
+                s.sendall(b"GET /v1/info HTTP/1.1\r\nHost: x\r\n\r\n")
             refused += s.recv(4096).startswith(b"HTTP/1.1 503")
+        result = daemon.seepctl("status")
+        seep.equal(result.status, 1, f"the client among them: {result}")
+        assert "Too many clients" in result.err, f"it is told so: {result}"
         for s in idle:
             s.close()
         seep.equal(refused, 10, "connections over the limit are told so")

@@ -202,6 +202,35 @@ def test_process_that_starts():
             seep.wait_until(lambda: daemon.sites(key), "sites")
 
 
+def test_track_option():
+    """What is tracked from the daemon's start."""
+    with seep.Workload("twins", 211, 31) as one, seep.Workload("twins", 307, 37) as two:
+        with seep.Daemon("--track", str(one.pid), "--track", f"pid={two.pid}",
+                         check=False) as daemon:
+            for workload in (one, two):
+                daemon.wait_traced(daemon.find(workload.pid)["id"])
+            for workload in (one, two):
+                check_tracked(daemon, workload, workload.go())
+            seep.equal(daemon.stop(), 0, "exit status")
+        for workload in (one, two):
+            seep.check_no_breakpoints(workload.pid)
+            workload.end()
+
+
+def test_plugin():
+    """A library that comes after the attach, and goes again before anybody asks for names."""
+    with seep.Daemon() as daemon, tempfile.TemporaryDirectory(prefix="seep-e2e-") as folder:
+        plugin = os.path.join(folder, "plugin.so")
+        source = os.path.join(seep.ROOT, "tests/workloads/plugin/plugin.c")
+        subprocess.run(["gcc", "-shared", "-fPIC", "-O2", "-g", source, "-o", plugin], check=True)
+        with seep.Workload("dlopen_late", plugin) as workload:
+            daemon.track(workload.pid)
+            truth = workload.go()
+            os.unlink(plugin)
+            check_tracked(daemon, workload, truth)
+            workload.end()
+
+
 def same_device(folder):
     return os.stat(folder).st_dev == os.stat(seep.BUILD).st_dev
 

@@ -3,6 +3,7 @@
 """Whatever happens to seepd, its targets run on and have no breakpoint left."""
 
 import contextlib
+import json
 import os
 import random
 import select
@@ -51,6 +52,21 @@ def test_kill_when_traced():
                 daemon.process.send_signal(signal.SIGKILL)
                 daemon.process.wait(30)
             check_alive(workload)
+
+
+def test_kill_during_storm():
+    """While children come and go: each of them does its work, with and without probes."""
+    for moment in (0.01, 0.05, 0.13):
+        with seep.Workload("spawn_storm", 1009) as workload:
+            with seep.Daemon(check=False) as daemon:
+                daemon.track(workload.pid, follow=True)
+                workload.poke()
+                pause(moment)
+                daemon.process.send_signal(signal.SIGKILL)
+                daemon.process.wait(30)
+            seep.equal(json.loads(workload.read_line())["children"], 1009, "children that ended")
+            seep.check_no_breakpoints(workload.pid)
+            seep.equal(workload.end(), 0, "exit status of the parent")
 
 
 def test_restart_after_kill():

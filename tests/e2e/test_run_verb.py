@@ -139,15 +139,16 @@ def test_signals_are_forwarded():
                         "read -r line; echo read")
         seep.equal(process.stdout.readline(), b"ready\n", "the command is ready")
         process.send_signal(number)
+        # Its input stays open until then: the end of it would end the command, too.
+        seep.equal(process.wait(30), 9, f"status after {name}")
         out, err = process.communicate(timeout=30)
-        seep.equal((process.returncode, out), (9, f"got {name}\n".encode()),
-                   f"after {name}: {err}")
+        seep.equal(out, f"got {name}\n".encode(), f"after {name}: {err}")
     process = start("cat")
     process.stdin.write(b"x")
     seep.equal(process.stdout.read(1), b"x", "the command runs")
     process.send_signal(signal.SIGTERM)
+    seep.equal(process.wait(30), 128 + 15, "a command that dies of it")
     process.communicate(timeout=30)
-    seep.equal(process.returncode, 128 + 15, "a command that dies of it")
 
 
 def test_stop_and_continue():
@@ -253,6 +254,37 @@ def test_background_child_outlives_the_command():
     process.stdin.close()
     process.stdout.close()
     process.stderr.close()
+
+
+def build_static(path, *options):
+    source = os.path.join(seep.ROOT, "tests/workloads/twins.c")
+    subprocess.run(["gcc", "-D_GNU_SOURCE", "-O2", "-g", "-fno-builtin",
+                    "-fno-optimize-sibling-calls", "-static", *options, source, "-o", path],
+                   check=True)
+    return path
+
+
+def test_static_program():
+    """The allocator is in the program itself."""
+    with folder() as path:
+        program = build_static(os.path.join(path, "static"))
+        result, report = seep.run_command([program, "211", "31"], "--by", "function")
+        truth = seep.last_json(result.out)["functions"]
+        seep.equal(seep.only(seep.by_function(report["sites"]), truth), truth, "figures")
+        seep.check_nothing_lost(report["target"])
+
+
+def test_no_allocator():
+    """A program whose allocator cannot be found runs, and the report does not claim to have seen."""
+    with folder() as path:
+        program = build_static(os.path.join(path, "static"), "-s")
+        result, report = seep.run_command([program, "211", "31"])
+        seep.equal(result.status, 0, f"it runs: {result}")
+        target = report["target"]
+        seep.equal(target["coverage"]["allocations_seen"], 0, "allocations seen")
+        assert target["mode"] == "watch" or target["error"], \
+            f"it says that nothing is traced: mode {target['mode']}, error {target['error']}"
+        seep.equal(target["coverage"]["from_start"], False, "what was seen from the start")
 
 
 def test_command_is_described():

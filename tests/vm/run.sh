@@ -1,0 +1,118 @@
+#!/usr/bin/env bash
+# Boots Debian's kernels under software emulation and runs the tests in each.
+#
+#   KERNELS="5.10 6.12"  only these (5.10 6.1 6.12 newest)
+#   VM_TIMEOUT=n         seconds that one machine may run (600)
+#
+# One line per test file and kernel, the end of what failed, every skip with its reason, and at the end
+# "N passed, N failed, N skipped" over all.
+set -u
+cd "$(dirname "$0")/../.." || exit 1
+
+build=${BUILD:-build}/vm
+kernels=${KERNELS:-5.10 6.1 6.12 newest}
+time_limit=${VM_TIMEOUT:-600}
+passed=0
+failed=0
+skipped=0
+
+if ! command -v qemu-system-x86_64 >/dev/null; then
+	echo "run.sh: there is no qemu-system-x86_64; make test-vm installs it" >&2
+	exit 1
+fi
+
+# Two serial ports: the kernel's console, and what the tests print.
+boot() {
+	timeout --kill-after=10 "$time_limit" qemu-system-x86_64 -accel tcg -m 1024 -smp 2 \
+		-nodefaults -display none -no-reboot -kernel "$1" -initrd "$build/initramfs.cpio" \
+		-append 'console=ttyS0 quiet panic=-1 oops=panic' \
+		-serial "file:$2.console" -serial "file:$2.tap" </dev/null
+}
+
+# Reads what a machine printed: a report, and in its last line the three counts. A file that ended
+# early, by its plan, its exit status or the machine's end, is a failure.
+summarize() {
+	awk -v TAIL=100 '
+		function close_file() {
+			if (file == "")
+				return
+			if (plan < 0 || ok + bad + skip != plan)
+				problem = (ok + bad + skip) " results of " (plan < 0 ? "none" : plan) " planned"
+			else if (status != "0" && !bad)
+				problem = "exit status " (status == "" ? "unknown" : status)
+			if (problem != "")
+				bad++
+			printf "  %-4s %-28s %3d passed%s%s\n", bad ? "FAIL" : "ok", file, ok,
+				bad ? ", " bad " failed" : "", problem == "" ? "" : "  (" problem ")"
+			if (bad && n > TAIL)
+				printf "       | ... %d lines more in %s\n", n - TAIL, FILENAME
+			for (i = n > TAIL ? n - TAIL + 1 : 1; bad && i <= n; i++)
+				print "       | " substr(line[i], 1, 300)
+			printf "%s", skips
+			all_ok += ok; all_bad += bad; all_skip += skip
+			file = ""
+		}
+		{ sub(/\r$/, "") }
+		/^# kernel / { print "  Linux " $3; next }
+		/^# file / {
+			close_file()
+			file = substr($0, 8); skips = status = problem = reason = ""
+			ok = bad = skip = n = 0; plan = -1
+			next
+		}
+		/^# exit / { status = $3; next }
+		/^# end / { close_file(); print "  after " $3 " s"; ended = 1; next }
+		{ line[++n] = $0 }
+		/^# skip: / { reason = substr($0, 9); next }
+		/^(not )?ok .*# SKIP/ {
+			skip++
+			sub(/^(not )?ok [0-9]*( -)? /, ""); sub(/^# SKIP */, ""); sub(/ *# SKIP */, ": ")
+			skips = skips "       skipped  " $0 (reason == "" ? "" : ": " reason) "\n"
+			reason = ""
+			next
+		}
+		/^ok / { ok++ }
+		/^not ok / { bad++ }
+		/^1\.\.[0-9]+$/ { plan = substr($0, 4) + 0 }
+		END {
+			close_file()
+			if (!ended) {
+				print "  FAIL the machine ended before the tests did"
+				all_bad++
+			}
+			print all_ok + 0, all_bad + 0, all_skip + 0
+		}
+	' "$1"
+}
+
+run_kernel() {
+	local image log=$build/log/$1 report counts ok bad skip
+
+	echo "$1"
+	if ! image=$(tests/vm/kernel.sh "$1"); then
+		echo '  FAIL its package cannot be fetched'
+		failed=$((failed + 1))
+		return
+	fi
+	rm -f "$log.console" "$log.tap"
+	boot "$image" "$log"
+	report=$(touch "$log.tap" && summarize "$log.tap")
+	counts=${report##*$'\n'}
+	printf '%s\n' "${report%$'\n'*}"
+	read -r ok bad skip <<<"$counts"
+	if [ "$bad" -gt 0 ]; then
+		echo "  the end of $log.console:"
+		tail -n 30 "$log.console" 2>/dev/null | sed 's/^/       | /'
+	fi
+	passed=$((passed + ok))
+	failed=$((failed + bad))
+	skipped=$((skipped + skip))
+}
+
+mkdir -p "$build/log"
+tests/vm/initramfs.sh "$build/initramfs.cpio" || exit 1
+for kernel in $kernels; do
+	run_kernel "$kernel"
+done
+echo "$passed passed, $failed failed, $skipped skipped"
+[ "$failed" -eq 0 ] && [ "$passed" -gt 0 ]

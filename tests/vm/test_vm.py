@@ -1,0 +1,77 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The core of the end-to-end tests on another kernel, and what doctor says of that kernel."""
+
+import os
+import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../e2e"))
+
+import seep  # noqa: E402
+import test_callers as callers  # noqa: E402
+import test_counts_daemon as daemon  # noqa: E402
+import test_counts_run as run  # noqa: E402
+import test_kill as kill  # noqa: E402
+import test_losses as losses  # noqa: E402
+
+# What a kernel cannot do is found by trying; that the right things are found is told by versions:
+# the first one that doctor is to be content with.
+FIRST_VERSION = {
+    "btf": (5, 10),
+    "tracing": (5, 10),
+    "mappings": (5, 10),  # by a walk over the kernel's own tree, later by bpf_find_vma
+    "memory": (6, 1),  # maps that grow in any context
+    "links": (6, 10),  # uprobe_multi links whose filter knows processes, not threads
+}
+
+
+def version():
+    return tuple(int(n) for n in os.uname().release.split("-")[0].split("+")[0].split(".")[:2])
+
+
+def doctor():
+    result = seep.seepctl("doctor", "-j")
+    seep.equal(result.status, 0, f"exit status of doctor: {result}")
+    return {check["name"]: check for check in result.json["checks"]}
+
+
+def test_doctor():
+    for line in seep.seepctl("doctor").out.splitlines():
+        print(f"# {line}")
+    checks = doctor()
+    found = {name: checks[name]["status"] for name in FIRST_VERSION}
+    expected = {name: "ok" if version() >= first else "warn"
+                for name, first in FIRST_VERSION.items()}
+    seep.equal(found, expected, f"what doctor says of kernel {os.uname().release}")
+
+
+def test_run_family_by_multi_links():
+    if doctor()["links"]["status"] != "ok":
+        raise seep.Skip("doctor says that there are no uprobe_multi links")
+    run.test_family_by_multi_links()
+
+
+test_run_family = run.test_family
+test_run_family_by_perf_links = run.test_family_by_perf_links
+test_run_threads = run.test_threads
+test_run_exec = run.test_exec
+test_run_children = run.test_children
+test_run_storm_of_children = run.test_storm_of_children
+test_run_segv = run.test_segv
+test_stacks_c = callers.test_c
+test_stacks_cxx = callers.test_cxx
+test_stacks_by_line = callers.test_by_line
+test_daemon_family = daemon.test_family
+test_daemon_family_by_perf_links = daemon.test_family_by_perf_links
+test_daemon_threads = daemon.test_threads
+test_daemon_fork_followed = daemon.test_fork_followed
+test_daemon_fork_not_followed = daemon.test_fork_not_followed
+test_daemon_exec = daemon.test_exec
+test_daemon_exit = daemon.test_exit
+test_daemon_killed = kill.test_kill_when_traced
+test_losses_full_map = losses.test_full_live_map
+test_losses_unreadable_stack = losses.test_unreadable_stack
+test_losses_depth = losses.test_depth
+
+if __name__ == "__main__":
+    seep.main(globals())
