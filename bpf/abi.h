@@ -33,6 +33,7 @@ enum hook_kind {
 	HOOK_POSIX_MEMALIGN, /* (result, alignment, size) */
 	HOOK_ALIGNED,	     /* (alignment, size): aligned_alloc, memalign */
 	HOOK_FREE,	     /* (block, ...): free, cfree, free_sized, free_aligned_sized */
+	HOOK_LINK_MAP,	     /* (): the dynamic linker has mapped or unmapped libraries */
 };
 
 /* Why something was not seen. One counter each per target; names in target/target.c. */
@@ -194,6 +195,7 @@ enum note_type {
 	NOTE_EXEC,     /* target `other` is gone, the new image is `target` */
 	NOTE_EXIT,     /* target `target` is gone */
 	NOTE_FILE,     /* a file without slot was met in a stack and got slot `other` */
+	NOTE_MAPPINGS, /* libraries of `target` were mapped or unmapped */
 };
 
 #define NOTE_PATH_BYTES 512

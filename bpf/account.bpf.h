@@ -15,8 +15,11 @@ static __always_inline void lose(__u32 target, enum loss_reason reason)
 		__sync_fetch_and_add(&c->lost[reason], 1);
 }
 
-/* A hash map's update failed: out of room, or it met another update on this CPU. */
-static __always_inline void lose_update(__u32 target, long error, enum loss_reason full)
+/*
+ * A hash map's update failed: out of room, or it met another update on this CPU. Errors of map
+ * helpers are kept in an int: before 6.4 the upper half of what the helpers return is undefined.
+ */
+static __always_inline void lose_update(__u32 target, int error, enum loss_reason full)
 {
 	lose(target,
 	     error == -EBUSY || error == -EDEADLK || error == -ETIMEDOUT ? LOSS_MAP_BUSY : full);

@@ -102,4 +102,20 @@ static __always_inline void life_exit(struct task_struct *task)
 		note_life(NOTE_EXIT, gone.id, gone.parent, tgid, gone.id);
 }
 
+/*
+ * Libraries come or go: what was published of the target's mappings may be wrong from now on, and an
+ * address of the new library may lie where the old one was. Until user space has looked again, each
+ * address is looked up in the kernel's own list.
+ */
+static __always_inline void life_link_map(void)
+{
+	__u32 tgid = bpf_get_current_pid_tgid() >> 32;
+	struct target_entry *entry = bpf_map_lookup_elem(&targets, &tgid);
+
+	if (!entry)
+		return;
+	bpf_map_delete_elem(&target_mappings, &entry->id);
+	note_life(NOTE_MAPPINGS, entry->id, 0, tgid, entry->id);
+}
+
 #endif

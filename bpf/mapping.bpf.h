@@ -140,7 +140,7 @@ static __always_inline __u32 add_file(struct file *file, const struct file_key *
 {
 	__u32 slot, *known;
 	struct note *n;
-	long r;
+	int r;
 
 	r = bpf_map_pop_elem(&free_slots, &slot);
 	if (r) {

@@ -123,6 +123,15 @@ int free_enter(struct pt_regs *ctx)
 	return 0;
 }
 
+SEC("uprobe")
+int link_map_enter(struct pt_regs *ctx)
+{
+	guard();
+	life_link_map();
+	unguard();
+	return 0;
+}
+
 SEC("raw_tp/sched_process_fork")
 int process_fork(struct bpf_raw_tracepoint_args *ctx)
 {

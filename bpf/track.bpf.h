@@ -16,7 +16,7 @@ static __always_inline struct thread *thread_of_call(__u64 id, __u32 target)
 {
 	struct thread *t = bpf_map_lookup_elem(&threads, &id);
 	__u32 zero = 0;
-	long r;
+	int r;
 
 	if (t)
 		return t;
@@ -137,7 +137,7 @@ static __always_inline void track_begin(struct pt_regs *ctx, __u32 kind)
 static __always_inline struct site_totals *add_site(struct thread *t, __u64 key)
 {
 	struct site_totals fresh = { .target = t->target };
-	long r;
+	int r;
 
 	r = bpf_map_update_elem(&stacks, &key, &t->stack, BPF_NOEXIST);
 	if (r && r != -EEXIST) {
@@ -153,7 +153,7 @@ static __always_inline struct site_totals *add_site(struct thread *t, __u64 key)
 }
 
 /* A new block where a live one is known: the old one's free was missed. It is retired. */
-static __always_inline long replace_block(const struct block_key *key, const struct block *fresh)
+static __always_inline int replace_block(const struct block_key *key, const struct block *fresh)
 {
 	struct block *b = bpf_map_lookup_elem(&live, key), old;
 
@@ -171,7 +171,7 @@ static __always_inline void add_block(__u64 id, struct thread *t, struct pt_regs
 	struct block_key key = { .address = address, .target = t->target };
 	struct block fresh = {};
 	struct site_totals *site;
-	long r;
+	int r;
 
 	fresh.stack = unwind(id, t, ctx);
 	fresh.size = t->size;

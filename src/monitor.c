@@ -270,45 +270,13 @@ void monitor_on_tick(struct monitor *m, void (*callback)(void *userdata), void *
 	m->on_tick_userdata = userdata;
 }
 
-struct age_scan {
-	struct monitor *monitor;
-	uint64_t now_ns;
-};
-
-static int take_age(const struct block_key *key, const struct block *block, void *userdata)
-{
-	const struct age_scan *scan = userdata;
-	/* The kernel keeps 32 bits of the birth, which wrap: ages are what can be told from them. */
-	uint32_t age = (uint32_t)(scan->now_ns >> BLOCK_BIRTH_SHIFT) - block->birth;
-	uint64_t birth = scan->now_ns - ((uint64_t)age << BLOCK_BIRTH_SHIFT);
-	struct site *s = heap_find(scan->monitor->heap, block->stack);
-
-	(void)key;
-	if (s && (s->oldest_ns == 0 || birth < s->oldest_ns))
-		s->oldest_ns = birth ?: 1;
-	return 0;
-}
-
 int monitor_scan_ages(struct monitor *m)
 {
-	struct age_scan scan = { .monitor = m, .now_ns = monotonic_ns() };
-	_cleanup_free_ struct site **sites = NULL;
-	size_t n = 0;
 	int r;
 
 	if (m->scanned_at_tick == m->ticks + 1)
 		return 0;
-	r = heap_list(m->heap, 0, &sites, &n);
-	if (r < 0)
-		return r;
-	for (size_t i = 0; i < n; i++) {
-		const struct target *target = monitor_target_by_key(m, sites[i]->target);
-
-		/* Blocks of targets that exited are gone from the map: what was seen last stands. */
-		if (target && target->state != TARGET_EXITED)
-			sites[i]->oldest_ns = 0;
-	}
-	r = probe_read_blocks(m->probe, take_age, &scan);
+	r = ages_scan(m);
 	if (r == 0)
 		m->scanned_at_tick = m->ticks + 1;
 	return r;

@@ -65,9 +65,11 @@ int monitor_track(struct monitor *m, struct selector *selector, bool follow_fork
 int monitor_add_file(struct monitor *m, const char *path, int fd, uint16_t *ret_slot);
 bool monitor_is_busy(const struct monitor *m);
 bool monitor_is_allocator(const struct monitor *m, uint16_t slot);
+/* Allocators, and the dynamic linker. */
+bool monitor_has_hooks(const struct monitor *m, uint16_t slot);
 
 /*
- * Sets probes on an announced allocator file: in every process that maps it (@pid 0), which only
+ * Sets probes on an announced file with hooks: in every process that maps it (@pid 0), which only
  * suits a file that nobody else maps, or in one process and the images that it executes.
  */
 int monitor_probe_file(struct monitor *m, uint16_t slot, pid_t pid);

@@ -108,20 +108,23 @@ static int catch_signals(struct run *run)
 	return run->on_signal && event_add(run->on_signal, NULL) == 0 ? 0 : -ENOMEM;
 }
 
-/* Announces the files; *ret_allocators are those to be probed. Ends with NULL; items borrowed. */
-static int announce(struct session *s, char *const files[], char ***ret_allocators,
+/*
+ * Announces the files; *ret_probed are those that get probes. Ends with NULL; items borrowed. 1: an
+ * allocator is among them.
+ */
+static int announce(struct session *s, char *const files[], char ***ret_probed,
 		    uint16_t **ret_slots)
 {
-	_cleanup_free_ char **allocators = NULL;
+	_cleanup_free_ char **probed = NULL;
 	_cleanup_free_ uint16_t *slots = NULL;
-	size_t n = 0, n_allocators = 0;
-	int r;
+	size_t n = 0, n_probed = 0;
+	int r, found = 0;
 
 	while (files[n])
 		n++;
-	allocators = calloc(n + 1, sizeof(*allocators));
+	probed = calloc(n + 1, sizeof(*probed));
 	slots = calloc(n + 1, sizeof(*slots));
-	if (!allocators || !slots)
+	if (!probed || !slots)
 		return -ENOMEM;
 	for (size_t i = 0; i < n; i++) {
 		int fd = open(files[i], O_RDONLY | O_CLOEXEC | O_NONBLOCK);
@@ -134,36 +137,37 @@ static int announce(struct session *s, char *const files[], char ***ret_allocato
 	}
 	session_settle(s, SETTLE_NS);
 	for (size_t i = 0; i < n; i++) {
-		if (!slots[i] || !monitor_is_allocator(s->monitor, slots[i]))
+		if (!slots[i] || !monitor_has_hooks(s->monitor, slots[i]))
 			continue;
-		slots[n_allocators] = slots[i];
-		allocators[n_allocators++] = files[i];
+		found |= monitor_is_allocator(s->monitor, slots[i]);
+		slots[n_probed] = slots[i];
+		probed[n_probed++] = files[i];
 	}
-	allocators[n_allocators] = NULL;
-	*ret_allocators = TAKE_PTR(allocators);
+	probed[n_probed] = NULL;
+	*ret_probed = TAKE_PTR(probed);
 	*ret_slots = TAKE_PTR(slots);
-	return 0;
+	return found;
 }
 
 /* Probes on the private copies, for all who map them. */
-static int probe_copies(struct run *run, char *const allocators[])
+static int probe_copies(struct run *run, char *const files[])
 {
 	struct monitor *m = run->session.monitor;
 	int r;
 
-	for (size_t i = 0; allocators[i]; i++) {
+	for (size_t i = 0; files[i]; i++) {
 		_cleanup_free_ char *path = NULL;
 		uint16_t slot;
 		int fd;
 
-		if (asprintf(&path, "/proc/%d/root%s", (int)run->launch.pid, allocators[i]) < 0) {
+		if (asprintf(&path, "/proc/%d/root%s", (int)run->launch.pid, files[i]) < 0) {
 			path = NULL;
 			return -ENOMEM;
 		}
 		fd = open(path, O_RDONLY | O_CLOEXEC);
 		if (fd < 0)
 			return -errno;
-		r = monitor_add_file(m, allocators[i], fd, &slot);
+		r = monitor_add_file(m, files[i], fd, &slot);
 		if (r < 0)
 			return r;
 		session_settle(&run->session, SETTLE_NS);
@@ -174,15 +178,15 @@ static int probe_copies(struct run *run, char *const allocators[])
 	return 0;
 }
 
-static int probe_command(struct run *run, char *const allocators[], const uint16_t *slots)
+static int probe_command(struct run *run, char *const files[], const uint16_t *slots)
 {
 	int r = 0;
 
 	if (run->launch.is_private)
-		return probe_copies(run, allocators);
+		return probe_copies(run, files);
 	cli_warning("mounting is not permitted here: what children allocate before they are "
 		    "noticed is not seen");
-	for (size_t i = 0; allocators[i] && r == 0; i++)
+	for (size_t i = 0; files[i] && r == 0; i++)
 		r = monitor_probe_file(run->session.monitor, slots[i], run->launch.pid);
 	return r;
 }
@@ -204,7 +208,7 @@ static int find_files(const char *command, char ***ret)
 static int start(struct run *run, char *const argv[])
 {
 	_cleanup_(launch_files_freep) char **files = NULL;
-	_cleanup_free_ char **allocators = NULL;
+	_cleanup_free_ char **probed = NULL;
 	_cleanup_free_ uint16_t *slots = NULL;
 	struct target *target;
 	int r;
@@ -212,19 +216,19 @@ static int start(struct run *run, char *const argv[])
 	r = find_files(argv[0], &files);
 	if (r < 0)
 		return complain_about_command(argv[0], r);
-	r = announce(&run->session, files, &allocators, &slots);
+	r = announce(&run->session, files, &probed, &slots);
 	if (r < 0)
 		return cli_no_memory();
-	if (!allocators[0])
+	if (r == 0)
 		cli_warning("'%s' maps no file in which malloc and free can be found: unless it "
 			    "executes another program, nothing will be seen",
 			    argv[0]);
 	run->surroundings.descriptors = run->session.descriptors;
 	r = catch_signals(run);
 	if (r == 0)
-		r = launch_start(argv, allocators, &run->surroundings, &run->launch);
+		r = launch_start(argv, probed, &run->surroundings, &run->launch);
 	if (r == 0)
-		r = probe_command(run, allocators, slots);
+		r = probe_command(run, probed, slots);
 	if (r == 0)
 		r = monitor_adopt(run->session.monitor, run->launch.pid, &target);
 	if (r < 0) {

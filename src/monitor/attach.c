@@ -111,7 +111,7 @@ static int publish(struct monitor *m, struct tracked *t, const struct mapping *m
 		n_out++;
 	}
 	hash = hash_mappings(out, n_out);
-	if (hash == t->mappings_hash)
+	if (hash == t->mappings_hash && probe_has_mappings(m->probe, t->target->key))
 		return 0;
 	r = probe_publish_mappings(m->probe, t->target->key, out, n_out);
 	if (r == -ENOSPC) {
@@ -186,7 +186,7 @@ static bool is_probed_ahead(const struct file_state *s, const struct tracked *t)
 	return s->probed_pid == PROBED_EVERYWHERE || s->probed_pid == t->target->pid;
 }
 
-/* Sets the probes of one allocator file. 1: they were not there before. */
+/* Sets the probes of one file. 1: it is an allocator, and they were not there before. */
 static int attach_file(struct monitor *m, struct tracked *t, uint16_t slot)
 {
 	const struct file_state *s = m->states[slot];
@@ -208,6 +208,8 @@ static int attach_file(struct monitor *m, struct tracked *t, uint16_t slot)
 	if (r < 0)
 		return r;
 	TAKE_PTR(links);
+	if (!s->is_allocator)
+		return 0;
 	r = note_allocator(t->target, file->path);
 	return r < 0 ? r : fresh;
 }
@@ -245,11 +247,26 @@ static void attach_later(struct monitor *m, struct tracked *t)
 		log_debug("failed to schedule work, the next tick does it");
 }
 
+/* Counting begins. If the pid was given to another process meanwhile, it does not. */
+static int arm(struct monitor *m, struct tracked *t)
+{
+	uint32_t flags = t->watch && t->watch->follow ? TARGET_FOLLOW : 0;
+	struct proc_stat stat;
+	int r;
+
+	r = probe_arm(m->probe, t->target->pid, t->target->key, flags, t->target->parent);
+	if (r < 0)
+		return r;
+	if (procfs_stat(PROC_ROOT, t->target->pid, &stat) == 0 &&
+	    stat.start_ticks == t->target->start_ticks && stat.state != 'Z')
+		return 0;
+	(void)probe_disarm(m->probe, t->target->pid, t->target->key);
+	return -ESRCH;
+}
+
 /* All files have been looked at: set the probes and arm. */
 static void attach_finish(struct monitor *m, struct tracked *t)
 {
-	struct target_entry entry;
-	uint32_t flags = t->watch && t->watch->follow ? TARGET_FOLLOW : 0;
 	int r;
 
 	r = attach_files(m, t);
@@ -262,21 +279,25 @@ static void attach_finish(struct monitor *m, struct tracked *t)
 		return;
 	}
 	/* What the kernel has armed may still be loading its libraries. */
-	if (t->n_links == 0 && !t->armed_by_kernel && is_starting(t->target)) {
+	if (t->target->n_allocators == 0 && !t->armed_by_kernel && is_starting(t->target)) {
 		attach_later(m, t);
 		return;
 	}
-	if (t->n_links == 0 && !t->armed_by_kernel) {
+	if (t->target->n_allocators == 0 && !t->armed_by_kernel) {
+		tracked_drop_links(t);
 		attach_failed(t, "it maps no file that defines malloc and free for this version of "
 				 "seep to probe");
 		return;
 	}
-	if (probe_get_target(m->probe, t->target->pid, &entry) < 0) {
-		r = probe_arm(m->probe, t->target->pid, t->target->key, flags, t->target->parent);
-		if (r < 0) {
-			attach_failed(t, "arming the probes failed: %s", strerror(-r));
-			return;
-		}
+	/* What the kernel has armed is not armed again: it may have exited, or executed, since. */
+	r = t->armed_by_kernel ? 0 : arm(m, t);
+	if (r == -ESRCH) {
+		life_exited(m, t);
+		return;
+	}
+	if (r < 0) {
+		attach_failed(t, "arming the probes failed: %s", strerror(-r));
+		return;
 	}
 	t->target->state = TARGET_TRACED;
 	t->target->attached_ns = monotonic_ns();

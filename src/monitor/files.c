@@ -32,13 +32,20 @@ static struct file_state *state_of(struct monitor *m, uint16_t slot)
 	return s;
 }
 
-/* The dynamic linker's own little malloc serves only itself, before libc is there. */
+/*
+ * The dynamic linker says when libraries come or go. glibc's has a little malloc of its own, which
+ * serves only itself before libc is there; musl's is the C library.
+ */
 static bool is_dynamic_linker(const char *path)
 {
 	const char *base = strrchr(path, '/');
 
-	base = base ? base + 1 : path;
-	return strncmp(base, "ld-linux", 8) == 0 || strncmp(base, "ld-2", 4) == 0;
+	return strncmp(base ? base + 1 : path, "ld-", 3) == 0;
+}
+
+static bool has_own_allocator(const char *path)
+{
+	return is_dynamic_linker(path) && !strstr(path, "/ld-musl");
 }
 
 static bool has_required(const struct hook_point *points, size_t n)
@@ -58,19 +65,27 @@ static void take_hooks(struct file_state *s, const struct hook_point *points, si
 {
 	const struct file *file = file_table_get(s->monitor->files, s->slot);
 
-	if (!file || is_dynamic_linker(file->path) || !has_required(points, n))
+	if (!file || !n)
 		return;
+	s->is_allocator = has_required(points, n) && !has_own_allocator(file->path);
 	s->points = calloc(n, sizeof(*s->points));
 	if (!s->points) {
 		log_errno(LOG_WARNING, -ENOMEM, "failed to keep the hooks of %s", file->path);
 		return;
 	}
 	for (size_t i = 0; i < n; i++) {
-		if (points[i].name >= n_hooks)
+		const struct hook *hook = points[i].name < n_hooks ? &hooks[points[i].name] : NULL;
+
+		if (!hook || (hook->kind == HOOK_LINK_MAP ? !is_dynamic_linker(file->path) :
+							    !s->is_allocator))
 			continue;
 		s->points[s->n_points].offset = points[i].probe_offset;
-		s->points[s->n_points].kind = hooks[points[i].name].kind;
+		s->points[s->n_points].kind = hook->kind;
 		s->n_points++;
+	}
+	if (!s->n_points) {
+		free(s->points);
+		s->points = NULL;
 	}
 }
 

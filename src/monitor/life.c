@@ -116,6 +116,12 @@ void life_note(const struct note *note, void *userdata)
 		if (t)
 			life_exited(m, t);
 		break;
+	case NOTE_MAPPINGS:
+		t = tracked_find(m, note->target);
+		if (t)
+			t->mappings_stale = true;
+		m->refresh_wanted = true;
+		break;
 	case NOTE_FILE:
 		t = tracked_find(m, note->target);
 		if (t)

@@ -52,8 +52,9 @@ enum file_progress {
 struct file_state {
 	enum file_progress hooks;
 	enum file_progress table;
-	struct probe_point *points; /* owned; NULL: no allocator */
+	struct probe_point *points; /* owned; NULL: nothing to probe */
 	size_t n_points;
+	bool is_allocator;	 /* malloc and free are among them */
 	struct monitor *monitor; /* borrowed: userdata of the child's answers */
 	uint16_t slot;
 	pid_t probed_pid; /* probes set ahead by monitor_probe_file(): in this process, or */
@@ -65,8 +66,8 @@ struct tracked {
 	struct target *target; /* owned */
 	struct watch *watch;   /* NULL: adopted */
 	bool from_start; /* every allocation since its image began met the probes, if any did */
-	bool armed_by_kernel;  /* began at a fork or exec of another target */
-	uint16_t *slots;       /* of the files that it maps; owned */
+	bool armed_by_kernel; /* began at a fork or exec of another target */
+	uint16_t *slots;      /* of the files that it maps; owned */
 	size_t n_slots;
 	struct probe_links **links; /* owned, one per allocator file */
 	uint16_t *link_slots;	    /* owned */
@@ -151,6 +152,9 @@ void life_unlink_watch(struct monitor *m, struct watch *gone);
 int life_search(struct monitor *m, struct watch *w, struct target ***ret, size_t *ret_n);
 void life_forget_exited(struct monitor *m);
 void life_exited(struct monitor *m, struct tracked *t);
+
+/* ages.c */
+int ages_scan(struct monitor *m);
 
 /* tick.c */
 int tick_read(struct monitor *m);

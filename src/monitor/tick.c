@@ -10,6 +10,8 @@
 #include "base/log.h"
 #include "monitor/state.h"
 
+#define AGES_BLOCKS_MAX 10000 /* a walk over so many takes a few milliseconds */
+
 uint64_t monotonic_ns(void)
 {
 	struct timespec now;
@@ -132,10 +134,16 @@ static void take_targets(struct monitor *m, uint64_t now_ns)
 static void purge_exited(struct monitor *m)
 {
 	struct tracked *t, *next;
+	bool scanned = false;
 
 	HASH_ITER(by_key, m->tracked, t, next) {
 		if (t->target->state != TARGET_EXITED || t->purged)
 			continue;
+		/* The report will want to know; a storm of children with many blocks will not. */
+		if (m->options.keep_exited && !scanned &&
+		    (!t->target->parent || m->n_blocks < AGES_BLOCKS_MAX) && ages_scan(m) < 0)
+			log_debug("failed to look at the ages of blocks, ignoring");
+		scanned = true;
 		t->purged = true;
 		(void)probe_disarm(m->probe, t->target->pid, t->target->key);
 		if (probe_purge_start(m->probe, t->target->key) < 0)

@@ -130,6 +130,11 @@ bool monitor_is_busy(const struct monitor *m)
 
 bool monitor_is_allocator(const struct monitor *m, uint16_t slot)
 {
+	return slot <= FILE_SLOT_MAX && m->states[slot] && m->states[slot]->is_allocator;
+}
+
+bool monitor_has_hooks(const struct monitor *m, uint16_t slot)
+{
 	return slot <= FILE_SLOT_MAX && m->states[slot] && m->states[slot]->points;
 }
 
@@ -140,7 +145,7 @@ int monitor_probe_file(struct monitor *m, uint16_t slot, pid_t pid)
 	struct probe_links **grown;
 	int r;
 
-	if (!file || !monitor_is_allocator(m, slot))
+	if (!file || !monitor_has_hooks(m, slot))
 		return -ENOENT;
 	r = probe_attach(m->probe, pid, file->fd, m->states[slot]->points,
 			 m->states[slot]->n_points, &links);

@@ -116,49 +116,73 @@ struct probe_links *probe_links_free(struct probe_links *l)
 	return NULL;
 }
 
-static int add_multi(struct probe_links *l, const struct bpf_program *prog, const char *path,
-		     const unsigned long *offsets, const uint64_t *cookies, uint32_t n,
-		     bool on_return, pid_t pid)
+/* Entry only, or entry and return: what the functions of a kind need. */
+static bool returns_block(enum hook_kind kind)
+{
+	return kind != HOOK_FREE && kind != HOOK_LINK_MAP;
+}
+
+static bool is_free(enum hook_kind kind)
+{
+	return kind == HOOK_FREE;
+}
+
+static bool is_link_map(enum hook_kind kind)
+{
+	return kind == HOOK_LINK_MAP;
+}
+
+static int add_link(struct probe *p, struct probe_links *l, const struct bpf_program *prog,
+		    int file_fd, const struct link_request *request)
 {
 	int fd;
 
-	if (!n)
+	if (request->n == 0)
 		return 0;
-	fd = link_create_multi(bpf_program__fd(prog), path, offsets, cookies, n, on_return, pid);
+	fd = broker_create_link(p->broker, request, bpf_program__fd(prog), file_fd);
 	if (fd < 0)
 		return fd;
 	l->fds[l->n++] = fd;
 	return 0;
 }
 
-/* Three links for all functions. Frees first: a block that is seen must have its free seen. */
-static int attach_multi(struct probe *p, pid_t pid, const char *path,
-			const struct probe_point *points, size_t n, struct probe_links *l)
+/*
+ * Frees before allocations: a block that is seen must have its free seen. One link for all points of
+ * some kinds, each with its kind as cookie.
+ */
+static int attach_multi(struct probe *p, pid_t pid, int file_fd, const struct probe_point *points,
+			size_t n, struct probe_links *l)
 {
-	_cleanup_free_ unsigned long *offsets = calloc(n, sizeof(*offsets));
-	_cleanup_free_ unsigned long *frees = calloc(n, sizeof(*frees));
-	_cleanup_free_ uint64_t *cookies = calloc(n, sizeof(*cookies));
-	uint32_t n_allocs = 0, n_frees = 0;
+	const struct {
+		const struct bpf_program *prog;
+		bool (*wanted)(enum hook_kind);
+		bool on_return;
+	} links[] = {
+		{ p->skel->progs.link_map_enter, is_link_map, false },
+		{ p->skel->progs.free_enter, is_free, false },
+		{ p->skel->progs.alloc_exit, returns_block, true },
+		{ p->skel->progs.alloc_enter, returns_block, false },
+	};
 	int r;
 
-	if (!offsets || !frees || !cookies)
-		return -ENOMEM;
-	for (size_t i = 0; i < n; i++) {
-		if (points[i].kind == HOOK_FREE) {
-			frees[n_frees++] = points[i].offset;
-			continue;
+	for (size_t i = 0; i < ARRAY_SIZE(links); i++) {
+		struct link_request request = {
+			.kind = PROBE_LINKS_MULTI,
+			.on_return = links[i].on_return,
+			.pid = pid,
+		};
+
+		for (size_t k = 0; k < n; k++) {
+			if (!links[i].wanted(points[k].kind))
+				continue;
+			request.cookies[request.n] = points[k].kind;
+			request.offsets[request.n++] = points[k].offset;
 		}
-		cookies[n_allocs] = points[i].kind;
-		offsets[n_allocs++] = points[i].offset;
+		r = add_link(p, l, links[i].prog, file_fd, &request);
+		if (r < 0)
+			return r;
 	}
-	r = add_multi(l, p->skel->progs.free_enter, path, frees, NULL, n_frees, false, pid);
-	if (r < 0)
-		return r;
-	r = add_multi(l, p->skel->progs.alloc_exit, path, offsets, NULL, n_allocs, true, pid);
-	if (r < 0)
-		return r;
-	return add_multi(l, p->skel->progs.alloc_enter, path, offsets, cookies, n_allocs, false,
-			 pid);
+	return 0;
 }
 
 static const struct bpf_program *program_of(const struct probe *p, enum hook_kind kind)
@@ -178,49 +202,45 @@ static const struct bpf_program *program_of(const struct probe *p, enum hook_kin
 		return p->skel->progs.aligned_enter;
 	case HOOK_FREE:
 		return p->skel->progs.free_enter;
+	case HOOK_LINK_MAP:
+		return p->skel->progs.link_map_enter;
 	}
 	return NULL;
 }
 
-static int add_perf(struct probe_links *l, const struct bpf_program *prog, const char *path,
-		    uint64_t offset, bool on_return, pid_t pid)
+static int add_perf(struct probe *p, struct probe_links *l, const struct bpf_program *prog,
+		    int file_fd, uint64_t offset, bool on_return, pid_t pid)
 {
-	int fd = link_create_perf(bpf_program__fd(prog), path, offset, on_return, pid);
+	const struct link_request request = {
+		.kind = PROBE_LINKS_PERF,
+		.on_return = on_return,
+		.pid = pid,
+		.n = 1,
+		.offsets = { offset },
+	};
 
-	if (fd < 0)
-		return fd;
-	l->fds[l->n++] = fd;
-	return 0;
+	return add_link(p, l, prog, file_fd, &request);
 }
 
-/* The order is that of attach_multi(): frees, returns, entries. */
-static int attach_perf(struct probe *p, pid_t pid, const char *path,
-		       const struct probe_point *points, size_t n, struct probe_links *l)
+/* The order is that of attach_multi(). */
+static int attach_perf(struct probe *p, pid_t pid, int file_fd, const struct probe_point *points,
+		       size_t n, struct probe_links *l)
 {
-	int r;
+	int r = 0;
 
-	for (size_t i = 0; i < n; i++) {
-		if (points[i].kind != HOOK_FREE)
-			continue;
-		r = add_perf(l, p->skel->progs.free_enter, path, points[i].offset, false, pid);
-		if (r < 0)
-			return r;
-	}
-	for (size_t i = 0; i < n; i++) {
-		if (points[i].kind == HOOK_FREE)
-			continue;
-		r = add_perf(l, p->skel->progs.alloc_exit, path, points[i].offset, true, pid);
-		if (r < 0)
-			return r;
-	}
-	for (size_t i = 0; i < n; i++) {
-		if (points[i].kind == HOOK_FREE)
-			continue;
-		r = add_perf(l, program_of(p, points[i].kind), path, points[i].offset, false, pid);
-		if (r < 0)
-			return r;
-	}
-	return 0;
+	for (size_t i = 0; i < n && r == 0; i++)
+		if (!returns_block(points[i].kind))
+			r = add_perf(p, l, program_of(p, points[i].kind), file_fd, points[i].offset,
+				     false, pid);
+	for (size_t i = 0; i < n && r == 0; i++)
+		if (returns_block(points[i].kind))
+			r = add_perf(p, l, p->skel->progs.alloc_exit, file_fd, points[i].offset,
+				     true, pid);
+	for (size_t i = 0; i < n && r == 0; i++)
+		if (returns_block(points[i].kind))
+			r = add_perf(p, l, program_of(p, points[i].kind), file_fd, points[i].offset,
+				     false, pid);
+	return r;
 }
 
 /* Aliases (free and cfree, aligned_alloc and memalign) share an offset and are probed once. */
@@ -254,10 +274,9 @@ int probe_attach(struct probe *p, pid_t pid, int fd, const struct probe_point *p
 {
 	_cleanup_(probe_links_freep) struct probe_links *l = NULL;
 	_cleanup_free_ struct probe_point *unique = NULL;
-	char path[32];
 	int r;
 
-	if (!n || n > 1024)
+	if (!n || n > LINK_POINTS_MAX)
 		return -EINVAL;
 	unique = calloc(n, sizeof(*unique));
 	l = calloc(1, sizeof(*l) + 2 * n * sizeof(l->fds[0]));
@@ -265,13 +284,10 @@ int probe_attach(struct probe *p, pid_t pid, int fd, const struct probe_point *p
 		return -ENOMEM;
 	n = drop_aliases(points, n, unique);
 	warm_up(fd, unique, n);
-	r = snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-	if (r < 0 || (size_t)r >= sizeof(path))
-		return -ENAMETOOLONG;
 	if (p->features.links == PROBE_LINKS_MULTI)
-		r = attach_multi(p, pid, path, unique, n, l);
+		r = attach_multi(p, pid, fd, unique, n, l);
 	else
-		r = attach_perf(p, pid, path, unique, n, l);
+		r = attach_perf(p, pid, fd, unique, n, l);
 	if (r < 0)
 		return r;
 	*ret = TAKE_PTR(l);

@@ -112,6 +112,14 @@ static int take_mapping_set(struct probe *p, uint32_t *ret)
 	return -ENOSPC;
 }
 
+bool probe_has_mappings(struct probe *p, uint32_t target)
+{
+	uint32_t index;
+
+	return bpf_map_lookup_elem(bpf_map__fd(p->skel->maps.target_mappings), &target, &index) ==
+	       0;
+}
+
 int probe_publish_mappings(struct probe *p, uint32_t target, const struct probe_mapping *mappings,
 			   size_t n)
 {

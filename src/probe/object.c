@@ -115,6 +115,7 @@ static void choose_programs(struct seep_bpf *skel, const struct probe_features *
 		skel->progs.alloc_enter,
 		skel->progs.alloc_exit,
 		skel->progs.free_enter,
+		skel->progs.link_map_enter,
 	};
 	bool is_multi = f->links == PROBE_LINKS_MULTI;
 

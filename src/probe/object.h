@@ -7,6 +7,7 @@
 
 #include <stdint.h>
 
+#include "probe/broker.h"
 #include "probe/probe.h"
 #include "seep.skel.h"
 
@@ -19,6 +20,8 @@ struct probe {
 	struct seep_bpf *skel; /* owned */
 	struct probe_features features;
 	struct probe_options options;
+
+	struct broker *broker; /* owned: sets the probes */
 
 	struct ring_buffer *ring; /* owned */
 	probe_note_fn on_note;

@@ -62,6 +62,9 @@ int probe_new(const struct probe_options *options, struct probe **ret, const cha
 	p->mapping_set_used = calloc(p->n_mapping_sets, 1);
 	if (!p->mapping_set_used)
 		return -ENOMEM;
+	r = broker_new(&p->broker);
+	if (r < 0)
+		return r;
 	r = object_load(options, &p->features, &p->skel, ret_why);
 	if (r < 0)
 		return r;
@@ -84,6 +87,7 @@ struct probe *probe_free(struct probe *p)
 		return NULL;
 	ring_buffer__free(p->ring);
 	seep_bpf__destroy(p->skel);
+	broker_free(p->broker);
 	free(p->mapping_set_used);
 	free(p->dead);
 	free(p);

@@ -34,7 +34,7 @@ struct probe_options {
 	uint32_t max_frames;	 /* 1 .. ABI_MAX_FRAMES */
 	uint32_t ring_bytes;	 /* a power of two of pages */
 	const char *force_links; /* NULL: the self-test decides; "multi", "perf" */
-	bool force_legacy; /* the programs for kernels before 5.17, for tests */
+	bool force_legacy;	 /* the programs for kernels before 5.17, for tests */
 };
 
 /* What the kernel has, found by trying. */
@@ -124,6 +124,9 @@ struct probe_mapping {
  */
 int probe_publish_mappings(struct probe *p, uint32_t target, const struct probe_mapping *mappings,
 			   size_t n);
+
+/* Whether any mappings are published: the kernel side drops them when libraries come or go. */
+bool probe_has_mappings(struct probe *p, uint32_t target);
 
 /* --- reading ------------------------------------------------------------------------------------ */
 

@@ -140,8 +140,9 @@ static const struct probe_options defaults = {
 	.ring_bytes = 256u << 10,
 };
 
-static void watch(struct watched *w, const struct probe_options *options, uint32_t flags,
-		  child_fn function)
+/* With probes on the first @n functions. */
+static void watch_some(struct watched *w, const struct probe_options *options, uint32_t flags,
+		       child_fn function, size_t n)
 {
 	struct probe_point points[ARRAY_SIZE(functions)];
 	const char *why = NULL;
@@ -153,13 +154,17 @@ static void watch(struct watched *w, const struct probe_options *options, uint32
 		print_error("probe_new: %s: %s\n", strerror(-r), why ? why : "");
 	assert_int_equal(r, 0);
 	child_start(&w->child, function);
-	for (size_t i = 0; i < ARRAY_SIZE(functions); i++)
+	for (size_t i = 0; i < n; i++)
 		find_point(functions[i].name, functions[i].kind, &w->fd, &points[i]);
 	assert_int_equal(probe_new_target(w->probe, &w->id), 0);
-	assert_int_equal(
-		probe_attach(w->probe, w->child.pid, w->fd, points, ARRAY_SIZE(points), &w->links),
-		0);
+	assert_int_equal(probe_attach(w->probe, w->child.pid, w->fd, points, n, &w->links), 0);
 	assert_int_equal(probe_arm(w->probe, w->child.pid, w->id, flags, 0), 0);
+}
+
+static void watch(struct watched *w, const struct probe_options *options, uint32_t flags,
+		  child_fn function)
+{
+	watch_some(w, options, flags, function, ARRAY_SIZE(functions));
 }
 
 static void unwatch(struct watched *w)
@@ -266,6 +271,14 @@ static void malloc_101(void)
 {
 	for (int i = 0; i < 101; i++)
 		sink = malloc(32);
+}
+
+static void malloc_and_free_7(void)
+{
+	for (int i = 0; i < 7; i++) {
+		sink = malloc(67);
+		free(sink);
+	}
 }
 
 static void fork_and_free(void)
@@ -409,6 +422,28 @@ static void full_map_is_counted(void **state)
 	unwatch(&w);
 }
 
+/* One address again and again, whose frees nobody sees: each block retires the one before. */
+static void missed_frees_are_counted(void **state)
+{
+	struct target_counters c;
+	struct watched w;
+	struct sum sum;
+
+	(void)state;
+	watch_some(&w, &defaults, 0, malloc_and_free_7, 1);
+	child_run(&w.child);
+	sum = sum_of(&w, w.id);
+	assert_int_equal(sum.totals.allocated_count, 7);
+	assert_int_equal(sum.totals.freed_count, 6);
+	assert_int_equal(sum.totals.freed_bytes, 6 * 67);
+	c = counters_of(&w);
+	assert_int_equal(c.lost[LOSS_MISSED_FREE], 6);
+	c.lost[LOSS_MISSED_FREE] = 0;
+	for (unsigned int i = 0; i < LOSS_REASONS; i++)
+		assert_int_equal(c.lost[i], 0);
+	unwatch(&w);
+}
+
 static int find_child(pid_t tgid, const struct target_entry *entry, void *userdata)
 {
 	(void)tgid;
@@ -523,6 +558,7 @@ int main(void)
 		cmocka_unit_test(family_is_counted_exactly),
 		cmocka_unit_test(frees_of_earlier_blocks_are_unknown),
 		cmocka_unit_test(full_map_is_counted),
+		cmocka_unit_test(missed_frees_are_counted),
 		cmocka_unit_test(child_frees_of_inherited_blocks_touch_nothing),
 		cmocka_unit_test(life_is_noted),
 		cmocka_unit_test(lost_notes_are_counted),

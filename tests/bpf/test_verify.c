@@ -38,6 +38,8 @@ static const struct {
 	{ "aligned_enter", 1500, false },
 	{ "alloc_exit", 40000, false },
 	{ "free_enter", 1000, false },
+	{ "link_map_enter", 500, true },
+	{ "link_map_enter", 500, false },
 	{ "process_fork", 1000, false },
 	{ "process_exec", 1000, false },
 	{ "process_exit", 1000, false },

@@ -190,6 +190,17 @@ def children_of(pid):
     return found
 
 
+def symbolizers_of(pid):
+    """The children that read ELF files; the other one, seep-probes, sets the probes."""
+    found = []
+    for child in children_of(pid):
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+            with open(f"/proc/{child}/comm", encoding="ascii") as f:
+                if f.read().strip() != "seep-probes":
+                    found.append(child)
+    return found
+
+
 class Daemon:
     """A private seepd. As a context it checks at its end that nothing was left behind."""
 
@@ -206,7 +217,8 @@ class Daemon:
         self.pid = self.process.pid
         wait_until(self.is_ready, "seepd is ready")
         if check:
-            wait_equal(lambda: descriptors(self.pid).get("socket"), 1, "sockets: the listening one")
+            wait_equal(lambda: descriptors(self.pid).get("socket"), 2,
+                   "sockets: the listening one, and that of the process which sets the probes")
             self.descriptors = self.own_descriptors()
             self.warm_up()
             self.rss = rss_bytes(self.pid)
@@ -312,10 +324,10 @@ class Daemon:
         """Memory and descriptors are where they were before the targets came."""
         self.wait_gone()
         # The symbolizer's child is disposable: it would leave by itself after a while.
-        for child in children_of(self.pid):
+        for child in symbolizers_of(self.pid):
             with contextlib.suppress(ProcessLookupError):
                 os.kill(child, signal.SIGKILL)
-        wait_equal(lambda: children_of(self.pid), [], "children of seepd are gone")
+        wait_equal(lambda: symbolizers_of(self.pid), [], "children of seepd are gone")
         wait_equal(self.own_descriptors, self.descriptors, "descriptors are back")
         wait_until(lambda: rss_bytes(self.pid) <= self.rss + RSS_TOLERANCE_BYTES,
                    f"memory of seepd is back at {self.rss} bytes (now {rss_bytes(self.pid)})")

@@ -109,7 +109,7 @@ def test_kill_symbolizer():
     """Its child is disposable: names are found all the same."""
     with seep.Daemon() as daemon, seep.Workload("exact_family") as workload:
         key = daemon.track(workload.pid)
-        for child in seep.children_of(daemon.pid):
+        for child in seep.symbolizers_of(daemon.pid):
             os.kill(child, signal.SIGKILL)
         truth = workload.go()
         functions = truth["functions"]

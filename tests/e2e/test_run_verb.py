@@ -135,8 +135,15 @@ def test_signals_are_forwarded():
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2,
                    signal.SIGQUIT):
         name = signal.Signals(number).name[3:]
-        process = start("bash", "-c", f"trap 'echo got {name}; exit 9' {name}; echo ready;"
-                        "read -r line; echo read")
+        process = start("python3", "-c", f"""import signal, os
+def got(number, frame):
+    os.write(1, b"got {name}\\n")
+    os._exit(9)
+signal.signal(signal.SIG{name}, got)
+os.write(1, b"ready\\n")
+os.read(0, 1)
+os._exit(8)
+""")
         seep.equal(process.stdout.readline(), b"ready\n", "the command is ready")
         process.send_signal(number)
         # Its input stays open until then: the end of it would end the command, too.

@@ -45,8 +45,25 @@ def test_doctor():
     seep.equal(found, expected, f"what doctor says of kernel {os.uname().release}")
 
 
+def has_multi_links():
+    return doctor()["links"]["status"] == "ok"
+
+
+def test_daemon_killed():
+    """The kernel takes the probes away."""
+    with seep.Workload("churn", 3, wait=False) as workload:
+        for links in ("multi", "perf") if has_multi_links() else ("perf",):
+            with seep.Daemon("--links", links, check=False) as killed:
+                key = killed.track(workload.pid)
+                seep.wait_until(lambda: killed.sites(key), "it is seen at work")
+                assert seep.changed_bytes(workload.pid), "there are breakpoints while it is traced"
+                killed.process.kill()
+                killed.process.wait(30)
+            kill.check_alive(workload)
+
+
 def test_run_family_by_multi_links():
-    if doctor()["links"]["status"] != "ok":
+    if not has_multi_links():
         raise seep.Skip("doctor says that there are no uprobe_multi links")
     run.test_family_by_multi_links()
 
@@ -68,7 +85,6 @@ test_daemon_fork_followed = daemon.test_fork_followed
 test_daemon_fork_not_followed = daemon.test_fork_not_followed
 test_daemon_exec = daemon.test_exec
 test_daemon_exit = daemon.test_exit
-test_daemon_killed = kill.test_kill_when_traced
 test_losses_full_map = losses.test_full_live_map
 test_losses_unreadable_stack = losses.test_unreadable_stack
 test_losses_depth = losses.test_depth

@@ -1,0 +1,176 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* A process that sets probes for this one. See broker.h. */
+#include "probe/broker.h"
+
+#include <signal.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+
+#include "probe/object.h"
+
+struct broker {
+	pid_t pid;
+	int fd; /* owned */
+};
+
+/* Room for the two descriptors of a request, or the one of an answer. */
+union control {
+	struct cmsghdr header;
+	char bytes[CMSG_SPACE(2 * sizeof(int))];
+};
+
+static int send_with_fds(int socket, void *data, size_t size, const int *fds, size_t n_fds)
+{
+	union control control = { 0 };
+	struct iovec iov = { .iov_base = data, .iov_len = size };
+	struct msghdr message = { .msg_iov = &iov, .msg_iovlen = 1 };
+	ssize_t n;
+
+	if (n_fds > 0) {
+		message.msg_control = control.bytes;
+		message.msg_controllen = CMSG_SPACE(n_fds * sizeof(int));
+		control.header.cmsg_level = SOL_SOCKET;
+		control.header.cmsg_type = SCM_RIGHTS;
+		control.header.cmsg_len = CMSG_LEN(n_fds * sizeof(int));
+		memcpy(CMSG_DATA(&control.header), fds, n_fds * sizeof(int));
+	}
+	do
+		n = sendmsg(socket, &message, MSG_NOSIGNAL);
+	while (n < 0 && errno == EINTR);
+	if (n < 0)
+		return -errno;
+	return (size_t)n == size ? 0 : -EIO;
+}
+
+/* *ret_n descriptors were received, at most 2. -EPIPE: the other side is gone. */
+static int receive_with_fds(int socket, void *data, size_t size, int fds[2], size_t *ret_n)
+{
+	union control control = { 0 };
+	struct iovec iov = { .iov_base = data, .iov_len = size };
+	struct msghdr message = {
+		.msg_iov = &iov,
+		.msg_iovlen = 1,
+		.msg_control = control.bytes,
+		.msg_controllen = sizeof(control.bytes),
+	};
+	const struct cmsghdr *header;
+	ssize_t n;
+
+	do
+		n = recvmsg(socket, &message, MSG_CMSG_CLOEXEC);
+	while (n < 0 && errno == EINTR);
+	if (n < 0)
+		return -errno;
+	if (n == 0)
+		return -EPIPE;
+	*ret_n = 0;
+	header = CMSG_FIRSTHDR(&message);
+	if (header && header->cmsg_type == SCM_RIGHTS) {
+		*ret_n = (header->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+		memcpy(fds, CMSG_DATA(header), *ret_n * sizeof(int));
+	}
+	return (size_t)n == size ? 0 : -EBADMSG;
+}
+
+static int create(const struct link_request *q, int prog_fd, int file_fd)
+{
+	char path[32];
+	int n;
+
+	if (q->n == 0 || q->n > LINK_POINTS_MAX)
+		return -EINVAL;
+	n = snprintf(path, sizeof(path), "/proc/self/fd/%d", file_fd);
+	if (n < 0 || (size_t)n >= sizeof(path))
+		return -ENAMETOOLONG;
+	if (q->kind == PROBE_LINKS_MULTI)
+		return link_create_multi(prog_fd, path, q->offsets, q->cookies, q->n, q->on_return,
+					 q->pid);
+	return link_create_perf(prog_fd, path, q->offsets[0], q->on_return, q->pid);
+}
+
+/* Until the other side is gone: then links that it held are gone, too. */
+__attribute__((noreturn)) static void serve(int socket)
+{
+	struct link_request request;
+	int fds[2], link, r;
+	sigset_t all;
+	size_t n;
+
+	(void)sigfillset(&all);
+	(void)sigprocmask(SIG_BLOCK, &all, NULL);
+	(void)prctl(PR_SET_NAME, "seep-probes");
+	for (;;) {
+		r = receive_with_fds(socket, &request, sizeof(request), fds, &n);
+		if (r < 0)
+			_exit(0);
+		r = n == 2 ? create(&request, fds[0], fds[1]) : -EBADMSG;
+		link = r;
+		if (r >= 0)
+			r = 0;
+		r = send_with_fds(socket, &r, sizeof(r), &link, link >= 0);
+		close_fd(link);
+		for (size_t i = 0; i < n && i < 2; i++)
+			close_fd(fds[i]);
+		if (r < 0)
+			_exit(0);
+	}
+}
+
+int broker_new(struct broker **ret)
+{
+	_cleanup_(broker_freep) struct broker *b = calloc(1, sizeof(*b));
+	int fds[2], r;
+
+	if (!b)
+		return -ENOMEM;
+	b->fd = -EBADF;
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fds) < 0)
+		return -errno;
+	b->pid = fork();
+	if (b->pid == 0) {
+		/* Nothing of the parent's shall stay open here when the parent is gone. */
+		if (dup2(fds[1], STDIN_FILENO) < 0 ||
+		    syscall(SYS_close_range, STDIN_FILENO + 1, ~0u, 0) < 0)
+			_exit(1);
+		serve(STDIN_FILENO);
+	}
+	r = b->pid < 0 ? -errno : 0;
+	close_fd(fds[1]);
+	b->fd = fds[0];
+	if (r < 0)
+		return r;
+	*ret = TAKE_PTR(b);
+	return 0;
+}
+
+struct broker *broker_free(struct broker *b)
+{
+	if (!b)
+		return NULL;
+	b->fd = close_fd(b->fd);
+	while (b->pid > 0 && waitpid(b->pid, NULL, 0) < 0 && errno == EINTR)
+		continue;
+	free(b);
+	return NULL;
+}
+
+int broker_create_link(struct broker *b, const struct link_request *request, int prog_fd,
+		       int file_fd)
+{
+	struct link_request copy = *request;
+	int fds[2], answer = 0, r;
+	size_t n = 0;
+
+	r = send_with_fds(b->fd, &copy, sizeof(copy), (const int[]){ prog_fd, file_fd }, 2);
+	if (r < 0)
+		return r;
+	r = receive_with_fds(b->fd, &answer, sizeof(answer), fds, &n);
+	if (r < 0)
+		return r;
+	if (answer < 0)
+		return answer;
+	return n == 1 ? fds[0] : -EBADMSG;
+}

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * A process that sets probes for this one, inside of src/probe only.
+ *
+ * When a process is killed while the kernel registers its uprobes, the registration fails half-way
+ * and its own clean-up fails too, since a dying process can no longer write to the target's pages:
+ * breakpoints stay in the target for good ("failed to unregister, leaking uprobe"). So links are
+ * created by a child that ignores every signal and ends by itself when this process is gone.
+ */
+#ifndef SEEP_PROBE_BROKER_H
+#define SEEP_PROBE_BROKER_H
+
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/cleanup.h"
+#include "probe/probe.h"
+
+#define LINK_POINTS_MAX 64
+
+/* One link to create. */
+struct link_request {
+	uint32_t kind;	    /* enum probe_links_kind; of perf links @n is 1 */
+	uint32_t on_return; /* 1: return probes */
+	int32_t pid;	    /* 0: every process that maps the file */
+	uint32_t n;
+	unsigned long offsets[LINK_POINTS_MAX]; /* in the file */
+	uint64_t cookies[LINK_POINTS_MAX];	/* multi links only */
+};
+
+struct broker;
+
+int broker_new(struct broker **ret);
+struct broker *broker_free(struct broker *b);
+DEFINE_CLEANUP(struct broker *, broker_free)
+
+/* The link's descriptor, or the negative errno of its creation. -EPIPE: the child is gone. */
+int broker_create_link(struct broker *b, const struct link_request *request, int prog_fd,
+		       int file_fd);
+
+#endif

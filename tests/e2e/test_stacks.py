@@ -1,0 +1,492 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Stacks are right, frame by frame, against what programs know of themselves.
+
+The programs tests/workloads/stack_* keep the true chain of callers of each block, and what glibc's
+backtrace() says of it. They are built here with many compilers and options, into build/stacks/.
+"""
+
+import os
+import re
+import shutil
+import subprocess
+
+import seep
+
+OUT = os.path.join(seep.BUILD, "stacks")
+SOURCES = os.path.join(seep.ROOT, "tests/workloads")
+PLUGINS = os.path.join(seep.ROOT, "tests/stacks")
+COMMON = ["-D_GNU_SOURCE", "-g", "-Wno-unknown-attributes"]
+FRAMES = 127  # the most that seep keeps
+
+
+class Variant:
+    """A way to build, and what can be expected of it."""
+
+    def __init__(self, name, compiler, flags, *, trace=True, lines=True, walked=True, strip=()):
+        self.name = name
+        self.compiler = compiler
+        self.flags = flags.split()
+        self.trace = trace    # backtrace() finds its way
+        self.lines = lines    # there is debug information
+        self.walked = walked  # seep finds its way, too
+        self.strip = strip    # sections that are taken out
+
+
+NO_TABLE = "-fno-asynchronous-unwind-tables -fno-unwind-tables -fno-exceptions"
+
+VARIANTS = [
+    Variant("gcc-O0", "gcc", "-O0"),
+    Variant("gcc-O2", "gcc", "-O2"),
+    Variant("gcc-O3", "gcc", "-O3 -fomit-frame-pointer"),
+    Variant("gcc-Os", "gcc", "-Os"),
+    Variant("gcc-cet", "gcc", "-O2 -fcf-protection=full -Wl,-z,lazy"),
+    Variant("gcc-avx", "gcc", "-O3 -mavx"),
+    Variant("gcc-lto", "gcc", "-O2 -flto=1"),
+    Variant("gcc-no-pie", "gcc", "-O2 -no-pie -fno-pie"),
+    Variant("gcc-gold", "gcc", "-O2 -fuse-ld=gold"),
+    Variant("gcc-pushes", "gcc", "-O1 -mpush-args -foptimize-sibling-calls"),
+    Variant("clang-O0", "clang", "-O0"),
+    Variant("clang-O2", "clang", "-O2"),
+    Variant("clang-O3", "clang", "-O3 -fomit-frame-pointer"),
+    Variant("clang-no-debug", "clang", "-O2 -g0", lines=False),
+    Variant("gcc-static", "gcc", "-O2 -static"),
+    Variant("gcc-static-pie", "gcc", "-O2 -static-pie"),
+    Variant("clang-static", "clang", "-O2 -static"),
+    Variant("gcc-debug-frame", "gcc", f"-O2 {NO_TABLE}", trace=False),
+    Variant("clang-debug-frame", "clang", f"-O2 {NO_TABLE}", trace=False),
+    Variant("gcc-frame-pointer", "gcc", f"-O2 -fno-omit-frame-pointer {NO_TABLE}", trace=False,
+            strip=[".debug_frame"]),
+    Variant("clang-frame-pointer", "clang", f"-O2 -fno-omit-frame-pointer {NO_TABLE}",
+            trace=False, strip=[".debug_frame"]),
+    Variant("gcc-frame-pointer-O0", "gcc", f"-O0 -g0 {NO_TABLE}", trace=False, lines=False),
+    Variant("gcc-no-cfi", "gcc", f"-O2 -fomit-frame-pointer {NO_TABLE}", trace=False,
+            walked=False, strip=[".debug_frame"]),
+    Variant("clang-no-cfi", "clang", f"-O2 -fomit-frame-pointer {NO_TABLE}", trace=False,
+            walked=False, strip=[".debug_frame"]),
+]
+
+
+def build(source, variant, *more, name=None):
+    """Returns the path of the program."""
+    os.makedirs(OUT, exist_ok=True)
+    stem = name or os.path.splitext(source)[0]
+    path = os.path.join(OUT, f"{stem}.{variant.name}")
+    compiler, standard = variant.compiler, "-std=gnu11"
+    if source.endswith(".cc"):
+        compiler = {"gcc": "g++", "clang": "clang++"}[compiler]
+        standard = "-std=gnu++17"
+    if not shutil.which(compiler):
+        raise seep.Skip(f"{compiler} is not installed")
+    folder = SOURCES if os.path.exists(os.path.join(SOURCES, source)) else PLUGINS
+    command = [compiler, standard, *COMMON, *variant.flags, f"-I{SOURCES}",
+               os.path.join(folder, source), *more, "-lpthread", "-ldl", "-o", path]
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, f"{' '.join(command)}: {result.stderr[-2000:]}"
+    for section in variant.strip:
+        subprocess.run(["objcopy", f"--remove-section={section}", path], check=True)
+    return path
+
+
+def run(path, *arguments, options=(), **more):
+    """Returns what the program knows and what seep says, with the program's path in both."""
+    result, report = seep.run_command([path, *arguments], "--exact", "--limit", "1000",
+                                      "--max-frames", str(FRAMES), *options, **more)
+    seep.equal(result.status, 0, f"{path}: {result}")
+    truth = seep.last_json(result.out)
+    truth["path"] = path
+    for case in truth["cases"]:
+        case["trace"] = [(m or os.path.basename(path), o) for m, o in case["trace"]]
+    return truth, report
+
+
+def of_size(report, size):
+    """Sites all of whose blocks have this size."""
+    return [s for s in report["sites"]
+            if s["allocated_count"] and s["allocated_bytes"] == size * s["allocated_count"]]
+
+
+NOT_OURS = re.compile(r"_start$|__static_init|_GLOBAL__|__cxx_global|_dl_relocate_static_pie$")
+
+
+def is_ours(frame, names):
+    """Of the program's own source, not of a library, wherever that is linked in."""
+    function = short_name(frame["function"])
+    if NOT_OURS.match(function):
+        return False
+    if frame["file"]:
+        return os.path.basename(frame["file"]).startswith(("stack_", "plugin."))
+    return function in names or function.startswith("s_")
+
+
+def short_name(function):
+    """a::b<int>::s_name(unsigned long) const -> s_name"""
+    function = re.sub(r"\[clone [^]]*\]|\.(part|cold|constprop|isra|lto_priv|llvm)\b[.\d]*", "",
+                      function or "").strip()
+    if "::operator()" in function:
+        return "operator()"
+    function = re.sub(r"\(anonymous namespace\)", "", function)
+    function = re.sub(r"\(.*", "", function)
+    while "<" in function:
+        shorter = re.sub(r"<[^<>]*>", "", function)
+        if shorter == function:
+            break
+        function = shorter
+    return function.rsplit("::", 1)[-1].split()[-1] if function.split() else ""
+
+
+def chain_of(site, names):
+    return [short_name(f["function"]) for f in site["frames"] if is_ours(f, names)]
+
+
+def physical_of(site):
+    """(module, offset) of the frames that are really on the stack."""
+    return [(os.path.basename(f["module"] or "?"), f["offset"]) for f in site["frames"]
+            if f["kind"] == "native"]
+
+
+def show(site):
+    names = [f"{f['function']}{'*' if f['kind'] == 'inlined' else ''}" for f in site["frames"]]
+    if len(names) > 23:
+        names[13:-7] = ["..."]
+    return f"{' < '.join(names)} ({site['stack_status']})"
+
+
+def all_names(truth):
+    return {name for case in truth["cases"] for name in case["chain"]}
+
+
+def problems_of_case(case, site, names, variant):
+    """What of a site differs from the truth, as sentences."""
+    chain = case["chain"]
+    if not variant.lines:
+        chain = [n for n in chain if not n.startswith("s_inlined_")]
+    got = chain_of(site, names)
+    status = site["stack_status"]
+    found = []
+    # A deep chain is cut after the innermost frames: whatever is there must be the truth.
+    deep = len(physical_of(site)) == FRAMES and status == "depth"
+    if deep and got != chain[:len(got)]:
+        found.append(f"chain {got} is not the beginning of the truth")
+    if not deep:
+        if status != "complete":
+            found.append(f"status {status}")
+        if got != chain:
+            found.append(f"chain {got}, in truth {chain}")
+    if variant.lines and site["frames"]:
+        line = next((f["line"] for f in site["frames"] if is_ours(f, names)), None)
+        if line != case["line"]:
+            found.append(f"line {line}, in truth {case['line']}")
+    if variant.trace and not found:
+        found += problems_of_trace(case, site, names, deep)
+    if found:
+        found.append(f"the stack: {show(site)}")
+    return found
+
+
+def problems_of_trace(case, site, names, deep):
+    """Behind the function that allocates, addresses are those of backtrace()."""
+    frames = site["frames"]
+    first = next(i for i, f in enumerate(frames) if is_ours(f, names))
+    while frames[first]["kind"] != "native":
+        first += 1
+    skip = sum(f["kind"] == "native" for f in frames[:first + 1])
+    got = physical_of(site)[skip:]
+    # The innermost is in the function that allocates, but not at the same call.
+    expected = case["trace"][1:]
+    if deep:
+        expected = expected[:len(got)]
+    return [] if got == expected else [f"addresses {got[:9]}, backtrace() {expected[:9]}"]
+
+
+def problems_of_cut(truth, report, names):
+    """Where no way leads on: whatever is there is the truth, and says that it is not all of it."""
+    chains = [c["chain"] for c in truth["cases"]]
+    found = []
+    got_bytes = 0
+    for site in report["sites"]:
+        got = chain_of(site, names)
+        if not got or not is_ours(site["frames"][0], names):
+            continue
+        got_bytes += site["allocated_bytes"]
+        whole = got in chains
+        if not whole and got not in [c[:len(got)] for c in chains]:
+            found.append(f"no function calls so: {show(site)}")
+        if site["stack_status"] == "complete" and not whole:
+            found.append(f"it claims to be complete: {show(site)}")
+    expected = sum(c["bytes"] * c["count"] for c in truth["cases"])
+    if got_bytes != expected:
+        found.append(f"{got_bytes} bytes are ours, in truth {expected}")
+    return found
+
+
+def problems_of(truth, report, variant, skip=()):
+    found = []
+    names = all_names(truth)
+    if not variant.walked:
+        return problems_of_cut(truth, report, names)
+    for case in truth["cases"]:
+        if case["bytes"] in skip:
+            continue
+        where = f"{case['bytes']} {' < '.join(case['chain'][:4])}"
+        sites = of_size(report, case["bytes"])
+        if len(sites) != 1:
+            found.append(f"{where}: {len(sites)} sites: {[show(s) for s in sites]}")
+            continue
+        if sites[0]["allocated_count"] != case["count"]:
+            found.append(f"{where}: {sites[0]['allocated_count']} blocks of {case['count']}")
+        found += [f"{where}: {p}" for p in problems_of_case(case, sites[0], names, variant)]
+    lost = seep.losses(report["target"])
+    if lost:
+        found.append(f"lost: {lost}")
+    return found
+
+
+def check(found):
+    assert not found, f"{len(found)} differences:\n   " + "\n   ".join(found)
+
+
+def variants(*names):
+    assert set(names) <= {v.name for v in VARIANTS}, f"one of {names} is not known"
+    return [v for v in VARIANTS if v.name in names]
+
+
+def check_source(source, chosen, least):
+    """Builds and runs a program in many ways; it has to know of @least blocks."""
+    found = []
+    for variant in chosen:
+        truth, report = run(build(source, variant))
+        assert len(truth["cases"]) >= least, f"{variant.name}: cases of {truth}"
+        found += [f"{variant.name}: {p}" for p in problems_of(truth, report, variant)]
+    check(found)
+
+
+def test_frames():
+    check_source("stack_frames.c", VARIANTS, 15)
+
+
+def test_callbacks():
+    check_source("stack_callbacks.c", variants(
+        "gcc-O0", "gcc-O2", "gcc-O3", "clang-O2", "gcc-static", "gcc-static-pie",
+        "clang-debug-frame", "clang-frame-pointer", "gcc-frame-pointer"), 12)
+
+
+def test_cxx():
+    check_source("stack_cxx.cc", variants(
+        "gcc-O0", "gcc-O2", "gcc-O3", "gcc-Os", "gcc-lto", "gcc-static", "gcc-static-pie",
+        "clang-O0", "clang-O2", "clang-O3"), 13)
+
+
+# What the timer's signal may have interrupted, innermost first.
+IN_CODE = [["s_spin", "main"]] + [
+    chain + ["s_spin", "main"] for chain in (
+        ["s_work"], ["s_work_leaf", "s_work"], ["s_work_realigned"],
+        ["s_work_leaf", "s_work_realigned"], ["s_work", "s_work_realigned"],
+        ["s_work_leaf", "s_work", "s_work_realigned"])]
+IN_CLOCK = [["s_clock", "main"]]
+
+
+def problems_of_timer(report, size, chains, signals):
+    names = {"main"}
+    found = []
+    count = 0
+    met = set()
+    for site in of_size(report, size):
+        count += site["allocated_count"]
+        got = chain_of(site, names)
+        if got[:1] != ["s_tick"] or got[1:] not in chains:
+            found.append(f"no such chain: {show(site)}")
+        elif site["stack_status"] != "complete":
+            found.append(f"{site['allocated_count']} times: {show(site)}")
+        met.add(tuple(got[1:]))
+    if count < signals:
+        found.append(f"{count} blocks of {size} bytes, in truth {signals} or one more")
+    return found, met
+
+
+def test_timer():
+    """A signal handler allocates, whatever instruction was interrupted."""
+    signals = 1009
+    found = []
+    for variant in variants("gcc-O0", "gcc-O2", "gcc-Os", "clang-O2", "gcc-static",
+                            "clang-debug-frame"):
+        truth, report = run(build("stack_timer.c", variant), str(signals))
+        in_code, met = problems_of_timer(report, truth["in_code"], IN_CODE, signals)
+        in_clock, _ = problems_of_timer(report, truth["in_clock"], IN_CLOCK, signals)
+        found += [f"{variant.name}: {p}" for p in in_code + in_clock]
+        if len(met) < 4:
+            found.append(f"{variant.name}: only {met} were interrupted")
+    check(found)
+
+
+def build_plugins(variant):
+    return [build("plugin.c", variant, "-shared", "-fPIC", f"-D{which}", name=which.lower() + ".so")
+            for which in ("FIRST", "SECOND")]
+
+
+def test_plugins():
+    """Libraries that come and go, at the same address, with nobody waiting for seep."""
+    rounds = 101
+    found = []
+    for variant in variants("gcc-O0", "gcc-O2", "clang-O2"):
+        program = build("stack_plugins.c", variant, "-rdynamic")
+        truth, report = run(program, str(rounds), *build_plugins(variant))
+        seep.equal(truth["moves"], 0, "times that a library was at another address")
+        seep.equal([c["count"] for c in truth["cases"]], [rounds] * 6, "blocks of each size")
+        found += [f"{variant.name}: {p}" for p in problems_of(truth, report, variant)]
+    check(found)
+
+
+def test_plugins_step_by_step():
+    """The same when seep has had time to learn where each library lies."""
+    variant, = variants("gcc-O2")
+    rounds = 3
+    program = build("stack_plugins.c", variant, "-rdynamic")
+    with seep.Daemon("--max-frames", str(FRAMES)) as daemon:
+        with seep.Workload("stack_plugins", rounds, *build_plugins(variant), "--step",
+                           path=program) as workload:
+            target = daemon.track(workload.pid)
+            workload.poke()
+            for step in range(2 * rounds):
+                seep.equal(workload.read_line(), "step", "it has used a library")
+                # 3 blocks each
+                seep.wait_until(lambda: sum(
+                    s["allocated_count"] for s in daemon.sites(target, by="stack")
+                    if 60000 < s["average_bytes"] < 60300) == 3 * step + 3, f"blocks of {step}")
+                workload.poke()
+            truth = seep.last_json(workload.read_line())
+            truth["path"] = program
+            for case in truth["cases"]:
+                case["trace"] = [(m or os.path.basename(program), o) for m, o in case["trace"]]
+            wait_counts(daemon, target, truth)
+            report = {"sites": daemon.sites(target, by="stack"), "target": daemon.target(target)}
+            check(problems_of(truth, report, variant))
+            workload.end()
+
+
+def wait_counts(daemon, target, truth):
+    def counts():
+        sites = daemon.sites(target, by="stack")
+        return [sum(s["allocated_count"] for s in of_size({"sites": sites}, c["bytes"]))
+                for c in truth["cases"]]
+    seep.wait_equal(counts, [c["count"] for c in truth["cases"]], "blocks of each size")
+
+
+def ids_of(report, truth):
+    """(site_id, leak_id) of each case."""
+    return {c["bytes"]: sorted((s["site_id"], s["leak_id"]) for s in of_size(report, c["bytes"]))
+            for c in truth["cases"]}
+
+
+def test_ids():
+    """The same on two runs at different addresses, and different for different stacks."""
+    with open("/proc/sys/kernel/randomize_va_space", encoding="ascii") as f:
+        if f.read().strip() == "0":
+            raise seep.Skip("addresses are not randomized")
+    variant, = variants("gcc-O2")
+    program = build("stack_plugins.c", variant, "-rdynamic")
+    plugins = build_plugins(variant)
+    one, report_of_one = run(program, "1", *plugins)
+    two, report_of_two = run(program, "1", *plugins)
+    assert one["address"] != two["address"], "both runs were at the same address"
+    ids = ids_of(report_of_one, one)
+    seep.equal(ids_of(report_of_two, two), ids, "ids of two runs")
+    for which in (0, 1):
+        seep.equal(len({pair[0][which] for pair in ids.values()}), len(ids), f"ids of {ids}")
+
+
+def run_generated(how):
+    variant, = variants("gcc-O2")
+    program = build("stack_jit.c", variant)
+    truth, report = run(program, how)
+    os.unlink(f"/tmp/perf-{truth['pid']}.map")
+    case, = truth["cases"]
+    site, = of_size(report, case["bytes"])
+    return case, site, chain_of(site, all_names(truth))
+
+
+def test_generated_code():
+    """With frame pointers it may be walked; if it is not, that is said."""
+    case, site, got = run_generated("frame")
+    if site["stack_status"] == "complete":
+        seep.equal(got, case["chain"], f"chain: {show(site)}")
+        return
+    seep.equal(site["stack_status"], "jit", f"status: {show(site)}")
+    assert got in (case["chain"][:1], case["chain"][:2]), f"chain: {show(site)}"
+
+
+def test_generated_code_is_named():
+    """By the map that it writes."""
+    _, site, got = run_generated("frame")
+    assert "s_generated" in got, f"chain: {show(site)}"
+
+
+def test_generated_code_without_frames():
+    """Nobody knows the way on, and nobody guesses."""
+    case, site, got = run_generated("bare")
+    seep.equal(site["stack_status"], "jit", f"status: {show(site)}")
+    assert got in (case["chain"][:1], case["chain"][:2]), f"chain: {show(site)}"
+
+
+def musl(name, flags):
+    if not shutil.which("musl-gcc"):
+        raise seep.Skip("musl-gcc is not installed (musl-tools)")
+    return Variant(name, "musl-gcc", flags, trace=False)
+
+
+def test_musl_static():
+    """The allocator is in the program itself."""
+    check_source("stack_frames.c", [musl("musl-static", "-O2 -static")], 15)
+
+
+def test_musl():
+    """The allocator is in the dynamic linker, which is the C library."""
+    path = build("stack_frames.c", musl("musl", "-O2"))
+    truth, report = run(path)
+    if not report["target"]["coverage"]["allocations_seen"]:
+        seep.equal(report["target"]["mode"], "watch", "it says that nothing is traced")
+        raise seep.Skip("the allocator of musl is not traced in this version")
+    check(problems_of(truth, report, musl("musl", "-O2")))
+
+
+def problems_of_preemption(truth, report):
+    """Every stack is a known one, and each of them has all of its blocks."""
+    found = []
+    levels = {c["bytes"]: c["levels"] for c in truth["cases"]}
+    counts = dict.fromkeys(levels, 0)
+    for site in report["sites"]:
+        got = chain_of(site, set())
+        if not got:
+            continue
+        size = site["allocated_bytes"] // site["allocated_count"]
+        chain = ["s_level"] * levels.get(size, 0) + ["s_chain", "s_work"]
+        if size not in levels or got != chain or site["stack_status"] != "complete":
+            found.append(f"{site['allocated_count']} of {size} bytes: {show(site)}")
+            continue
+        if chain_ends(site) != ["start_thread", "clone3"]:
+            found.append(f"the end of a thread: {show(site)}")
+        counts[size] += site["allocated_count"]
+    expected = {c["bytes"]: c["count"] for c in truth["cases"]}
+    if counts != expected:
+        found.append(f"blocks of each size {counts}, in truth {expected}")
+    lost = seep.losses(report["target"])
+    return found + ([f"lost: {lost}"] if lost else [])
+
+
+def chain_ends(site):
+    return [f["function"].lstrip("_") for f in site["frames"]
+            if os.path.basename(f["module"] or "").startswith("libc")][-2:]
+
+
+def test_preemption():
+    """Eight threads on few processors, as fast as they can, along known chains."""
+    seconds = 300 if os.environ.get("STACKS_LONG") else 7
+    variant, = variants("gcc-O2")
+    path = build("stack_preempt.c", variant, "-fno-optimize-sibling-calls")
+    truth, report = run(path, str(seconds), timeout=4 * seconds + 60)
+    check(problems_of_preemption(truth, report))
+    print(f"# {sum(c['count'] for c in truth['cases'])} stacks in {seconds} s")
+
+
+if __name__ == "__main__":
+    seep.main(globals())

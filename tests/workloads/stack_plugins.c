@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * build: -O2 -fomit-frame-pointer -fno-builtin -rdynamic
+ *
+ * stack_plugins ROUNDS FIRST SECOND: loads and unloads two libraries in turn
+ * (tests/stacks/plugin.c), which come to lie at the same address. With --step it waits for a byte
+ * between them. See stack_shadow.h.
+ */
+#include <dlfcn.h>
+
+#include "stack_shadow.h"
+
+typedef void (*run_function)(void (*callback)(size_t bytes));
+
+static unsigned int moves; /* times that a library was not where the last one had been */
+static const char *last;
+
+static void s_callback(size_t bytes)
+{
+	ENTER();
+	ALLOCATE(bytes);
+	LEAVE();
+}
+
+static NOINLINE void s_call(run_function run)
+{
+	ENTER();
+	run(s_callback);
+	LEAVE();
+}
+
+/* The library's constructor allocates, too. */
+static NOINLINE void *s_load(const char *path)
+{
+	void *library;
+
+	ENTER();
+	library = dlopen(path, RTLD_NOW);
+	if (!library)
+		die(dlerror());
+	LEAVE();
+	return library;
+}
+
+static NOINLINE void s_use(const char *path)
+{
+	void *library;
+	run_function run;
+	Dl_info info;
+
+	ENTER();
+	library = s_load(path);
+	run = (run_function)dlsym(library, "plugin_run");
+	if (!run || !dladdr((void *)run, &info))
+		die("not a plugin");
+	moves += last && last != (const char *)info.dli_fbase;
+	last = (const char *)info.dli_fbase;
+	s_call(run);
+	if (dlclose(library) != 0)
+		die("dlclose failed");
+	LEAVE();
+}
+
+int main(int argc, char **argv)
+{
+	unsigned long rounds;
+	const char *paths[2] = { NULL, NULL };
+	char text[64];
+
+	for (int i = 1, n = 0; i < argc && n < 2; i++)
+		if (argv[i][0] == '/')
+			paths[n++] = argv[i];
+	rounds = number_argument(argc, argv, 0, 3);
+	if (!paths[1])
+		die("usage: stack_plugins ROUNDS FIRST SECOND");
+	shadow_begin();
+	workload_begin(argc, argv);
+	ENTER();
+	for (unsigned long i = 0; i < 2 * rounds; i++) {
+		s_use(paths[i % 2]);
+		if (!has_flag(argc, argv, "--step"))
+			continue;
+		say("step\n");
+		wait_for_byte();
+	}
+	if (snprintf(text, sizeof(text), "\"moves\":%u,", moves) >= (int)sizeof(text))
+		die("snprintf failed");
+	shadow_tell(text);
+	LEAVE();
+	workload_end(argc, argv);
+	return 0;
+}
