@@ -110,7 +110,7 @@ struct target_entry {
 	__u32 id;
 	__u32 flags;
 	__u32 parent; /* id of the target that forked this one, 0: none */
-	__u32 padding;
+	__u32 noted;  /* when its mappings were last asked for, in units of 134 ms */
 };
 
 #define TARGET_FOLLOW	     (1u << 0) /* forked children become targets */
@@ -182,10 +182,18 @@ enum unwind_rule {
 #define RBP_AT_RBP 126 /* where rbp points to (realigned stacks) */
 #define RBP_LOST   127
 
+/*
+ * Rule and the high bits of the CFA's offset share a byte: frames up to 8 MiB. RULE_RBP_DEREF's
+ * offset may be negative and has only the low bits.
+ */
+#define UNWIND_RULE(row)     ((row)->rule & 0x0f)
+#define UNWIND_CFA_OFF8(row) ((row)->cfa_off8 | (__u32)((row)->rule >> 4) << 16)
+#define UNWIND_CFA_OFF8_MAX  0xfffffu
+
 struct unwind_row {
 	__u32 pc; /* offset in the file */
 	__u16 cfa_off8;
-	__u8 rule;     /* enum unwind_rule */
+	__u8 rule;     /* enum unwind_rule and high bits, see UNWIND_RULE */
 	__s8 rbp_off8; /* see RBP_SAME */
 };
 
@@ -195,7 +203,7 @@ enum note_type {
 	NOTE_EXEC,     /* target `other` is gone, the new image is `target` */
 	NOTE_EXIT,     /* target `target` is gone */
 	NOTE_FILE,     /* a file without slot was met in a stack and got slot `other` */
-	NOTE_MAPPINGS, /* libraries of `target` were mapped or unmapped */
+	NOTE_MAPPINGS, /* what is published of the mappings of `target` is out of date */
 };
 
 #define NOTE_PATH_BYTES 512

@@ -173,6 +173,29 @@ static __always_inline __u32 add_file(struct file *file, const struct file_key *
 	return slot;
 }
 
+/* Has user space look at the mappings again, a few times a second at most. */
+static __always_inline void ask_for_mappings(void)
+{
+	__u32 tgid = bpf_get_current_pid_tgid() >> 32, now = bpf_ktime_get_ns() >> 27;
+	struct target_entry *entry = bpf_map_lookup_elem(&targets, &tgid);
+
+	if (!entry || entry->noted == now)
+		return;
+	entry->noted = now;
+	note_life(NOTE_MAPPINGS, entry->id, 0, tgid, entry->id);
+}
+
+/* The vDSO has no file; where it lies is a matter of the architecture. */
+static __always_inline __u64 find_in_vdso(__u64 address)
+{
+	struct task_struct *task = (void *)bpf_get_current_task();
+	__u64 start = (__u64)BPF_CORE_READ(task, mm, context.vdso);
+
+	if (!vdso_slot || address - start >= vdso_bytes)
+		return 0;
+	return ((__u64)vdso_slot << FRAME_SLOT_SHIFT) | (address - start);
+}
+
 static __always_inline __u64 find_in_kernel(struct thread *t, __u64 address)
 {
 	struct found_mapping found = {};
@@ -180,11 +203,20 @@ static __always_inline __u64 find_in_kernel(struct thread *t, __u64 address)
 	struct file *file;
 	__u32 slot, *known;
 
-	if (!find_mapping(address, &found))
+	if (!find_mapping(address, &found)) {
+		ask_for_mappings();
 		return 0;
+	}
 	file = found.file;
-	if (!file)
+	if (!file) {
+		__u64 frame = find_in_vdso(address);
+
+		if (frame)
+			return frame;
+		t->generated = found.start != 0;
+		ask_for_mappings();
 		return 0;
+	}
 	key.dev = BPF_CORE_READ(file, f_inode, i_sb, s_dev);
 	key.inode = BPF_CORE_READ(file, f_inode, i_ino);
 	known = bpf_map_lookup_elem(&file_slots, &key);
@@ -228,6 +260,7 @@ static __always_inline __u64 locate(struct thread *t, const struct mapping_set *
 {
 	__u64 frame = set ? find_published(set, address) : 0;
 
+	t->generated = 0;
 	if (!frame && use_find_vma)
 		frame = find_in_kernel(t, address);
 	if (!frame)

@@ -17,6 +17,10 @@ const volatile bool use_find_vma = false; /* unknown mappings can be found in th
 /* Shared with user space, which also takes numbers from it (atomically). */
 __u32 next_target_id = 1;
 
+/* The vDSO, the same in all processes: set once by user space. */
+__u32 vdso_slot = 0;
+__u32 vdso_bytes = 0;
+
 /* Targets by tgid: an entry here arms the probes for that process. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
@@ -91,7 +95,7 @@ struct thread {
 	__u32 mapping_set; /* index of the target's, NO_MAPPING_SET: none published */
 	__u32 exact;	   /* pc is the address itself, not a return address */
 	__u32 slot;
-	__u32 padding2;
+	__u32 generated;    /* pc lies in executable memory without a file */
 	__u64 offset;	    /* of pc in its file */
 	struct stack stack; /* last: the value is as long as max_frames asks for */
 };

@@ -90,12 +90,12 @@ static __always_inline int step_signal(struct thread *t)
 static __always_inline int frame_address(const struct thread *t, const struct unwind_row *row,
 					 __u64 *cfa)
 {
-	switch (row->rule) {
+	switch (UNWIND_RULE(row)) {
 	case RULE_RSP:
-		*cfa = t->cfa + 8 * (__u64)row->cfa_off8;
+		*cfa = t->cfa + 8 * (__u64)UNWIND_CFA_OFF8(row);
 		return -1;
 	case RULE_RBP:
-		*cfa = t->rbp + 8 * (__u64)row->cfa_off8;
+		*cfa = t->rbp + 8 * (__u64)UNWIND_CFA_OFF8(row);
 		return -1;
 	case RULE_PLT:
 		*cfa = t->cfa + 8 + ((t->offset & 15) >= row->cfa_off8 ? 8 : 0);
@@ -173,18 +173,23 @@ static __always_inline int unwind_frame(struct thread *t, const struct mapping_s
 {
 	__u64 back = t->exact ? 0 : 1;
 	struct file_entry *f;
+	int r;
 
 	*frame = locate(t, set, t->pc - back) + back;
 	if (t->exact)
 		*frame |= FRAME_EXACT;
 	if (!t->slot)
-		return STACK_NO_MAPPING;
+		return t->generated ? STACK_JIT : STACK_NO_MAPPING;
 	f = bpf_map_lookup_elem(&files, &t->slot);
 	if (!f)
 		return STACK_NO_MAPPING;
 	switch (f->mode) {
 	case UNWIND_TABLE:
-		return step_table(t, f, t->offset);
+		r = step_table(t, f, t->offset);
+		/* Nobody called a signal frame's code: its address is its very beginning. */
+		if (back && t->exact)
+			*frame |= FRAME_EXACT;
+		return r;
 	case UNWIND_FRAME_POINTER:
 		return step_frame_pointer(t);
 	case UNWIND_OPAQUE:

@@ -181,6 +181,7 @@ int monitor_new(struct event_base *base, const struct monitor_options *options,
 	r = probe_new(&probe_options, &m->probe, ret_why);
 	if (r < 0)
 		return r;
+	anonymous_prepare(m);
 	r = probe_listen(m->probe, life_note, m);
 	if (r == 0)
 		r = make_events(m);

@@ -85,13 +85,15 @@ seconds_since() {
 }
 
 run_file() {
-	local tier=$1 source=$2 program log name start status ok bad skip plan problem=""
+	local tier=$1 source=$2 program log name start status ok bad skip plan problem="" by=()
 
 	program=$(program_of "$tier" "$source")
 	name=$tier/$(basename "${source%.*}")
 	log=$build/tests/log/$tier-$(basename "${source%.*}").log
 	mkdir -p "$(dirname "$log")"
-	if [ ! -x "$program" ]; then
+	if [ "$tier" = e2e ]; then
+		by=(python3)
+	elif [ ! -x "$program" ]; then
 		printf '  FAIL %-28s not built: %s\n' "$name" "$program"
 		failed=$((failed + 1))
 		return
@@ -101,7 +103,7 @@ run_file() {
 	case $filter in
 	*:*) export SEEP_CASE=${filter#*:} ;;
 	esac
-	CMOCKA_MESSAGE_OUTPUT=TAP timeout --kill-after=10 "$time_limit" "$program" \
+	CMOCKA_MESSAGE_OUTPUT=TAP timeout --kill-after=10 "$time_limit" "${by[@]}" "$program" \
 		>"$log" 2>&1 </dev/null
 	status=$?
 	read -r ok bad skip plan < <(count_tap "$log")

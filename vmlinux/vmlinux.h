@@ -134,7 +134,12 @@ struct vm_area_struct {
 	struct file *vm_file;
 };
 
+typedef struct {
+	void *vdso;
+} mm_context_t;
+
 struct mm_struct {
+	mm_context_t context;
 	unsigned long start_code;
 	struct rb_root mm_rb; /* before 6.1, as is the next one */
 	__u64 vmacache_seqnum;

@@ -47,7 +47,8 @@ static bool is_plt(const Dwarf_Op *ops, size_t n, uint16_t *ret_threshold)
 	return true;
 }
 
-static enum unwind_rule cfa_rule(const Dwarf_Op *ops, size_t n, uint16_t *ret_off8)
+/* The rule with the offset's high bits, see UNWIND_RULE. */
+static uint8_t cfa_rule(const Dwarf_Op *ops, size_t n, uint16_t *ret_off8)
 {
 	int64_t offset = 0;
 	int reg;
@@ -61,10 +62,10 @@ static enum unwind_rule cfa_rule(const Dwarf_Op *ops, size_t n, uint16_t *ret_of
 		return RULE_INVALID;
 	offset /= 8;
 	if (n == 1 && (reg == REGISTER_RSP || reg == REGISTER_RBP)) {
-		if (offset < 0 || offset > UINT16_MAX)
+		if (offset < 0 || offset > UNWIND_CFA_OFF8_MAX)
 			return RULE_INVALID;
 		*ret_off8 = (uint16_t)offset;
-		return reg == REGISTER_RSP ? RULE_RSP : RULE_RBP;
+		return (uint8_t)((reg == REGISTER_RSP ? RULE_RSP : RULE_RBP) | offset >> 16 << 4);
 	}
 	/* How gcc finds the CFA again after it has realigned the stack. */
 	if (n == 2 && reg == REGISTER_RBP && ops[1].atom == DW_OP_deref) {
@@ -97,14 +98,14 @@ static enum place find_register(Dwarf_Frame *frame, int reg, int64_t *ret_offset
 		*ret_offset = 0;
 		if (n == 1)
 			return PLACE_AT_CFA;
+		/* Compilers write it where they realign the stack (libdw puts the CFA before it). */
+		if (n == 2 && ops[1].atom == DW_OP_breg0 + REGISTER_RBP && ops[1].number == 0)
+			return PLACE_AT_RBP;
 		if (n != 2 || ops[1].atom != DW_OP_plus_uconst)
 			return PLACE_OTHER;
 		*ret_offset = (int64_t)ops[1].number;
 		return PLACE_AT_CFA;
 	}
-	/* Written by compilers for functions that realign their stack. */
-	if (n == 1 && ops[0].atom == DW_OP_breg0 + REGISTER_RBP && ops[0].number == 0)
-		return PLACE_AT_RBP;
 	return PLACE_OTHER;
 }
 
@@ -155,7 +156,7 @@ void cfi_row(Dwarf_Frame *frame, struct unwind_row *row)
 		return;
 	if (dwarf_frame_cfa(frame, &ops, &n) != 0)
 		return;
-	row->rule = (uint8_t)cfa_rule(ops, n, &row->cfa_off8);
+	row->rule = cfa_rule(ops, n, &row->cfa_off8);
 	if (row->rule != RULE_INVALID)
 		row->rbp_off8 = rbp_rule(frame);
 }

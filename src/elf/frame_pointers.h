@@ -16,8 +16,8 @@
 bool frame_pointers_by_go(const struct image *image);
 
 /*
- * Whether functions begin with "push %rbp; mov %rsp,%rbp" (behind an endbr64, perhaps): three in
- * four of a sample of those that have a symbol and are long enough to call anybody.
+ * Whether functions make a frame with rbp before they call anybody: three in four of a sample of
+ * those that have a symbol.
  */
 bool frame_pointers_by_prologue(const struct image *image);
 

@@ -195,6 +195,47 @@ bool image_vaddr_to_offset(const struct image *image, uint64_t vaddr, uint64_t *
 	return true;
 }
 
+/* What PT_DYNAMIC says: whether libraries are needed, and whether this is a program. */
+static bool needs_libraries(const struct image *image, const GElf_Phdr *p, bool *ret_program)
+{
+	Elf_Data *data =
+		elf_getdata_rawchunk(image->elf, (int64_t)p->p_offset, p->p_filesz, ELF_T_DYN);
+	size_t n = data ? data->d_size / sizeof(Elf64_Dyn) : 0;
+
+	for (size_t i = 0; i < n && i <= INT32_MAX; i++) {
+		GElf_Dyn entry;
+
+		if (!gelf_getdyn(data, (int)i, &entry) || entry.d_tag == DT_NULL)
+			break;
+		if (entry.d_tag == DT_NEEDED)
+			return true;
+		if (entry.d_tag == DT_FLAGS_1 && entry.d_un.d_val & DF_1_PIE)
+			*ret_program = true;
+	}
+	return false;
+}
+
+bool image_is_static_program(const struct image *image)
+{
+	bool is_program;
+	GElf_Ehdr header;
+	size_t n;
+
+	if (!gelf_getehdr(image->elf, &header) || elf_getphdrnum(image->elf, &n) != 0)
+		return false;
+	/* A static PIE has the type of a library, and like one no interpreter. */
+	is_program = header.e_type == ET_EXEC;
+	for (size_t i = 0; i < n; i++) {
+		GElf_Phdr p;
+
+		if (!gelf_getphdr(image->elf, (int)i, &p) || p.p_type == PT_INTERP)
+			return false;
+		if (p.p_type == PT_DYNAMIC && needs_libraries(image, &p, &is_program))
+			return false;
+	}
+	return is_program;
+}
+
 Elf_Scn *image_section(const struct image *image, const char *name, GElf_Shdr *ret_header)
 {
 	Elf_Scn *section = NULL;

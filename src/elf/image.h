@@ -47,6 +47,9 @@ const struct segment *image_segment_of_vaddr(const struct image *image, uint64_t
 bool image_offset_to_vaddr(const struct image *image, uint64_t offset, uint64_t *ret);
 bool image_vaddr_to_offset(const struct image *image, uint64_t vaddr, uint64_t *ret);
 
+/* Whether it is a program, not a library, that is complete without any library. */
+bool image_is_static_program(const struct image *image);
+
 /* The first section of that name, NULL if there is none. @ret_header may be NULL. */
 Elf_Scn *image_section(const struct image *image, const char *name, GElf_Shdr *ret_header);
 

@@ -19,9 +19,16 @@
 /* Functions are at most this far apart by alignment alone; more is code without information. */
 #define PADDING_MAX 15
 
+/* What a file says of its functions: .eh_frame, and .debug_frame of those that it leaves out. */
+struct sources {
+	struct cfi_starts eh, debug;
+	Dwarf_CFI *eh_cfi;    /* owned; NULL: none */
+	Dwarf *dwarf;	      /* owned; NULL: none */
+	Dwarf_CFI *debug_cfi; /* borrowed from dwarf; NULL: none */
+};
+
 struct builder {
 	const struct image *image;
-	Dwarf_CFI *cfi; /* borrowed */
 	struct unwind_row *rows;
 	uint32_t n;
 	uint32_t capacity;
@@ -59,19 +66,44 @@ static int add_row(struct builder *b, uint64_t offset, struct unwind_row row)
 	return 0;
 }
 
-/* Rows of one function, up to @limit. *ret_end: where its information ends. */
-static int add_function(struct builder *b, const struct segment *s, uint64_t start, uint64_t limit,
-			uint64_t *ret_end)
+/*
+ * The one row of a function that leaves the stack as it was is put behind an end. Whoever "returns"
+ * to the first byte of such a function was never called: coroutines are given a bottom so (glibc's
+ * __start_context), and one byte before there is the padding behind another function.
+ */
+static int add_bottom(struct builder *b, uint64_t padding, struct unwind_row row)
 {
-	uint64_t pc = start;
+	const struct unwind_row end = { .rule = RULE_END };
+	int r;
+
+	if (b->n > 0 && b->rows[b->n - 1].pc == row.pc)
+		b->n--;
+	r = add_row(b, padding, end);
+	return r < 0 ? r : add_row(b, row.pc, row);
+}
+
+static bool is_entry(const struct unwind_row *row)
+{
+	return row->rule == RULE_RSP && row->cfa_off8 == 1 && row->rbp_off8 == RBP_SAME;
+}
+
+/*
+ * Rows of one function, up to @limit. *end is where the information of the one before it ended,
+ * and then where this one's does.
+ */
+static int add_function(struct builder *b, Dwarf_CFI *cfi, const struct segment *s, uint64_t start,
+			uint64_t limit, uint64_t *end_of_known)
+{
+	uint64_t pc = start, before = *end_of_known;
+	unsigned int n_rows = 0;
+	struct unwind_row row = { 0 };
 
 	while (pc < limit) {
 		_cleanup_free_ Dwarf_Frame *frame = NULL;
 		Dwarf_Addr from, end = 0;
-		struct unwind_row row;
 		int r;
 
-		if (dwarf_cfi_addrframe(b->cfi, pc, &frame) != 0 ||
+		if (dwarf_cfi_addrframe(cfi, pc, &frame) != 0 ||
 		    dwarf_frame_info(frame, &from, &end, NULL) < 0 || end <= pc)
 			break;
 		cfi_row(frame, &row);
@@ -79,25 +111,39 @@ static int add_function(struct builder *b, const struct segment *s, uint64_t sta
 		if (r < 0)
 			return r;
 		pc = end;
+		n_rows++;
 	}
-	*ret_end = pc < limit ? pc : limit;
-	return 0;
+	*end_of_known = pc < limit ? pc : limit;
+	if (n_rows != 1 || !is_entry(&row) || before < s->vaddr || before >= start ||
+	    start - before > PADDING_MAX)
+		return 0;
+	row.pc = (uint32_t)(start - s->vaddr + s->offset);
+	return add_bottom(b, before - s->vaddr + s->offset, row);
 }
 
-static int add_functions(struct builder *b, const struct cfi_starts *starts)
+static int add_functions(struct builder *b, const struct sources *sources)
 {
+	const struct cfi_starts *eh = &sources->eh, *debug = &sources->debug;
 	const struct unwind_row hole = { .rule = b->hole };
+	uint64_t end = 0;
+	size_t i = 0, j = 0;
 
-	for (size_t i = 0; i < starts->n; i++) {
-		const struct segment *s = image_segment_of_vaddr(b->image, starts->list[i]);
-		uint64_t start = starts->list[i], end, next, segment_end;
+	while (i < eh->n || j < debug->n) {
+		bool is_eh = j == debug->n || (i < eh->n && eh->list[i] <= debug->list[j]);
+		uint64_t start = is_eh ? eh->list[i++] : debug->list[j++];
+		const struct segment *s = image_segment_of_vaddr(b->image, start);
+		uint64_t next = UINT64_MAX, segment_end;
 		int r;
 
 		if (!s || !s->executable)
 			continue;
 		segment_end = s->vaddr + s->size;
-		next = i + 1 < starts->n ? starts->list[i + 1] : UINT64_MAX;
-		r = add_function(b, s, start, next < segment_end ? next : segment_end, &end);
+		if (i < eh->n)
+			next = eh->list[i];
+		if (j < debug->n && debug->list[j] < next)
+			next = debug->list[j];
+		r = add_function(b, is_eh ? sources->eh_cfi : sources->debug_cfi, s, start,
+				 next < segment_end ? next : segment_end, &end);
 		if (r < 0)
 			return r;
 		if (end == start || next > segment_end || next - end > PADDING_MAX) {
@@ -158,14 +204,14 @@ static int add_segments(struct builder *b)
 	return 0;
 }
 
-static int compile(const struct image *image, Dwarf_CFI *cfi, const struct cfi_starts *starts,
-		   uint8_t hole, struct unwind_table **ret)
+static int compile(const struct image *image, const struct sources *sources, uint8_t hole,
+		   struct unwind_table **ret)
 {
 	_cleanup_free_ struct unwind_row *rows = NULL;
-	struct builder b = { .image = image, .cfi = cfi, .hole = hole, .sorted = true };
+	struct builder b = { .image = image, .hole = hole, .sorted = true };
 	int r;
 
-	r = add_functions(&b, starts);
+	r = add_functions(&b, sources);
 	if (r == 0 && hole == RULE_FRAME_POINTER)
 		r = add_segments(&b);
 	rows = b.rows;
@@ -176,60 +222,73 @@ static int compile(const struct image *image, Dwarf_CFI *cfi, const struct cfi_s
 	return unwind_table_from_rows(TAKE_PTR(rows), b.n, ret);
 }
 
-static int compile_eh_frame(const struct image *image, const struct cfi_starts *starts,
-			    uint8_t hole, struct unwind_table **ret)
+static void sources_done(struct sources *s)
 {
-	Dwarf_CFI *cfi = dwarf_getcfi_elf(image->elf);
-	int r;
-
-	if (!cfi && hole != RULE_FRAME_POINTER)
-		return -ENODATA;
-	/* Without information there is nothing to start from either. */
-	r = compile(image, cfi, cfi ? starts : &(struct cfi_starts){ 0 }, hole, ret);
-	(void)dwarf_cfi_end(cfi);
-	return r;
+	(void)dwarf_end(s->dwarf);
+	if (s->eh_cfi)
+		(void)dwarf_cfi_end(s->eh_cfi);
+	cfi_starts_done(&s->debug);
+	cfi_starts_done(&s->eh);
 }
 
-static int compile_debug_frame(const struct image *image, const struct image *debug,
-			       const struct cfi_starts *starts, struct unwind_table **ret)
+static int open_eh_frame(struct sources *s, const struct image *image)
 {
-	Dwarf *dwarf = dwarf_begin_elf(debug->elf, DWARF_C_READ, NULL);
-	Dwarf_CFI *cfi = dwarf ? dwarf_getcfi(dwarf) : NULL;
-	int r = -ENODATA;
+	int r;
 
-	if (cfi)
-		r = compile(image, cfi, starts, RULE_NO_CFI, ret);
-	(void)dwarf_end(dwarf);
-	return r;
+	r = cfi_eh_frame_starts(image, &s->eh);
+	if (r < 0)
+		return r;
+	s->eh_cfi = dwarf_getcfi_elf(image->elf);
+	/* Without information there is nothing to start from either. */
+	if (!s->eh_cfi)
+		cfi_starts_done(&s->eh);
+	return 0;
+}
+
+/* What .eh_frame does not cover of the .debug_frame of @image, a file or its debug file. */
+static int open_debug_frame(struct sources *s, const struct image *image)
+{
+	size_t kept = 0;
+	int r;
+
+	r = cfi_debug_frame_starts(image, &s->debug);
+	if (r < 0)
+		return r;
+	if (s->debug.n > 0)
+		s->dwarf = dwarf_begin_elf(image->elf, DWARF_C_READ, NULL);
+	s->debug_cfi = s->dwarf ? dwarf_getcfi(s->dwarf) : NULL;
+	if (!s->debug_cfi)
+		cfi_starts_done(&s->debug);
+	for (size_t i = 0; i < s->debug.n; i++) {
+		_cleanup_free_ Dwarf_Frame *frame = NULL;
+
+		if (!s->eh_cfi || dwarf_cfi_addrframe(s->eh_cfi, s->debug.list[i], &frame) != 0)
+			s->debug.list[kept++] = s->debug.list[i];
+	}
+	s->debug.n = kept;
+	return 0;
 }
 
 int unwind_compile(const struct image *image, const struct image *debug, struct unwind_table **ret)
 {
-	_cleanup_(cfi_starts_done) struct cfi_starts eh = { 0 }, extra = { 0 };
-	const struct image *source = image;
+	_cleanup_(sources_done) struct sources s = { 0 };
 	int r;
 
 	if (image->size > UNWIND_MAX_FILE_BYTES)
 		return -EFBIG;
-	r = cfi_eh_frame_starts(image, &eh);
+	r = open_eh_frame(&s, image);
+	/* Libraries have no .debug_frame; their debug files, if any, say nothing new. */
+	if (r == 0 && image_has_section(image, ".debug_frame"))
+		r = open_debug_frame(&s, image);
+	else if (r == 0 && debug && s.eh.n < FEW_FUNCTIONS)
+		r = open_debug_frame(&s, debug);
 	if (r < 0)
 		return r;
-	if (eh.n < FEW_FUNCTIONS) {
-		r = cfi_debug_frame_starts(image, &extra);
-		if (r == 0 && extra.n == 0 && debug) {
-			source = debug;
-			r = cfi_debug_frame_starts(debug, &extra);
-		}
-		if (r < 0)
-			return r;
-		if (extra.n > eh.n)
-			return compile_debug_frame(image, source, &extra, ret);
-	}
 	/* A few functions of start-up code say nothing of the rest, nor do the C parts of Go's. */
 	if (frame_pointers_by_go(image) ||
-	    (eh.n < FEW_FUNCTIONS && frame_pointers_by_prologue(image)))
-		return compile_eh_frame(image, &eh, RULE_FRAME_POINTER, ret);
-	return compile_eh_frame(image, &eh, RULE_NO_CFI, ret);
+	    (s.eh.n + s.debug.n < FEW_FUNCTIONS && frame_pointers_by_prologue(image)))
+		return compile(image, &s, RULE_FRAME_POINTER, ret);
+	return compile(image, &s, RULE_NO_CFI, ret);
 }
 
 int unwind_table_compile(int fd, struct unwind_table **ret)

@@ -11,8 +11,8 @@
 #include "elf/unwind_table.h"
 
 /*
- * @debug, if not NULL, is the file's separate debug file: its .debug_frame stands in when the
- * file's .eh_frame says next to nothing. Errors as unwind_table_compile().
+ * @debug, if not NULL, is the file's separate debug file: its .debug_frame is used for what the
+ * file's .eh_frame does not cover, if that says next to nothing and the file has none itself. Errors as unwind_table_compile().
  */
 int unwind_compile(const struct image *image, const struct image *debug, struct unwind_table **ret);
 

@@ -23,7 +23,7 @@ static int check_rows(const struct unwind_row *rows, uint32_t n_rows)
 	if (n_rows > UNWIND_MAX_ROWS)
 		return -EFBIG;
 	for (uint32_t i = 0; i < n_rows; i++) {
-		if (rows[i].rule > RULE_NO_CFI || (i > 0 && rows[i].pc <= rows[i - 1].pc))
+		if (UNWIND_RULE(&rows[i]) > RULE_NO_CFI || (i > 0 && rows[i].pc <= rows[i - 1].pc))
 			return -EBADMSG;
 	}
 	return 0;

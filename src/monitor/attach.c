@@ -34,7 +34,7 @@ void attach_failed(struct tracked *t, const char *format, ...)
 }
 
 /* The slot of a mapping's file, opened if it is new. 0: the file cannot be known. */
-static uint16_t slot_of_mapping(struct monitor *m, pid_t pid, const struct mapping *map)
+static uint16_t slot_of_file(struct monitor *m, pid_t pid, const struct mapping *map)
 {
 	uint64_t dev = (uint64_t)map->major << 20 | map->minor;
 	int fd = -EBADF, root_fd = -EBADF, r;
@@ -57,6 +57,12 @@ static uint16_t slot_of_mapping(struct monitor *m, pid_t pid, const struct mappi
 	}
 	r = file_table_add(m->files, slot, dev, map->inode, map->path, fd, root_fd, NULL);
 	return r < 0 ? 0 : slot;
+}
+
+static uint16_t slot_of_mapping(struct monitor *m, const struct target *target,
+				const struct mapping *map)
+{
+	return map->inode ? slot_of_file(m, target->pid, map) : anonymous_slot(m, target, map);
 }
 
 static uint64_t hash_mappings(const struct probe_mapping *maps, size_t n)
@@ -95,18 +101,21 @@ static int publish(struct monitor *m, struct tracked *t, const struct mapping *m
 		return -ENOMEM;
 	t->n_slots = 0;
 	for (size_t i = 0; i < n; i++) {
-		uint16_t slot = maps[i].inode ? slot_of_mapping(m, t->target->pid, &maps[i]) : 0;
+		uint16_t slot = slot_of_mapping(m, t->target, &maps[i]);
+		bool generated = slot && anonymous_is_generated(m, slot);
 
-		if (!slot)
+		/* Of many pieces of generated code the files must not suffer. */
+		if (!slot || (generated && n > ABI_MAX_MAPPINGS))
 			continue;
-		r = note_slot(t, slot);
-		if (r == 0)
+		r = generated ? 0 : note_slot(t, slot);
+		if (r == 0 && !generated)
 			r = files_learn(m, slot);
 		if (r < 0)
 			return r;
 		out[n_out].start = maps[i].start;
 		out[n_out].end = maps[i].end;
-		out[n_out].offset = maps[i].offset;
+		/* In generated code an address stands for itself. */
+		out[n_out].offset = generated ? maps[i].start : maps[i].offset;
 		out[n_out].slot = slot;
 		n_out++;
 	}

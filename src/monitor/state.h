@@ -137,6 +137,11 @@ int attach_refresh_mappings(struct monitor *m, struct tracked *t);
 void attach_failed(struct tracked *t, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 
+/* anonymous.c: executable memory without a file; the slot of a mapping, 0: none */
+uint16_t anonymous_slot(struct monitor *m, const struct target *target, const struct mapping *map);
+void anonymous_prepare(struct monitor *m); /* what is the same in all targets */
+bool anonymous_is_generated(const struct monitor *m, uint16_t slot);
+
 /* files.c: what is known of the files */
 int files_learn(struct monitor *m, uint16_t slot);
 bool files_ready(const struct monitor *m, uint16_t slot);

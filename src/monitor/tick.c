@@ -174,7 +174,7 @@ int tick_read(struct monitor *m)
 
 int tick_schedule_work(struct monitor *m)
 {
-	static const struct timeval soon = { .tv_usec = 1000 }, later = { .tv_usec = 50000 };
+	static const struct timeval soon = { .tv_usec = 1000 }, later = { .tv_usec = 2000 };
 	const struct timeval *when = m->purging || m->final_read_wanted ? &soon : &later;
 
 	if (!m->purging && !m->final_read_wanted && !m->refresh_wanted)

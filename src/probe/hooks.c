@@ -29,7 +29,7 @@ const struct hook hooks[] = {
 	{ HOOK_MALLOC, true },	      { HOOK_CALLOC, false },	      { HOOK_REALLOC, false },
 	{ HOOK_REALLOCARRAY, false }, { HOOK_POSIX_MEMALIGN, false }, { HOOK_ALIGNED, false },
 	{ HOOK_ALIGNED, false },      { HOOK_MALLOC, false },	      { HOOK_MALLOC, false },
-	{ HOOK_FREE, true },	      { HOOK_FREE, false },	      { HOOK_FREE, false },
+	{ HOOK_FREE, false },	      { HOOK_FREE, false },	      { HOOK_FREE, false },
 	{ HOOK_FREE, false },	      { HOOK_LINK_MAP, false },
 };
 

@@ -112,6 +112,12 @@ static int take_mapping_set(struct probe *p, uint32_t *ret)
 	return -ENOSPC;
 }
 
+void probe_set_vdso(struct probe *p, uint16_t slot, uint32_t bytes)
+{
+	p->skel->bss->vdso_bytes = bytes;
+	__atomic_store_n(&p->skel->bss->vdso_slot, slot, __ATOMIC_RELEASE);
+}
+
 bool probe_has_mappings(struct probe *p, uint32_t target)
 {
 	uint32_t index;

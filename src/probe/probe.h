@@ -111,6 +111,9 @@ int probe_publish_table(struct probe *p, uint16_t slot, const struct unwind_tabl
 /* Says how frames in a file without a table are left. */
 int probe_set_unwind_mode(struct probe *p, uint16_t slot, enum unwind_mode mode);
 
+/* Which file the vDSO is, and how large. */
+void probe_set_vdso(struct probe *p, uint16_t slot, uint32_t bytes);
+
 struct probe_mapping {
 	uint64_t start;
 	uint64_t end;

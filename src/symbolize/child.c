@@ -275,6 +275,9 @@ static int answer(struct child *c, const struct message *request, size_t size, i
 	f = find_file(c, request->slot);
 	if (!f)
 		return send_answer(c, request, -ESTALE, 0, 0, MESSAGE_LAST);
+	/* A perf map has names and nothing else. */
+	if (f->perf_map && request->type != MESSAGE_RESOLVE)
+		return send_answer(c, request, -ENOEXEC, 0, 0, MESSAGE_LAST);
 	switch (request->type) {
 	case MESSAGE_DEBUG:
 		return answer_debug(c, request, f, TAKE_FD(owned));

@@ -17,6 +17,7 @@ struct child_file *child_file_free(struct child_file *f)
 	(void)image_free(f->alt);
 	(void)image_free(f->debug);
 	(void)image_free(f->image);
+	(void)perf_map_free(f->perf_map);
 	free(f);
 	return NULL;
 }
@@ -24,14 +25,17 @@ struct child_file *child_file_free(struct child_file *f)
 int child_file_open(uint32_t slot, int fd, struct child_file **ret)
 {
 	_cleanup_(child_file_freep) struct child_file *f = NULL;
-	_cleanup_close_ int owned = fd;
+	_cleanup_close_ int owned = fd, again = -EBADF;
 	int r;
 
 	f = calloc(1, sizeof(*f));
 	if (!f)
 		return -ENOMEM;
 	f->slot = slot;
+	again = fcntl(owned, F_DUPFD_CLOEXEC, 3);
 	r = image_open(TAKE_FD(owned), &f->image);
+	if (r == -ENOEXEC && again >= 0)
+		r = perf_map_read(again, &f->perf_map);
 	if (r < 0)
 		return r;
 	*ret = TAKE_PTR(f);
@@ -121,6 +125,8 @@ void child_file_describe(const struct child_file *f, struct about_file *ret)
 	uint32_t crc;
 
 	*ret = (struct about_file){ 0 };
+	if (f->perf_map)
+		return;
 	memcpy(ret->build_id, f->image->build_id, f->image->build_id_bytes);
 	ret->build_id_bytes = (uint32_t)f->image->build_id_bytes;
 	if (!f->debug) {
@@ -201,6 +207,20 @@ static void load_lines(struct child_file *f)
 	(void)lines_new(dwarf, alt, &f->lines);
 }
 
+static size_t resolve_generated(const struct child_file *f, uint64_t address,
+				struct child_name names[INLINE_DEPTH_MAX])
+{
+	uint64_t exact = address & ~ADDRESS_EXACT;
+	const char *name = perf_map_find(f->perf_map, address & ADDRESS_EXACT ? exact : exact - 1);
+
+	if (name)
+		names[0] = (struct child_name){
+			.function = name,
+			.function_length = strlen(name),
+		};
+	return 1;
+}
+
 size_t child_file_resolve(struct child_file *f, uint64_t address,
 			  struct place places[INLINE_DEPTH_MAX],
 			  struct child_name names[INLINE_DEPTH_MAX])
@@ -213,6 +233,8 @@ size_t child_file_resolve(struct child_file *f, uint64_t address,
 	size_t n = 0;
 
 	names[0] = (struct child_name){ .approximate = true };
+	if (f->perf_map)
+		return resolve_generated(f, address, names);
 	/* A return address may belong to the next line, or to the next function. */
 	if (!(address & ADDRESS_EXACT) && offset > 0)
 		offset--;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * A file in the symbolizer's child: the ELF file, its debug files, and what was made of them.
+ * A file in the symbolizer's child: the ELF file, its debug files, and what was made of them; or a
+ * perf map, the names of generated code, in which addresses stand for themselves.
  *
  * Symbols and lines are read when they are first asked for.
  */
@@ -14,16 +15,18 @@
 #include "elf/image.h"
 #include "elf/symbols.h"
 #include "symbolize/lines.h"
+#include "symbolize/perf_map.h"
 #include "symbolize/protocol.h"
 #include "symbolize/symbolizer.h"
 
 struct child_file {
 	uint32_t slot;
-	uint64_t used;	     /* when, in requests: the least recently used one is closed */
-	struct image *image; /* owned */
-	struct image *debug; /* owned; NULL: none */
-	struct image *alt;   /* owned; NULL: none */
-	struct image *mini;  /* owned; out of .gnu_debugdata; NULL: none */
+	uint64_t used;		   /* when, in requests: the least recently used one is closed */
+	struct perf_map *perf_map; /* owned; NULL: an ELF file */
+	struct image *image;	   /* owned; NULL: a perf map */
+	struct image *debug;	   /* owned; NULL: none */
+	struct image *alt;	   /* owned; NULL: none */
+	struct image *mini;	   /* owned; out of .gnu_debugdata; NULL: none */
 	struct symbols symbols;
 	bool has_symbols;
 	struct lines *lines; /* owned; NULL: none, or not tried */

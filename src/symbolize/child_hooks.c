@@ -14,6 +14,23 @@
 /* Functions that take a block and do nothing for NULL. */
 static const char *const null_skippers[] = { "free", "cfree", "free_sized", "free_aligned_sized" };
 
+/*
+ * What the C standard keeps for its allocator: a program that has a local function of such a name
+ * means the allocator. Other names (cfree, say) may be anything in a program.
+ */
+static const char *const reserved[] = { "malloc", "calloc", "realloc", "free", "aligned_alloc" };
+
+/* The name that the C library's own function has besides the public one. */
+#define LIBC_PREFIX "__libc_"
+
+/* Local functions of one name. */
+struct local {
+	struct symbol symbol; /* the C library's, if it is among them; else the first */
+	uint64_t libc_vaddr;  /* of __libc_NAME; 0: there is none */
+	bool is_found;
+	bool is_ambiguous; /* at several addresses */
+};
+
 struct search {
 	const struct image *image;
 	const char *const *names;
@@ -23,16 +40,22 @@ struct search {
 	bool exported;		    /* of a full table: only what other files could call */
 	bool done[HOOK_NAMES_MAX];  /* names that an earlier table had */
 	bool found[HOOK_NAMES_MAX]; /* names that this table has */
+	struct local locals[HOOK_NAMES_MAX];
 	uint8_t code[CODE_BYTES_MAX];
 };
 
-static bool skips_null(const char *name)
+static bool is_one_of(const char *name, const char *const *list, size_t n)
 {
-	for (size_t i = 0; i < ARRAY_SIZE(null_skippers); i++) {
-		if (strcmp(null_skippers[i], name) == 0)
+	for (size_t i = 0; i < n; i++) {
+		if (strcmp(list[i], name) == 0)
 			return true;
 	}
 	return false;
+}
+
+static bool skips_null(const char *name)
+{
+	return is_one_of(name, null_skippers, ARRAY_SIZE(null_skippers));
 }
 
 static int add_point(struct search *s, const struct symbol *symbol, uint32_t name)
@@ -73,10 +96,23 @@ static int add_point(struct search *s, const struct symbol *symbol, uint32_t nam
 	return 0;
 }
 
+/* Index of a name that no earlier table had, -1 if it is none. */
+static int wanted_name(const struct search *s, const char *name)
+{
+	size_t length = symbol_name_length(name);
+
+	for (uint32_t i = 0; i < s->n_names; i++) {
+		if (!s->done[i] && s->names[i][0] == name[0] && strlen(s->names[i]) == length &&
+		    strncmp(s->names[i], name, length) == 0)
+			return (int)i;
+	}
+	return -1;
+}
+
 static int consider(const struct symbol *symbol, void *userdata)
 {
 	struct search *s = userdata;
-	size_t length = symbol_name_length(symbol->name);
+	int i;
 
 	/*
 	 * A local symbol counts if it was made local by hidden visibility (an allocator linked into
@@ -84,19 +120,84 @@ static int consider(const struct symbol *symbol, void *userdata)
 	 */
 	if (s->exported && symbol->binding == STB_LOCAL && !symbol->is_hidden)
 		return 0;
+	i = wanted_name(s, symbol->name);
+	if (i < 0)
+		return 0;
+	s->found[i] = true;
+	return add_point(s, symbol, (uint32_t)i);
+}
+
+static int note_libc(const struct symbol *symbol, void *userdata)
+{
+	struct search *s = userdata;
+	int i;
+
+	if (strncmp(symbol->name, LIBC_PREFIX, strlen(LIBC_PREFIX)) != 0)
+		return 0;
+	i = wanted_name(s, symbol->name + strlen(LIBC_PREFIX));
+	if (i >= 0)
+		s->locals[i].libc_vaddr = symbol->vaddr;
+	return 0;
+}
+
+static int note_local(const struct symbol *symbol, void *userdata)
+{
+	struct search *s = userdata;
+	struct local *local;
+	int i;
+
+	if (symbol->binding != STB_LOCAL)
+		return 0;
+	i = wanted_name(s, symbol->name);
+	if (i < 0)
+		return 0;
+	local = &s->locals[i];
+	if (local->is_found && local->symbol.vaddr != symbol->vaddr)
+		local->is_ambiguous = true;
+	if (!local->is_found || symbol->vaddr == local->libc_vaddr)
+		local->symbol = *symbol;
+	local->is_found = true;
+	return 0;
+}
+
+/*
+ * In a static PIE, linkers make hidden functions local and forget that they were hidden; glibc's
+ * malloc is one. Nothing but the name is left to tell them from others.
+ */
+static int find_locals(struct search *s, Elf *full)
+{
+	(void)symbols_walk(full, SHT_SYMTAB, note_libc, s);
+	(void)symbols_walk(full, SHT_SYMTAB, note_local, s);
 	for (uint32_t i = 0; i < s->n_names; i++) {
+		const struct local *local = &s->locals[i];
 		int r;
 
-		if (s->done[i] || s->names[i][0] != symbol->name[0] ||
-		    strlen(s->names[i]) != length ||
-		    strncmp(s->names[i], symbol->name, length) != 0)
+		if (!local->is_found)
 			continue;
-		s->found[i] = true;
-		r = add_point(s, symbol, i);
+		if (local->symbol.vaddr != local->libc_vaddr &&
+		    (local->is_ambiguous ||
+		     !is_one_of(s->names[i], reserved, ARRAY_SIZE(reserved))))
+			continue;
+		r = add_point(s, &local->symbol, i);
 		if (r < 0)
 			return r;
 	}
 	return 0;
+}
+
+/* A full table has more than the dynamic one, but only names that that has not are news. */
+static int find_in_full_table(struct search *s, Elf *full)
+{
+	int r;
+
+	memcpy(s->done, s->found, sizeof(s->done));
+	s->exported = true;
+	r = symbols_walk(full, SHT_SYMTAB, consider, s);
+	if (r < 0 || !image_is_static_program(s->image))
+		return r;
+	for (uint32_t i = 0; i < s->n_names; i++)
+		s->done[i] |= s->found[i];
+	return find_locals(s, full);
 }
 
 int child_file_find_hooks(struct child_file *f, const char *const *names, uint32_t n,
@@ -119,14 +220,12 @@ int child_file_find_hooks(struct child_file *f, const char *const *names, uint32
 	if (r < 0)
 		return r;
 
-	memcpy(s->done, s->found, sizeof(s->done));
-	s->exported = true;
 	if (symbols_has_table(f->image->elf, SHT_SYMTAB))
 		full = f->image->elf;
 	else if (f->debug)
 		full = f->debug->elf;
 	if (full) {
-		r = symbols_walk(full, SHT_SYMTAB, consider, s);
+		r = find_in_full_table(s, full);
 		if (r < 0)
 			return r;
 	}

@@ -98,8 +98,8 @@ static int copy_path(const char *path, struct mapping *m)
 	const size_t suffix_n = sizeof(suffix) - 1;
 	size_t n = strlen(path);
 
-	/* "[vdso]", "[anon:name]" and the like are no paths. */
-	if (m->inode == 0)
+	/* No paths. The names of the kernel's own pages are kept, "[anon:...]" is the target's word. */
+	if (m->inode == 0 && strcmp(path, "[vdso]") != 0 && strcmp(path, "[vsyscall]") != 0)
 		n = 0;
 	if (n > suffix_n && strcmp(path + n - suffix_n, suffix) == 0) {
 		m->deleted = true;

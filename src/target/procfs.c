@@ -210,6 +210,33 @@ int procfs_uid(const char *proc, pid_t pid, uid_t *ret)
 	return 0;
 }
 
+int procfs_ns_pid(const char *proc, pid_t pid, pid_t *ret)
+{
+	_cleanup_free_ char *text = NULL;
+	uint64_t inner = 0;
+	const char *p;
+	size_t n;
+	int r;
+
+	r = read_proc(proc, pid, "status", STATUS_MAX, &text, &n, NULL);
+	if (r < 0)
+		return r;
+	p = strstr(text, "\nNSpid:");
+	if (!p)
+		return -EBADMSG;
+	/* One number per namespace, the innermost last. */
+	for (p += strlen("\nNSpid:"); *p == '\t';) {
+		p++;
+		if (parse_digits(&p, 10, &inner) < 0)
+			return -EBADMSG;
+	}
+	if (*p != '\n' || inner == 0 || inner > INT32_MAX)
+		return -EBADMSG;
+
+	*ret = (pid_t)inner;
+	return 0;
+}
+
 int procfs_boot_time(const char *proc, uint64_t *ret_seconds)
 {
 	_cleanup_free_ char *text = NULL;

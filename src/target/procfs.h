@@ -45,6 +45,9 @@ int procfs_cmdline(const char *proc, pid_t pid, char **ret);
 /* Effective uid of the process (second number of "Uid:" in status). */
 int procfs_uid(const char *proc, pid_t pid, uid_t *ret);
 
+/* The pid that the process has in its own pid namespace. */
+int procfs_ns_pid(const char *proc, pid_t pid, pid_t *ret);
+
 /*
  * Path in the unified hierarchy ("0::" line) or, without one, of the systemd or memory hierarchy
  * of cgroup v1. On hosts with both, processes may be left at the root of the unified hierarchy:
@@ -76,7 +79,7 @@ struct mapping {
 	uint32_t minor;
 	uint64_t inode; /* 0 for anonymous memory ([vdso], JIT code) */
 	bool deleted;
-	char *path; /* as the target names it, " (deleted)" kept off; "" for anonymous memory */
+	char *path; /* as the target names it, " (deleted)" kept off; "[vdso]", "[vsyscall]", or "" for other anonymous memory */
 };
 
 /*

@@ -16,7 +16,7 @@
 #define INNER s_second_inner
 #define OUTER s_second_outer
 #define BUILD s_second_build
-#define BYTES 60037
+#define BYTES 61027
 #define LOCAL 1320
 #endif
 

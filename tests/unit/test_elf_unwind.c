@@ -9,6 +9,7 @@
 #include <elfutils/libdw.h>
 
 #include "elf/cfi.h"
+#include "elf/unwind_compile.h"
 #include "elf/unwind_table.h"
 #include "fixtures/elf.h"
 
@@ -29,7 +30,7 @@ static void check_table(const struct unwind_table *t)
 		const struct unwind_row *row = &t->rows[i];
 
 		assert_true(i == 0 || t->rows[i - 1].pc < row->pc);
-		assert_true(row->rule <= RULE_NO_CFI);
+		assert_true(UNWIND_RULE(row) <= RULE_NO_CFI);
 		assert_ptr_equal(unwind_table_lookup(t, row->pc), row);
 		if (i + 1 < t->n_rows)
 			assert_ptr_equal(unwind_table_lookup(t, t->rows[i + 1].pc - 1), row);
@@ -203,6 +204,143 @@ static void test_other_sources(void **state)
 	fixture_remove(dir);
 }
 
+static uint8_t rule_at(const struct unwind_table *t, uint64_t pc)
+{
+	const struct unwind_row *row = unwind_table_lookup(t, (uint32_t)pc);
+
+	assert_non_null(row);
+	return UNWIND_RULE(row);
+}
+
+/* Where the debugger knows the program and .eh_frame the start-up code, the table has both. */
+static void check_merged(const char *path, const struct unwind_table *t)
+{
+	uint64_t start_size, size, start = fixture_function(path, "_start", &start_size),
+				   outer = fixture_function(path, "outer", &size);
+
+	check_table(t);
+	assert_int_equal(rule_at(t, start), RULE_END);
+	assert_int_equal(rule_at(t, start + start_size - 1), RULE_END);
+	for (uint64_t pc = outer; pc < outer + size; pc++)
+		assert_int_equal(rule_at(t, pc), RULE_RSP);
+}
+
+static void test_merged(void **state)
+{
+	static const char *const options[] = { "", "-static", "-gz=zlib", "-Wl,--no-eh-frame-hdr" };
+	char *dir = fixture_directory();
+	_cleanup_free_ char *path = fixture_path(dir, "program");
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(options); i++) {
+		_cleanup_free_ char *compiler = NULL;
+		struct unwind_table *t = NULL;
+
+		assert_true(asprintf(&compiler,
+				     "gcc -O2 -fomit-frame-pointer -g "
+				     "-fno-asynchronous-unwind-tables %s",
+				     options[i]) > 0);
+		if (!fixture_compile(dir, "program", "c", fixture_source, compiler)) {
+			print_message("  no %s here\n", compiler);
+			continue;
+		}
+		assert_int_equal(compile_file(path, &t), 0);
+		check_merged(path, t);
+		unwind_table_free(t);
+	}
+	fixture_remove(dir);
+}
+
+/* The same with the debugger's part in a file of its own. */
+static void test_merged_debug_file(void **state)
+{
+	char *dir = fixture_directory();
+	_cleanup_free_ char *path = fixture_path(dir, "program");
+	_cleanup_free_ char *full = fixture_path(dir, "full");
+	_cleanup_free_ char *separate = fixture_path(dir, "separate");
+	struct image *image = NULL, *debug = NULL;
+	const struct unwind_row *row;
+	struct unwind_table *t = NULL;
+
+	(void)state;
+	if (!fixture_compile(dir, "program", "c", fixture_source,
+			     "gcc -O2 -fomit-frame-pointer -g -fno-asynchronous-unwind-tables") ||
+	    !fixture_run("cd '%s' && cp program full && objcopy --only-keep-debug program separate "
+			 "&& strip program",
+			 dir)) {
+		fixture_remove(dir);
+		skip();
+	}
+	assert_int_equal(image_open(open(path, O_RDONLY | O_CLOEXEC), &image), 0);
+	assert_int_equal(image_open(open(separate, O_RDONLY | O_CLOEXEC), &debug), 0);
+	assert_int_equal(unwind_compile(image, debug, &t), 0);
+	check_merged(full, t);
+	t = unwind_table_free(t);
+	/* Without it, start-up code is all that is known. */
+	assert_int_equal(unwind_compile(image, NULL, &t), 0);
+	assert_int_equal(rule_at(t, fixture_function(full, "_start", NULL)), RULE_END);
+	row = unwind_table_lookup(t, (uint32_t)fixture_function(full, "outer", NULL));
+	assert_true(!row || row->rule == RULE_NO_CFI);
+	unwind_table_free(t);
+	image_free(debug);
+	image_free(image);
+	fixture_remove(dir);
+}
+
+/* Padding before a function that leaves the stack alone is where a coroutine's stack ends. */
+static void test_padding(void **state)
+{
+	static const char source[] = "	.text\n"
+				     "	.globl first, bottom, framed\n"
+				     "	.type first, @function\n"
+				     "	.type bottom, @function\n"
+				     "	.type framed, @function\n"
+				     "	.p2align 4\n"
+				     "first: .cfi_startproc\n"
+				     "	push %rbx\n"
+				     "	.cfi_def_cfa_offset 16\n"
+				     "	pop %rbx\n"
+				     "	.cfi_def_cfa_offset 8\n"
+				     "	ret\n"
+				     "	.cfi_endproc\n"
+				     "	.p2align 4\n"
+				     "bottom: .cfi_startproc\n"
+				     "	mov %rbx, %rsp\n"
+				     "	hlt\n"
+				     "	.cfi_endproc\n"
+				     "	.p2align 4\n"
+				     "framed: .cfi_startproc\n"
+				     "	push %rbx\n"
+				     "	.cfi_def_cfa_offset 16\n"
+				     "	pop %rbx\n"
+				     "	.cfi_def_cfa_offset 8\n"
+				     "	ret\n"
+				     "	.cfi_endproc\n";
+	char *dir = fixture_directory();
+	_cleanup_free_ char *path = fixture_path(dir, "library");
+	struct unwind_table *t = NULL;
+	uint64_t first, bottom, framed;
+
+	(void)state;
+	if (!fixture_compile(dir, "library", "s", source, "gcc -shared -nostdlib")) {
+		fixture_remove(dir);
+		skip();
+	}
+	first = fixture_function(path, "first", NULL);
+	bottom = fixture_function(path, "bottom", NULL);
+	framed = fixture_function(path, "framed", NULL);
+	assert_int_equal(compile_file(path, &t), 0);
+	check_table(t);
+	assert_int_equal(rule_at(t, first), RULE_RSP);
+	assert_int_equal(rule_at(t, first + 2), RULE_RSP);
+	assert_int_equal(rule_at(t, bottom - 1), RULE_END);
+	assert_int_equal(rule_at(t, bottom), RULE_RSP);
+	assert_int_equal(unwind_table_lookup(t, (uint32_t)bottom)->cfa_off8, 1);
+	assert_int_equal(rule_at(t, framed - 1), RULE_RSP);
+	unwind_table_free(t);
+	fixture_remove(dir);
+}
+
 static void test_errors(void **state)
 {
 	char *dir = fixture_directory();
@@ -260,8 +398,13 @@ static void test_from_rows(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_real_files),    cmocka_unit_test(test_special_rules),
-		cmocka_unit_test(test_other_sources), cmocka_unit_test(test_errors),
+		cmocka_unit_test(test_real_files),
+		cmocka_unit_test(test_special_rules),
+		cmocka_unit_test(test_other_sources),
+		cmocka_unit_test(test_merged),
+		cmocka_unit_test(test_merged_debug_file),
+		cmocka_unit_test(test_padding),
+		cmocka_unit_test(test_errors),
 		cmocka_unit_test(test_from_rows),
 	};
 

@@ -249,8 +249,8 @@ static void test_mappings(void **state)
 		  (char *)"/lib/a b" },
 		{ 0x7f0000002000, 0x7f0000003000, 0, 0, 1, 5, false,
 		  (char *)"/x\ny\\134 (deleted) z" },
-		{ 0x7ffd00000000, 0x7ffd00002000, 0, 0, 0, 0, false, (char *)"" },
-		{ 0xffffffffff600000, 0xffffffffff601000, 0, 0, 0, 0, false, (char *)"" },
+		{ 0x7ffd00000000, 0x7ffd00002000, 0, 0, 0, 0, false, (char *)"[vdso]" },
+		{ 0xffffffffff600000, 0xffffffffff601000, 0, 0, 0, 0, false, (char *)"[vsyscall]" },
 	};
 	struct fake f = fake_new();
 	struct mapping *m = NULL;

@@ -365,6 +365,68 @@ static void test_hooks_of_program(void **state)
 	fixture_remove(dir);
 }
 
+/*
+ * A program without libraries: what the linker made local counts if nothing else has the name, and
+ * if it can be nothing else.
+ */
+static void test_hooks_of_static_program(void **state)
+{
+	static const char *const names[] = { "malloc", "free",	  "calloc",
+					     "cfree",  "realloc", "valloc" };
+	/* __libc_NAME says which of two it is; cfree may be anything, realloc any of two. */
+	static const char source[] =
+		"	.macro function name\n	.type \\name, @function\n\\name: ret\n"
+		"	.size \\name, . - \\name\n	.endm\n"
+		"	.text\n	.globl _start\n	.globl free\n"
+		"	function _start\n	function free\n	function cfree\n"
+		"	.type calloc, @function\ncalloc:\n	function __libc_calloc\n"
+		"	.type valloc, @function\nvalloc:\n	function __libc_valloc\n";
+	static const char other[] = "	.text\n	.type calloc, @function\ncalloc: ret\n"
+				    "	.type malloc, @function\nmalloc: ret\n"
+				    "	.type free, @function\nfree: ret\n"
+				    "	.type realloc, @function\nrealloc: ret\n";
+	static const char third[] = "	.text\n	.type realloc, @function\nrealloc: ret\n";
+	static const struct {
+		const char *link;
+		unsigned int expected; /* names, as bits */
+	} cases[] = {
+		{ "gcc -nostdlib -static", 0x27 },
+		{ "gcc -nostdlib -static-pie", 0x27 },
+		{ "gcc -nostdlib -pie -Wl,-dynamic-linker,/lib/ld.so", 0x02 },
+		{ "gcc -nostdlib -shared", 0x02 },
+	};
+	char *dir = fixture_directory();
+	_cleanup_free_ char *path = fixture_path(dir, "program");
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct bench b;
+		unsigned int seen = 0;
+
+		if (!fixture_compile(dir, "other", "s", other, "gcc -c") ||
+		    !fixture_compile(dir, "third", "s", third, "gcc -c") ||
+		    !fixture_compile(dir, "first", "s", source, "gcc -c") ||
+		    !fixture_run("cd '%s' && %s -o program other third first", dir,
+				 cases[i].link)) {
+			fixture_remove(dir);
+			skip();
+		}
+		bench_open(&b, NULL);
+		assert_int_equal(
+			bench_hooks(&b, bench_add(&b, path, -EBADF), names, ARRAY_SIZE(names)), 0);
+		for (size_t j = 0; j < b.n_points; j++) {
+			assert_false(seen & 1u << b.points[j].name);
+			seen |= 1u << b.points[j].name;
+			if (b.points[j].name == 2)
+				assert_int_equal(b.points[j].symbol_offset,
+						 fixture_function(path, "__libc_calloc", NULL));
+		}
+		assert_int_equal(seen, cases[i].expected);
+		assert_true(bench_close(&b));
+	}
+	fixture_remove(dir);
+}
+
 /* More files than the child keeps open, in turns. */
 static void test_many_files(void **state)
 {
@@ -395,11 +457,17 @@ static void test_many_files(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_no_file),	    cmocka_unit_test(test_self),
-		cmocka_unit_test(test_libc),	    cmocka_unit_test(test_inlined),
-		cmocka_unit_test(test_debug_files), cmocka_unit_test(test_wrong_debug_file),
-		cmocka_unit_test(test_alt_file),    cmocka_unit_test(test_mini_debug),
-		cmocka_unit_test(test_cplusplus),   cmocka_unit_test(test_hooks_of_program),
+		cmocka_unit_test(test_no_file),
+		cmocka_unit_test(test_self),
+		cmocka_unit_test(test_libc),
+		cmocka_unit_test(test_inlined),
+		cmocka_unit_test(test_debug_files),
+		cmocka_unit_test(test_wrong_debug_file),
+		cmocka_unit_test(test_alt_file),
+		cmocka_unit_test(test_mini_debug),
+		cmocka_unit_test(test_cplusplus),
+		cmocka_unit_test(test_hooks_of_program),
+		cmocka_unit_test(test_hooks_of_static_program),
 		cmocka_unit_test(test_many_files),
 	};
 

@@ -168,19 +168,37 @@ static void *s_thread(void *argument)
 	const struct job *job = argument;
 
 	ENTER();
-	if (job->memory)
-		s_alternate(job->bytes, job->memory);
-	else
-		s_leaf(job->bytes);
+	s_leaf(job->bytes);
 	LEAVE();
 	return NULL;
 }
 
-static void run_thread(const pthread_attr_t *attributes, const struct job *job)
+static void *s_thread_above(void *argument)
+{
+	const struct job *job = argument;
+
+	ENTER();
+	s_alternate(job->bytes, job->memory);
+	LEAVE();
+	return NULL;
+}
+
+static void *s_thread_below(void *argument)
+{
+	const struct job *job = argument;
+
+	ENTER();
+	s_alternate(job->bytes, job->memory);
+	LEAVE();
+	return NULL;
+}
+
+static void run_thread(const pthread_attr_t *attributes, void *(*function)(void *),
+		       const struct job *job)
 {
 	pthread_t thread;
 
-	if (pthread_create(&thread, attributes, s_thread, (void *)job) != 0 ||
+	if (pthread_create(&thread, attributes, function, (void *)job) != 0 ||
 	    pthread_join(thread, NULL) != 0)
 		die("pthread_create failed");
 }
@@ -196,7 +214,7 @@ static void run_alternate_thread(size_t bytes, bool above)
 	if (memory == MAP_FAILED || pthread_attr_init(&attributes) != 0 ||
 	    pthread_attr_setstack(&attributes, memory + (above ? STACK : 0), STACK) != 0)
 		die("no stack for a thread");
-	run_thread(&attributes, &job);
+	run_thread(&attributes, above ? s_thread_above : s_thread_below, &job);
 	(void)pthread_attr_destroy(&attributes);
 	(void)munmap(memory, 2 * STACK);
 }
@@ -266,7 +284,7 @@ static void run_threads(void)
 	pthread_t thread;
 	struct job job = { 30097, NULL };
 
-	run_thread(NULL, &job);
+	run_thread(NULL, s_thread, &job);
 	run_alternate_thread(30103, false);
 	run_alternate_thread(30109, true);
 	if (pthread_create(&thread, NULL, leave_thread, (void *)(size_t)30113) != 0 ||

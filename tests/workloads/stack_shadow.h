@@ -178,9 +178,14 @@ __attribute__((noinline)) void shadow_note(int line, void *p, size_t bytes)
 	shadow_trace(c, __builtin_return_address(0));
 }
 
-/* Before the first case: backtrace() loads a library when it is first called. */
+/*
+ * Before the first case: backtrace() loads a library when it is first called. A static program that
+ * frees nothing would not even have the function.
+ */
 static inline void shadow_begin(void)
 {
+	shadow_escaped = malloc(1);
+	free(shadow_escaped);
 #ifdef __GLIBC__
 	void *addresses[2];
 

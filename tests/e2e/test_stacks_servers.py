@@ -1,0 +1,288 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Stacks of Debian's own programs under load: nearly all are whole, and gdb sees the same.
+
+Nothing of theirs is built with frame pointers. STACKS_LONG=1: all of them, ten seconds each; else
+python and redis, some seconds.
+"""
+
+import contextlib
+import os
+import pwd
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+
+import seep
+
+LONG = bool(os.environ.get("STACKS_LONG"))
+SECONDS = 10 if LONG else 4
+WHOLE = 0.995   # share of allocations whose stack must reach its end
+MATCHED = 0.95  # share of gdb's stacks that seep must have seen, too
+SAMPLES = 61    # of gdb
+FRAMES = 127
+GDB = os.path.join(seep.ROOT, "tests/stacks/gdb_chains.py")
+
+PYTHON_LOAD = r"""
+import json, re, sqlite3
+db = sqlite3.connect(":memory:")
+db.execute("create table t (k integer primary key, v text)")
+word = re.compile(r"(?P<key>[a-z]+)=(?P<value>\d+)")
+kept = {}
+n = 0
+while True:
+    n += 1
+    text = json.dumps({"n": n, "list": [{"key%d" % i: "v" * i} for i in range(n % 211)]})
+    kept[n % 997] = json.loads(text)
+    kept[-n % 499] = word.sub(lambda m: m.group("value") * 7, "count=%d " % n * 101)
+    db.execute("insert or replace into t values (?, ?)", (n % 1009, text))
+    if n % 53 == 0:
+        db.commit()
+        sorted(db.execute("select v, k from t order by v desc limit 503").fetchall())
+    if n % 10007 == 0:
+        re.purge()
+"""
+
+
+def need(*programs):
+    for program in programs:
+        if not shutil.which(program):
+            raise seep.Skip(f"{program} is not installed")
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+def is_listening(port):
+    with socket.socket() as s:
+        return s.connect_ex(("127.0.0.1", port)) == 0
+
+
+@contextlib.contextmanager
+def started(command, **options):
+    """A process that ends with the context."""
+    options.setdefault("stdout", subprocess.DEVNULL)
+    options.setdefault("stderr", subprocess.DEVNULL)
+    process = subprocess.Popen(command, stdin=subprocess.DEVNULL,
+                               preexec_fn=seep.die_with_parent, **options)
+    try:
+        yield process
+    finally:
+        process.send_signal(signal.SIGTERM)
+        try:
+            process.wait(20)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait(20)
+
+
+def repeated(command):
+    """A load that is started again whenever it ends."""
+    return started(["sh", "-c", 'trap "kill \\$! 2>/dev/null; exit" TERM; while :; do "$@" & wait; done',
+                    "sh", *[str(a) for a in command]])
+
+
+def trace(pid):
+    result = seep.seepctl("trace", pid, "--for", f"{SECONDS}s", "--exact", "-j", "--limit", "1000",
+                          "--sort", "allocated", "--max-frames", FRAMES)
+    seep.equal(result.status, 0, f"trace: {result}")
+    return result.json
+
+
+def gdb_chains(pid):
+    """What gdb sees where the allocator is called: [[[module, offset], ...], ...]."""
+    with tempfile.TemporaryDirectory(prefix="seep-e2e-") as folder:
+        path = os.path.join(folder, "chains")
+        result = subprocess.run(
+            ["gdb", "-nx", "-batch", "-p", str(pid), "-x", GDB],
+            env=os.environ | {"CHAINS_FILE": path, "CHAINS": str(SAMPLES), "DEBUGINFOD_URLS": ""},
+            capture_output=True, text=True, timeout=180, check=False,
+            preexec_fn=seep.die_with_parent)
+        assert os.path.exists(path), f"gdb: {result.stdout[-2000:]} {result.stderr[-2000:]}"
+        with open(path, encoding="ascii") as f:
+            return [[tuple(f.split()) for f in line.split(";")] for line in f.read().splitlines()]
+
+
+def chain_of(site):
+    """Of the frames that are really on the stack."""
+    return tuple((os.path.realpath(f["module"]) if f["module"] else "?", str(f["offset"]))
+                 for f in site["frames"] if f["kind"] == "native")
+
+
+def share_whole(name, report):
+    coverage = report["target"]["coverage"]
+    seen = coverage["allocations_seen"]
+    cut = {k: v for k, v in coverage["truncated_stacks"].items() if v}
+    depth = cut.pop("depth", 0)
+    share = 1 - sum(cut.values()) / max(seen, 1)
+    print(f"# {name}: {seen} allocations at {report['total']} sites, {share:.3%} whole, cut {cut}, "
+          f"deeper than {FRAMES} frames {depth}, lost {seep.losses(report['target'])}", flush=True)
+    for site in report["sites"]:
+        if site["stack_status"] not in ("complete", "depth"):
+            where = [f"{os.path.basename(f['module'] or '?')}:{f['function'] or hex(f['offset'])}"
+                     for f in site["frames"]]
+            print(f"#   {site['allocated_count']} {site['stack_status']}: {' < '.join(where[-5:])}")
+    assert seen > 1009, f"{name} allocates"
+    assert share >= WHOLE, f"{name}: {share:.3%} of stacks are whole, in truth all; cut {cut}"
+
+
+def compare(name, report, chains):
+    """gdb's chains are among those that seep has seen."""
+    ours = {chain_of(s) for s in report["sites"]}
+    theirs = [tuple((os.path.realpath(m) if m != "?" else m, o) for m, o in c) for c in chains]
+    missing = [c for c in theirs if c not in ours]
+    share = 1 - len(missing) / max(len(theirs), 1)
+    print(f"# {name}: {len(theirs)} stacks of gdb, {len(set(theirs))} different, {share:.1%} seen",
+          flush=True)
+    assert len(theirs) >= 7, f"{name}: gdb saw {len(theirs)} stacks only"
+    if report["total"] > len(report["sites"]):
+        print(f"# {name}: {report['total'] - len(report['sites'])} sites are not in the report")
+    assert share >= MATCHED, f"{name}: gdb's stacks were seen to {share:.1%}, such as not:\n" + \
+        "\n".join(difference(c, ours) for c in sorted(set(missing))[:3])
+
+
+def difference(chain, ours):
+    """Where a chain parts from the one most like it."""
+    def same_end(other):
+        n = 0
+        while n < min(len(chain), len(other)) and chain[-1 - n] == other[-1 - n]:
+            n += 1
+        return n
+    best = max(ours, key=same_end)
+    n = same_end(best)
+    return (f"   gdb: {show(chain[:len(chain) - n])}\n   seep: {show(best[:len(best) - n])}\n"
+            f"   then {n} frames are the same")
+
+
+def show(chain):
+    return " ".join(f"{os.path.basename(m)}+{int(o):#x}" for m, o in chain)
+
+
+def examine(name, pid):
+    report = trace(pid)
+    share_whole(name, report)
+    if not shutil.which("gdb"):
+        raise seep.Skip("gdb is not installed")
+    compare(name, report, gdb_chains(pid))
+
+
+def test_python():
+    need("/usr/bin/python3.11")
+    with started(["/usr/bin/python3.11", "-I", "-c", PYTHON_LOAD]) as python:
+        examine("python3.11", python.pid)
+
+
+def test_redis():
+    need("redis-server", "redis-benchmark")
+    port = free_port()
+    with tempfile.TemporaryDirectory(prefix="seep-e2e-") as folder:
+        with started(["redis-server", "--port", str(port), "--bind", "127.0.0.1", "--save", "",
+                      "--dir", folder, "--maxmemory", "101mb", "--maxmemory-policy",
+                      "allkeys-random"]) as redis:
+            seep.wait_until(lambda: is_listening(port), "redis-server listens")
+            with repeated(["redis-benchmark", "-p", port, "-q", "-n", 20011, "-c", 13, "-r", 10007,
+                           "-d", 211]):
+                examine("redis-server", redis.pid)
+
+
+def test_nginx():
+    if not LONG:
+        raise seep.Skip("needs STACKS_LONG=1")
+    need("nginx", "wrk")
+    port = free_port()
+    with tempfile.TemporaryDirectory(prefix="seep-e2e-") as folder:
+        os.chmod(folder, 0o755)
+        with open(os.path.join(folder, "index.html"), "w", encoding="ascii") as f:
+            f.write("seep" * 1009)
+        path = os.path.join(folder, "nginx.conf")
+        with open(path, "w", encoding="ascii") as f:
+            f.write(f"""daemon off; master_process off; pid {folder}/pid; error_log {folder}/error;
+events {{ }}
+http {{
+  access_log off; client_body_temp_path {folder}/a; proxy_temp_path {folder}/b;
+  fastcgi_temp_path {folder}/c; uwsgi_temp_path {folder}/d; scgi_temp_path {folder}/e;
+  gzip on; gzip_min_length 1; gzip_types *;
+  server {{ listen 127.0.0.1:{port}; root {folder};
+    location /again/ {{ proxy_pass http://127.0.0.1:{port}/; }} }}
+}}
+""")
+        with started(["nginx", "-c", path, "-p", folder, "-e", f"{folder}/error"]) as nginx:
+            seep.wait_until(lambda: is_listening(port), "nginx listens")
+            url = f"http://127.0.0.1:{port}/again/index.html"
+            with repeated(["wrk", "-t", 1, "-c", 7, "-d", 7, "-H", "Connection: close",
+                           "-H", "Accept-Encoding: gzip", url]):
+                examine("nginx", nginx.pid)
+
+
+def postgres_folder():
+    base = "/usr/lib/postgresql"
+    versions = sorted(os.listdir(base)) if os.path.isdir(base) else []
+    if not versions:
+        raise seep.Skip("postgresql is not installed")
+    return os.path.join(base, versions[-1], "bin")
+
+
+def as_postgres(*command):
+    return ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups", *command]
+
+
+def backend_of(postmaster):
+    """A server process that works for a client."""
+    for pid in seep.children_of(postmaster):
+        with contextlib.suppress(OSError), open(f"/proc/{pid}/cmdline", "rb") as f:
+            if b"127.0.0.1(" in f.read():
+                return pid
+    return None
+
+
+def test_postgres():
+    if not LONG:
+        raise seep.Skip("needs STACKS_LONG=1")
+    binaries = postgres_folder()
+    need("pgbench", "setpriv")
+    user = pwd.getpwnam("postgres")
+    port = free_port()
+    with tempfile.TemporaryDirectory(prefix="seep-e2e-") as folder:
+        os.chown(folder, user.pw_uid, user.pw_gid)
+        data = os.path.join(folder, "data")
+        subprocess.run(as_postgres(f"{binaries}/initdb", "-D", data, "-A", "trust", "-N"),
+                       check=True, capture_output=True, cwd=folder)
+        with started(as_postgres(f"{binaries}/postgres", "-D", data, "-p", str(port), "-k", folder,
+                                 "-c", "listen_addresses=127.0.0.1", "-c", "jit=off"),
+                     cwd=folder) as postgres:
+            client = ["pgbench", "-h", "127.0.0.1", "-p", str(port), "-U", "postgres"]
+            seep.wait_until(lambda: subprocess.run(
+                ["psql", *client[1:], "-c", "select 1"], capture_output=True,
+                check=False).returncode == 0, "postgres answers")
+            subprocess.run([*client, "-i", "-q", "-s", "2", "postgres"], check=True,
+                           capture_output=True)
+            script = os.path.join(folder, "load.sql")
+            with open(script, "w", encoding="ascii") as f:
+                f.write(POSTGRES_LOAD)
+            with started([*client, "-n", "-c", "2", "-T", "600", "-f", script, "-b", "tpcb-like",
+                          "postgres"]):
+                pid = seep.wait_until(lambda: backend_of(postgres.pid), "a client is served")
+                examine("postgres", pid)
+
+
+# Sorts, hashes and regular expressions: memory contexts come and go.
+POSTGRES_LOAD = """\\set n random(1, 997)
+select bid, count(*), max(abalance) from pgbench_accounts where aid % 13 = :n % 13
+  group by bid order by 2 desc limit 7;
+with recursive t(k) as (select 1 union all select k + 1 from t where k < :n)
+  select string_agg(k::text, ',' order by k desc), regexp_replace(repeat('ab', :n), 'a+', 'x', 'g')
+  from t;
+select a.aid, b.aid from pgbench_accounts a join pgbench_accounts b on a.aid = b.bid + :n
+  order by b.abalance, a.aid limit 11;
+create temporary table kept as select aid, abalance from pgbench_accounts where aid < :n;
+drop table kept;
+"""
+
+
+if __name__ == "__main__":
+    seep.main(globals())
