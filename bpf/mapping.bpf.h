@@ -227,7 +227,13 @@ static __always_inline __u64 find_in_kernel(struct thread *t, __u64 address)
 	       ((address - found.start + found.offset) & FRAME_OFFSET_MASK);
 }
 
-static __always_inline __u64 find_published(const struct mapping_set *set, __u64 address)
+static __always_inline __u64 frame_in(__u64 range_frame, __u64 address)
+{
+	return (range_frame & ~FRAME_OFFSET_MASK) | ((range_frame + address) & FRAME_OFFSET_MASK);
+}
+
+static __always_inline __u64 find_published(struct thread *t, const struct mapping_set *set,
+					    __u64 address)
 {
 	__u32 low = 0, high = set->n;
 
@@ -241,13 +247,16 @@ static __always_inline __u64 find_published(const struct mapping_set *set, __u64
 		if (low >= high || middle >= ABI_MAX_MAPPINGS)
 			break;
 		r = &set->ranges[middle];
-		if (address < r->start)
+		if (address < r->start) {
 			high = middle;
-		else if (address >= r->end)
+		} else if (address >= r->end) {
 			low = middle + 1;
-		else
-			return (r->frame & ~FRAME_OFFSET_MASK) |
-			       ((r->frame + address) & FRAME_OFFSET_MASK);
+		} else {
+			t->range_start = r->start;
+			t->range_bytes = r->end - r->start;
+			t->range_frame = r->frame;
+			return frame_in(r->frame, address);
+		}
 	}
 	return 0;
 }
@@ -258,9 +267,13 @@ static __always_inline __u64 find_published(const struct mapping_set *set, __u64
  */
 static __always_inline __u64 locate(struct thread *t, const struct mapping_set *set, __u64 address)
 {
-	__u64 frame = set ? find_published(set, address) : 0;
+	__u64 frame = 0;
 
 	t->generated = 0;
+	if (address - t->range_start < t->range_bytes)
+		frame = frame_in(t->range_frame, address);
+	else if (set)
+		frame = find_published(t, set, address);
 	if (!frame && use_find_vma)
 		frame = find_in_kernel(t, address);
 	if (!frame)

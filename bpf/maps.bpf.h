@@ -92,6 +92,9 @@ struct thread {
 	__u64 cfa; /* the stack pointer in the frame of pc */
 	__u64 rbp;
 	__u64 hash;	   /* of the frames so far */
+	__u64 range_start; /* the mapping of the last frame: the next one is mostly there, too */
+	__u64 range_bytes;
+	__u64 range_frame;
 	__u32 mapping_set; /* index of the target's, NO_MAPPING_SET: none published */
 	__u32 exact;	   /* pc is the address itself, not a return address */
 	__u32 slot;

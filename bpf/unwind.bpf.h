@@ -11,7 +11,8 @@
 
 #include "mapping.bpf.h"
 
-#define FRAME_BYTES_MAX (8ull << 20) /* a larger frame is taken for nonsense */
+#define RBP_BELOW_RETURN (-2)	      /* pushed first thing: a rbp_off8 */
+#define FRAME_BYTES_MAX	 (8ull << 20) /* a larger frame is taken for nonsense */
 
 /* Offsets in the signal frame that the kernel pushes: arch/x86/include/asm/sigframe.h. */
 #define SIGFRAME_RBP (40 + 10 * 8)
@@ -129,6 +130,33 @@ static __always_inline int step_frame_pointer(struct thread *t)
 	return -1;
 }
 
+/* The return address, and rbp if it was saved: mostly below it, where one read gets both. */
+static __always_inline int read_frame(const struct thread *t, const struct unwind_row *row,
+				      __u64 cfa, __u64 *pc, __u64 *rbp)
+{
+	__u64 both[2];
+
+	if (row->rbp_off8 == RBP_BELOW_RETURN) {
+		if (bpf_probe_read_user(both, sizeof(both), (void *)(cfa - 16)))
+			return STACK_READ_FAULT;
+		*rbp = both[0];
+		*pc = both[1];
+		return -1;
+	}
+	if (!read_stack(cfa - 8, pc))
+		return STACK_READ_FAULT;
+	if (row->rbp_off8 == RBP_SAME)
+		return -1;
+	if (row->rbp_off8 == RBP_LOST) {
+		*rbp = 0;
+		return -1;
+	}
+	return read_stack(row->rbp_off8 == RBP_AT_RBP ? t->rbp : cfa + 8 * (__s64)row->rbp_off8,
+			  rbp) ?
+		       -1 :
+		       STACK_READ_FAULT;
+}
+
 static __always_inline int step_table(struct thread *t, const struct file_entry *f, __u64 offset)
 {
 	const struct unwind_row *row = find_row(f, offset);
@@ -146,16 +174,9 @@ static __always_inline int step_table(struct thread *t, const struct file_entry 
 		return r;
 	if (cfa <= t->cfa || (cfa & 7) || cfa - t->cfa > FRAME_BYTES_MAX)
 		return STACK_BAD_CFA;
-	if (!read_stack(cfa - 8, &pc))
-		return STACK_READ_FAULT;
-	if (row->rbp_off8 == RBP_LOST) {
-		rbp = 0;
-	} else if (row->rbp_off8 == RBP_AT_RBP) {
-		if (!read_stack(t->rbp, &rbp))
-			return STACK_READ_FAULT;
-	} else if (row->rbp_off8 != RBP_SAME && !read_stack(cfa + 8 * (__s64)row->rbp_off8, &rbp)) {
-		return STACK_READ_FAULT;
-	}
+	r = read_frame(t, row, cfa, &pc, &rbp);
+	if (r >= 0)
+		return r;
 	t->pc = pc;
 	t->cfa = cfa;
 	t->rbp = rbp;
@@ -280,6 +301,7 @@ static __always_inline __u64 unwind(__u64 id, struct thread *t, struct pt_regs *
 	t->cfa = PT_REGS_SP(ctx);
 	t->rbp = PT_REGS_FP(ctx);
 	t->exact = 0;
+	t->range_bytes = 0;
 	t->stack.n = 0;
 	t->stack.status = STACK_DEPTH;
 	walk(id, t);

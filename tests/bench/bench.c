@@ -24,6 +24,7 @@
 #include "base/cleanup.h"
 #include "base/log.h"
 #include "elf/placement.h"
+#include "elf/unwind_table.h"
 #include "monitor.h"
 #include "probe/object.h"
 #include "target/procfs.h"
@@ -40,6 +41,7 @@ static void *volatile sink;
 
 enum command {
 	COMMAND_PAIRS = 'p',  /* PAIRS pairs; answers with ns per pair */
+	COMMAND_DEEP = 'd',   /* PAIRS pairs below `count` frames; answers with ns per pair */
 	COMMAND_SITES = 's',  /* blocks under `count` different stacks */
 	COMMAND_BLOCKS = 'b', /* `count` blocks under one stack */
 };
@@ -67,6 +69,14 @@ __attribute__((noinline)) static double time_pairs(uint32_t pairs)
 		free(p);
 	}
 	return (double)(now_ns() - start) / pairs;
+}
+
+__attribute__((noinline)) static double time_deep(uint32_t depth)
+{
+	double ns = depth ? time_deep(depth - 1) : time_pairs(PAIRS);
+
+	__asm__ volatile("");
+	return ns;
 }
 
 /* Two functions that call each other by the bits of a number: 2^SITE_BITS different stacks. */
@@ -99,6 +109,8 @@ static double serve(const struct request *q)
 	switch (q->command) {
 	case COMMAND_PAIRS:
 		return time_pairs(q->count);
+	case COMMAND_DEEP:
+		return time_deep(q->count);
 	case COMMAND_SITES:
 		for (uint32_t i = 0; i < q->count; i++)
 			zero(i, SITE_BITS);
@@ -345,6 +357,70 @@ static void bench_pairs(void)
 	watcher_close(&w);
 }
 
+#define SHALLOW 3
+#define DEEP	43 /* with start-up code still below the default limit of 48 frames */
+
+static void bench_frames(void)
+{
+	double shallow[ROUNDS], deep[ROUNDS];
+	struct watcher w = watcher_open(1u << 20);
+	struct child c = child_start();
+	double s, d;
+
+	watcher_track(&w, c.pid);
+	for (int i = 0; i < ROUNDS; i++) {
+		shallow[i] = child_ask(&c, COMMAND_DEEP, SHALLOW);
+		deep[i] = child_ask(&c, COMMAND_DEEP, DEEP);
+	}
+	s = median(shallow, ROUNDS);
+	d = median(deep, ROUNDS);
+	printf("\none frame more on the stack, hot (pairs below %d and %d frames)\n", SHALLOW,
+	       DEEP);
+	printf("  %-34s %8.0f ns\n", "unwinding a frame", (d - s) / (DEEP - SHALLOW));
+	child_end(&c);
+	watcher_close(&w);
+}
+
+static void bench_table(const char *path)
+{
+	_cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC);
+	struct unwind_table *table = NULL;
+	double times[ROUNDS], text_mb = 0, table_mb = 0;
+	uint32_t rows = 0;
+
+	if (fd < 0)
+		return;
+	for (int i = 0; i < ROUNDS; i++) {
+		uint64_t start = now_ns();
+
+		if (unwind_table_compile(fd, &table) < 0)
+			return;
+		times[i] = (double)(now_ns() - start) / 1e6;
+		rows = table->n_rows;
+		text_mb = (double)(table->rows[table->n_rows - 1].pc - table->start) / (1 << 20);
+		table_mb = (double)(table->n_rows * sizeof(struct unwind_row) +
+				    (table->n_buckets + 1) * sizeof(uint32_t)) /
+			   (1 << 20);
+		unwind_table_free(table);
+	}
+	printf("  %-40s %5.2f MB %7u rows %6.1f ms %6.2f MB per MB\n", path, text_mb, rows,
+	       median(times, ROUNDS), table_mb / text_mb);
+}
+
+static void bench_tables(void)
+{
+	static const char *const files[] = {
+		"/lib/x86_64-linux-gnu/libc.so.6",
+		"/lib/x86_64-linux-gnu/libstdc++.so.6",
+		"/usr/lib/x86_64-linux-gnu/libcrypto.so.3",
+		"/usr/bin/python3.11",
+	};
+
+	printf("\nunwind tables: text, rows, time to compile, size\n");
+	for (size_t i = 0; i < ARRAY_SIZE(files); i++)
+		bench_table(files[i]);
+}
+
 static double tick_ms(struct watcher *w)
 {
 	double times[ROUNDS];
@@ -423,6 +499,8 @@ int main(void)
 	if (uname(&u) == 0)
 		printf("Linux %s, %s\n\n", u.release, u.machine);
 	bench_pairs();
+	bench_frames();
+	bench_tables();
 	bench_ticks();
 	return 0;
 }

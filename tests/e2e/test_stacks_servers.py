@@ -21,7 +21,7 @@ LONG = bool(os.environ.get("STACKS_LONG"))
 SECONDS = 10 if LONG else 4
 WHOLE = 0.995   # share of allocations whose stack must reach its end
 MATCHED = 0.95  # share of gdb's stacks that seep must have seen, too
-SAMPLES = 61    # of gdb
+SAMPLES = 211   # of gdb
 FRAMES = 127
 GDB = os.path.join(seep.ROOT, "tests/stacks/gdb_chains.py")
 
@@ -44,6 +44,11 @@ while True:
     if n % 10007 == 0:
         re.purge()
 """
+
+
+REDIS_LOADS = [["-t", "set"], ["-t", "lpush"], ["-t", "lpop"], ["-t", "hset"], ["-t", "zadd"],
+               ["eval", "return redis.call('append', 'k' .. ARGV[1] % 97, ARGV[1])", "0",
+                "__rand_int__"]]
 
 
 def need(*programs):
@@ -185,8 +190,12 @@ def test_redis():
                       "--dir", folder, "--maxmemory", "101mb", "--maxmemory-policy",
                       "allkeys-random"]) as redis:
             seep.wait_until(lambda: is_listening(port), "redis-server listens")
-            with repeated(["redis-benchmark", "-p", port, "-q", "-n", 20011, "-c", 13, "-r", 10007,
-                           "-d", 211]):
+            with contextlib.ExitStack() as loads:
+                # Each for itself: what happens is the same at any time.
+                for command in REDIS_LOADS:
+                    loads.enter_context(started(
+                        ["redis-benchmark", "-p", str(port), "-q", "-l", "-n", "5003", "-c", "3",
+                         "-r", "10007", "-d", "211", *command]))
                 examine("redis-server", redis.pid)
 
 

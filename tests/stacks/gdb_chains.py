@@ -12,7 +12,7 @@ import subprocess
 import gdb
 
 CALLED = ("malloc", "calloc", "realloc", "posix_memalign", "aligned_alloc", "memalign")
-BETWEEN = 13  # calls between two that are looked at
+BETWEEN = 101  # calls between two that are looked at
 FRAMES = 127
 
 
@@ -101,12 +101,10 @@ def main():
     maps = read_maps(gdb.selected_inferior().pid)
     points = [gdb.Breakpoint(f"*{address:#x}") for address in find_allocators(maps)]
     lines = []
-    import time; T=time.time()
     for _ in range(int(os.environ["CHAINS"])):
         for point in points:
             point.ignore_count = BETWEEN
         gdb.execute("continue", to_string=True)
-        print(time.time()-T)
         lines.append(";".join(f"{path} {offset}" for path, offset in chain(maps)))
     with open(os.environ["CHAINS_FILE"], "w", encoding="ascii") as f:
         f.write("".join(line + "\n" for line in lines))
