@@ -38,11 +38,12 @@ endif
 
 VERSION := $(shell sed -n 's/^## \([0-9][^ ]*\).*/\1/p' CHANGELOG.md 2>/dev/null | head -n 1)
 
-# Debian packages: to build, to run the demo and to run the tests.
-PACKAGES := gcc g++ make clang llvm pkg-config bpftool libbpf-dev libelf-dev zlib1g-dev libdw-dev \
+# Debian packages: to build and to run the demo; for tests and lint; for test-vm.
+BUILD_PACKAGES := gcc make clang llvm pkg-config bpftool libbpf-dev libelf-dev zlib1g-dev libdw-dev \
 	libcapstone-dev libevent-dev libjansson-dev libseccomp-dev libcap-dev libiberty-dev \
-	uthash-dev libcmocka-dev libasan8 libubsan1 clang-format clang-tidy cppcheck shellcheck \
-	curl jq python3 procps util-linux gdb binutils
+	uthash-dev jq
+PACKAGES := $(BUILD_PACKAGES) g++ libcmocka-dev libasan8 libubsan1 clang-format clang-tidy cppcheck \
+	shellcheck curl python3 procps util-linux gdb binutils dwz xz-utils musl-tools
 
 VM_PACKAGES := qemu-system-x86 busybox-static cpio debian-archive-keyring
 
@@ -197,8 +198,8 @@ bench: all $(BENCH_BIN) workloads ## what it costs: ns per malloc/free pair, tic
 
 .PHONY: demo
 demo: ## find a leak in a running server, in about a minute
-	$(Q)./tests/deps.sh $(PACKAGES)
-	$(Q)$(MAKE) --no-print-directory all workloads
+	$(Q)./tests/deps.sh $(BUILD_PACKAGES)
+	$(Q)$(MAKE) --no-print-directory all $(B)/workloads/leaky_server
 	$(Q)./tests/demo/run.sh
 
 .PHONY: deps

@@ -50,11 +50,15 @@ if [ "$(id -u)" -ne 0 ]; then
 fi
 
 echo "deps: installing ${missing[*]}"
-if ! "${as_root[@]}" apt-get -q -q update; then
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+if ! "${as_root[@]}" apt-get -q -q update >"$log" 2>&1; then
+	tail -n 5 "$log" >&2
 	echo "deps: apt-get update failed; trying with the package lists that are here" >&2
 fi
 if ! "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive \
-	apt-get -q -q install -y --no-install-recommends "${missing[@]}"; then
+	apt-get -q -q install -y --no-install-recommends "${missing[@]}" >"$log" 2>&1; then
+	tail -n 20 "$log" >&2
 	echo "deps: apt-get failed (above is why). Install these packages, then try again:" >&2
 	echo "  apt-get install ${missing[*]}" >&2
 	exit 1

@@ -10,9 +10,14 @@
 #include <uthash.h>
 
 #include "symbolize/ranges.h"
+#include "symbolize/scopes.h"
 
 /* Namespaces and classes around a function, lexical blocks within it. */
 #define MAX_NESTING 64
+
+/* DWARF's later language codes, which older headers of libdw lack. */
+#define DW_LANG_C_PLUS_PLUS_17 0x002a
+#define DW_LANG_C_PLUS_PLUS_20 0x002b
 
 /* The functions of one compilation unit. */
 struct unit {
@@ -27,7 +32,8 @@ struct lines {
 	Dwarf *alt;   /* owned; outlives dwarf's use of it */
 	bool has_units;
 	struct ranges units;
-	struct unit *by_die; /* hash of the units met so far; owned */
+	struct unit *by_die;	   /* hash of the units met so far; owned */
+	struct scoped_name *names; /* owned */
 };
 
 static void unit_free(struct unit *u)
@@ -47,6 +53,7 @@ struct lines *lines_free(struct lines *lines)
 		unit_free(u);
 	}
 	ranges_done(&lines->units);
+	scopes_done(&lines->names);
 	(void)dwarf_end(lines->dwarf);
 	(void)dwarf_end(lines->alt);
 	free(lines);
@@ -172,13 +179,25 @@ static const char *text_of(Dwarf_Die *die, unsigned int name)
 	return dwarf_formstring(dwarf_attr_integrate(die, name, &attribute));
 }
 
-static const char *function_name(Dwarf_Die *die)
+static const char *function_name(struct lines *lines, Dwarf_Die *die, bool in_scopes)
 {
 	const char *name = text_of(die, DW_AT_linkage_name);
 
 	if (!name)
 		name = text_of(die, DW_AT_MIPS_linkage_name);
+	if (!name && in_scopes)
+		return scopes_name(&lines->names, die);
 	return name ? name : text_of(die, DW_AT_name);
+}
+
+/* Whether names of the unit's language are names within a scope. */
+static bool has_scopes(Dwarf_Die *cu)
+{
+	int language = dwarf_srclang(cu);
+
+	return language == DW_LANG_C_plus_plus || language == DW_LANG_C_plus_plus_03 ||
+	       language == DW_LANG_C_plus_plus_11 || language == DW_LANG_C_plus_plus_14 ||
+	       language == DW_LANG_C_PLUS_PLUS_17 || language == DW_LANG_C_PLUS_PLUS_20;
 }
 
 static uint32_t number_of(Dwarf_Die *die, unsigned int name)
@@ -221,6 +240,7 @@ size_t lines_find(struct lines *lines, uint64_t vaddr, struct place places[INLIN
 	const struct range *unit, *function = NULL;
 	const struct ranges *functions;
 	const char *directory;
+	bool in_scopes;
 	size_t n = 0;
 
 	if (!lines->has_units && index_units(lines) < 0)
@@ -235,9 +255,12 @@ size_t lines_find(struct lines *lines, uint64_t vaddr, struct place places[INLIN
 		n = find_inlined(&chain[0], vaddr, chain, 1);
 
 	directory = text_of(&cu, DW_AT_comp_dir);
+	in_scopes = has_scopes(&cu);
 	for (size_t i = 0; i < n; i++)
-		places[i] = (struct place){ .function = function_name(&chain[n - 1 - i]),
-					    .directory = directory };
+		places[i] = (struct place){
+			.function = function_name(lines, &chain[n - 1 - i], in_scopes),
+			.directory = directory,
+		};
 	/* A unit without functions (assembly) has lines all the same. */
 	if (n == 0) {
 		places[0] = (struct place){ .directory = directory };

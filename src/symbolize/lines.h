@@ -18,10 +18,10 @@
 
 struct lines;
 
-/* One function that an address belongs to. Text is borrowed from the DWARF data. */
+/* One function that an address belongs to. Text is borrowed from the lines. */
 struct place {
-	const char *function;  /* linkage name, else the source's name; NULL: not known */
-	const char *file;      /* NULL: not known */
+	const char *function; /* linkage name, else the source's with its scopes; NULL: not known */
+	const char *file;     /* NULL: not known */
 	const char *directory; /* what a relative file is relative to; NULL: not known */
 	uint32_t line;	       /* 0: not known */
 };

@@ -339,6 +339,69 @@ static void test_cplusplus(void **state)
 	fixture_remove(dir);
 }
 
+/* What has no linkage name is told apart by its scopes. */
+static void test_scopes(void **state)
+{
+	static const char source[] =
+		"volatile int sink;\n"
+		"namespace leak { namespace { struct Session {\n"
+		"__attribute__((always_inline)) int open(int x) { sink = x; return sink; } }; }\n"
+		"__attribute__((noinline, used)) int outer(int x)\n"
+		"{ auto g = [](int y) { return y; }; auto f = [x](int y) "
+		"__attribute__((always_inline)) { sink = x + y; return sink; "
+		"};\n"
+		"Session s; return g(f(s.open(x))); } }\n"
+		"int main() { return leak::outer(23); }\n";
+	/* clang does write linkage names. */
+	static const struct {
+		const char *compiler, *open, *lambda;
+	} cases[] = {
+		{ "g++ -O2 -g", "leak::(anonymous namespace)::Session::open",
+		  "leak::outer(int)::{lambda#2}::operator()" },
+		{ "clang++ -O2 -g", "leak::(anonymous namespace)::Session::open(int)", NULL },
+	};
+	char *dir = fixture_directory();
+	_cleanup_free_ char *path = fixture_path(dir, "program");
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		unsigned int opens = 0, lambdas = 0;
+		uint64_t offset, size;
+		struct bench b;
+		uint16_t slot;
+
+		if (!fixture_compile(dir, "program", "cc", source, cases[i].compiler)) {
+			print_message("  no %s here\n", cases[i].compiler);
+			continue;
+		}
+		offset = fixture_function(path, "_ZN4leak5outerEi", &size);
+		bench_open(&b, NULL);
+		slot = bench_add(&b, path, -EBADF);
+		for (uint64_t at = offset; at < offset + size; at++) {
+			const struct frame_list *list =
+				bench_resolve(&b, bench_frame(slot, at, true));
+			const char *name = list->frames[0].function;
+
+			assert_string_equal(list->frames[list->n - 1].function, "leak::outer(int)");
+			if (list->n == 1)
+				continue;
+			assert_int_equal(list->n, 2);
+			if (strstr(name, "operator()")) {
+				lambdas++;
+				if (cases[i].lambda)
+					assert_string_equal(name, cases[i].lambda);
+			} else {
+				opens++;
+				assert_string_equal(name, cases[i].open);
+			}
+		}
+		assert_true(lambdas > 0);
+		assert_true(opens > 0);
+		assert_true(bench_close(&b));
+	}
+	fixture_remove(dir);
+}
+
 /* Of a full table only what other files could call: not a local function that has the name. */
 static void test_hooks_of_program(void **state)
 {
@@ -466,6 +529,7 @@ int main(void)
 		cmocka_unit_test(test_alt_file),
 		cmocka_unit_test(test_mini_debug),
 		cmocka_unit_test(test_cplusplus),
+		cmocka_unit_test(test_scopes),
 		cmocka_unit_test(test_hooks_of_program),
 		cmocka_unit_test(test_hooks_of_static_program),
 		cmocka_unit_test(test_many_files),
