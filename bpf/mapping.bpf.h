@@ -196,7 +196,7 @@ static __always_inline __u64 find_in_vdso(__u64 address)
 	return ((__u64)vdso_slot << FRAME_SLOT_SHIFT) | (address - start);
 }
 
-static __always_inline __u64 find_in_kernel(struct thread *t, __u64 address)
+static __noinline __u64 find_in_kernel(struct thread *t, __u64 address)
 {
 	struct found_mapping found = {};
 	struct file_key key = {};

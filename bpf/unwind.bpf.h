@@ -184,6 +184,26 @@ static __always_inline int step_table(struct thread *t, const struct file_entry 
 	return -1;
 }
 
+#define RETURN_PROBES 16 /* pending ones of a thread that are looked at */
+
+/*
+ * Somebody else's return probe has put the address of its trampoline where a caller's return address
+ * was. The kernel keeps the real one, by the place on the stack. Of several probes on one function the
+ * last in the chain has it. 0: it is no such place.
+ */
+static __noinline __u64 real_return_address(__u64 place)
+{
+	struct task_struct *task = (void *)bpf_get_current_task();
+	struct return_instance *ri = BPF_CORE_READ(task, utask, return_instances);
+
+	for (int i = 0; i < RETURN_PROBES && ri; i++) {
+		if (BPF_CORE_READ(ri, stack) == place && !BPF_CORE_READ(ri, chained))
+			return BPF_CORE_READ(ri, orig_ret_vaddr);
+		ri = BPF_CORE_READ(ri, next);
+	}
+	return 0;
+}
+
 /*
  * One frame: where the thread's pc lies, and the step to its caller. -1: there is a caller, else
  * the stack's status. A return address may be the first byte after its function, so it is looked
@@ -197,6 +217,14 @@ static __always_inline int unwind_frame(struct thread *t, const struct mapping_s
 	int r;
 
 	*frame = locate(t, set, t->pc - back) + back;
+	if (!t->slot && back) {
+		__u64 real = real_return_address(t->cfa - 8);
+
+		if (real) {
+			t->pc = real;
+			*frame = locate(t, set, real - back) + back;
+		}
+	}
 	if (t->exact)
 		*frame |= FRAME_EXACT;
 	if (!t->slot)

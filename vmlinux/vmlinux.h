@@ -149,7 +149,19 @@ struct signal_struct {
 	atomic_t live;
 };
 
+struct return_instance {
+	unsigned long stack;
+	unsigned long orig_ret_vaddr;
+	bool chained;
+	struct return_instance *next;
+};
+
+struct uprobe_task {
+	struct return_instance *return_instances;
+};
+
 struct task_struct {
+	struct uprobe_task *utask;
 	int pid;
 	int tgid;
 	struct mm_struct *mm;

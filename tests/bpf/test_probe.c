@@ -15,7 +15,6 @@
 #include <dlfcn.h>
 #include <fcntl.h>
 #include <malloc.h>
-#include <poll.h>
 #include <string.h>
 #include <sys/wait.h>
 
@@ -23,61 +22,10 @@
 #include "probe/hooks.h"
 #include "probe/object.h"
 #include "probe/probe.h"
+#include "child.h"
 #include "target/procfs.h"
 
-#define DEADLINE_MS 30000
-
 static void *volatile sink; /* keeps the compiler from removing allocations */
-
-typedef void (*child_fn)(void);
-
-struct child {
-	pid_t pid;
-	int go;	   /* written to: run the function; closed: exit */
-	int ended; /* readable: the function has returned */
-};
-
-static void child_start(struct child *c, child_fn function)
-{
-	int go[2], ended[2];
-	char byte;
-
-	assert_int_equal(pipe2(go, O_CLOEXEC), 0);
-	assert_int_equal(pipe2(ended, O_CLOEXEC), 0);
-	c->pid = fork();
-	assert_true(c->pid >= 0);
-	if (c->pid == 0) {
-		close(go[1]);
-		if (read(go[0], &byte, 1) == 1)
-			function();
-		(void)!write(ended[1], "e", 1);
-		(void)!read(go[0], &byte, 1);
-		_exit(0);
-	}
-	close(go[0]);
-	close(ended[1]);
-	c->go = go[1];
-	c->ended = ended[0];
-}
-
-static void child_run(struct child *c)
-{
-	struct pollfd p = { .fd = c->ended, .events = POLLIN };
-	char byte;
-
-	assert_int_equal(write(c->go, "g", 1), 1);
-	assert_int_equal(poll(&p, 1, DEADLINE_MS), 1);
-	assert_int_equal(read(c->ended, &byte, 1), 1);
-}
-
-static void child_end(struct child *c)
-{
-	int status;
-
-	close(c->go);
-	assert_int_equal(waitpid(c->pid, &status, 0), c->pid);
-	close(c->ended);
-}
 
 /* Where this process, and so its children, has the function: file and offset of the probe. */
 static void find_point(const char *name, enum hook_kind kind, int *fd, struct probe_point *ret)

@@ -100,17 +100,27 @@ def trace(pid):
 
 
 def gdb_chains(pid):
-    """What gdb sees where the allocator is called: [[[module, offset], ...], ...]."""
+    """What gdb sees where the allocator is called: [[(module, offset), ...], ...]."""
     with tempfile.TemporaryDirectory(prefix="seep-e2e-") as folder:
         path = os.path.join(folder, "chains")
-        result = subprocess.run(
-            ["gdb", "-nx", "-batch", "-p", str(pid), "-x", GDB],
-            env=os.environ | {"CHAINS_FILE": path, "CHAINS": str(SAMPLES), "DEBUGINFOD_URLS": ""},
-            capture_output=True, text=True, timeout=180, check=False,
-            preexec_fn=seep.die_with_parent)
-        assert os.path.exists(path), f"gdb: {result.stdout[-2000:]} {result.stderr[-2000:]}"
+        with started(["gdb", "-nx", "-batch", "-p", str(pid), "-x", GDB], stdout=subprocess.PIPE,
+                     stderr=subprocess.STDOUT, env=os.environ | {
+                         "CHAINS_FILE": path, "CHAINS": str(SAMPLES), "DEBUGINFOD_URLS": ""}) as gdb:
+            # It may be slow; whatever it has found by then is compared.
+            try:
+                said = gdb.communicate(timeout=60)[0].decode()
+            except subprocess.TimeoutExpired:
+                said = "not finished after 60 s"
+                gdb.kill()
+                print(f"# gdb: {said}; the process: {state_of(pid)}", flush=True)
+        assert os.path.exists(path), f"gdb: {said[-2000:]}"
         with open(path, encoding="ascii") as f:
             return [[tuple(f.split()) for f in line.split(";")] for line in f.read().splitlines()]
+
+
+def state_of(pid):
+    with open(f"/proc/{pid}/status", encoding="ascii", errors="replace") as f:
+        return [line.strip() for line in f if line.startswith(("State", "SigPnd", "Tracer"))]
 
 
 def chain_of(site):
@@ -240,13 +250,14 @@ def as_postgres(*command):
     return ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups", *command]
 
 
-def backend_of(postmaster):
-    """A server process that works for a client."""
+def backend_of(postmaster, clients):
+    """A server process that works for a client, when all clients are there."""
+    found = []
     for pid in seep.children_of(postmaster):
         with contextlib.suppress(OSError), open(f"/proc/{pid}/cmdline", "rb") as f:
             if b"127.0.0.1(" in f.read():
-                return pid
-    return None
+                found.append(pid)
+    return found[0] if len(found) == clients else None
 
 
 def test_postgres():
@@ -275,7 +286,7 @@ def test_postgres():
                 f.write(POSTGRES_LOAD)
             with started([*client, "-n", "-c", "2", "-T", "600", "-f", script, "-b", "tpcb-like",
                           "postgres"]):
-                pid = seep.wait_until(lambda: backend_of(postgres.pid), "a client is served")
+                pid = seep.wait_until(lambda: backend_of(postgres.pid, 2), "clients are served")
                 examine("postgres", pid)
 
 

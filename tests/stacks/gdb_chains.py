@@ -100,14 +100,12 @@ def main():
     gdb.execute("handle all nostop noprint pass")
     maps = read_maps(gdb.selected_inferior().pid)
     points = [gdb.Breakpoint(f"*{address:#x}") for address in find_allocators(maps)]
-    lines = []
+    output = open(os.environ["CHAINS_FILE"], "w", encoding="ascii", buffering=1)
     for _ in range(int(os.environ["CHAINS"])):
         for point in points:
             point.ignore_count = BETWEEN
         gdb.execute("continue", to_string=True)
-        lines.append(";".join(f"{path} {offset}" for path, offset in chain(maps)))
-    with open(os.environ["CHAINS_FILE"], "w", encoding="ascii") as f:
-        f.write("".join(line + "\n" for line in lines))
+        output.write(";".join(f"{path} {offset}" for path, offset in chain(maps)) + "\n")
     for point in points:
         point.delete()
     gdb.execute("detach")
