@@ -36,9 +36,30 @@ static long take_mapping(struct task_struct *task, struct vm_area_struct *vma, v
 
 #if HAS_CALLBACKS
 
+#define FIND_TRIES 64 /* a few microseconds */
+
+struct mapping_search {
+	struct found_mapping *found;
+	__u64 address;
+	long result;
+};
+
+static long try_to_find(__u32 index, void *data)
+{
+	struct mapping_search *search = data;
+
+	search->result = bpf_find_vma(bpf_get_current_task_btf(), search->address, take_mapping,
+				      search->found, 0);
+	return search->result != -EBUSY;
+}
+
+/* -EBUSY: another thread is changing the mappings, mostly for less time than this takes. */
 static __always_inline bool find_mapping(__u64 address, struct found_mapping *found)
 {
-	return bpf_find_vma(bpf_get_current_task_btf(), address, take_mapping, found, 0) == 0;
+	struct mapping_search search = { .found = found, .address = address, .result = -EBUSY };
+
+	bpf_loop(FIND_TRIES, try_to_find, &search, 0);
+	return search.result == 0;
 }
 
 #else

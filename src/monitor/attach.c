@@ -119,10 +119,13 @@ static int publish(struct monitor *m, struct tracked *t, const struct mapping *m
 		out[n_out].slot = slot;
 		n_out++;
 	}
-	hash = hash_mappings(out, n_out);
+	free(t->mappings);
+	t->mappings = TAKE_PTR(out);
+	t->n_mappings = n_out;
+	hash = hash_mappings(t->mappings, n_out);
 	if (hash == t->mappings_hash && probe_has_mappings(m->probe, t->target->key))
 		return 0;
-	r = probe_publish_mappings(m->probe, t->target->key, out, n_out);
+	r = probe_publish_mappings(m->probe, t->target->key, t->mappings, n_out);
 	if (r == -ENOSPC) {
 		/* The kernel side looks each address up instead, where it can. */
 		log_debug("no room to publish the mappings of pid %d", (int)t->target->pid);
@@ -131,6 +134,28 @@ static int publish(struct monitor *m, struct tracked *t, const struct mapping *m
 	if (r == 0)
 		t->mappings_hash = hash;
 	return r;
+}
+
+/*
+ * The kernel side may have met a mapping that was not published yet while it could not look it up (its
+ * lock was taken). What is known now tells where the address was, unless it was unmapped since.
+ */
+uint64_t attach_place_frame(const struct tracked *t, uint64_t frame)
+{
+	uint64_t address = frame & FRAME_OFFSET_MASK;
+	/* A return address may be the first byte behind the mapping. */
+	uint64_t inside = frame & FRAME_EXACT ? address : address - 1;
+
+	if (frame >> FRAME_SLOT_SHIFT & FRAME_SLOT_MASK)
+		return frame;
+	for (size_t i = 0; i < t->n_mappings; i++) {
+		const struct probe_mapping *map = &t->mappings[i];
+
+		if (inside >= map->start && inside < map->end)
+			return (frame & FRAME_EXACT) | (uint64_t)map->slot << FRAME_SLOT_SHIFT |
+			       ((address - map->start + map->offset) & FRAME_OFFSET_MASK);
+	}
+	return frame;
 }
 
 /* Reads the target's mappings and tells the kernel side what changed. -ESRCH: it is gone. */

@@ -72,6 +72,8 @@ struct tracked {
 	struct probe_links **links; /* owned, one per allocator file */
 	uint16_t *link_slots;	    /* owned */
 	size_t n_links;
+	struct probe_mapping *mappings; /* owned: as they were when last read, ascending */
+	size_t n_mappings;
 	uint64_t mappings_hash; /* of what was published last */
 	uint64_t exited_at_tick;
 	bool mappings_stale;
@@ -133,6 +135,8 @@ int tracked_rebuild_list(struct monitor *m);
 /* attach.c: from a process to probes in it */
 int attach_start(struct monitor *m, struct tracked *t);
 void attach_advance(struct monitor *m);
+/* The stored frame of an address that the kernel side could not place; as given if nobody can. */
+uint64_t attach_place_frame(const struct tracked *t, uint64_t frame);
 int attach_refresh_mappings(struct monitor *m, struct tracked *t);
 void attach_failed(struct tracked *t, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));

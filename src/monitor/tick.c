@@ -27,7 +27,7 @@ struct reading {
 	uint64_t n_blocks;
 };
 
-static int take_stack(struct monitor *m, struct site *s)
+static int take_stack(struct monitor *m, const struct tracked *t, struct site *s)
 {
 	struct stack stack;
 	int r;
@@ -37,6 +37,8 @@ static int take_stack(struct monitor *m, struct site *s)
 		return 0;
 	if (r < 0)
 		return r;
+	for (uint16_t i = 0; i < stack.n; i++)
+		stack.frames[i] = attach_place_frame(t, stack.frames[i]);
 	return heap_set_frames(s, (const uint64_t *)stack.frames, stack.n, stack.status);
 }
 
@@ -50,17 +52,19 @@ static int take_site(uint64_t stack, const struct site_totals *in, void *userdat
 		.freed_bytes = in->freed_bytes,
 		.freed_count = in->freed_count,
 	};
+	struct tracked *t;
 	struct site *s;
 	int r;
 
 	/* Of a target whose note is still on its way; the next tick has it. */
-	if (!tracked_find(m, in->target))
+	t = tracked_find(m, in->target);
+	if (!t)
 		return 0;
 	r = heap_update(m->heap, in->target, stack, &totals, reading->now_ns, &s);
 	if (r < 0)
 		return r;
 	if (!s->frames)
-		r = take_stack(m, s);
+		r = take_stack(m, t, s);
 	reading->n_sites++;
 	reading->n_blocks += totals_live_count(&totals);
 	return r < 0 ? r : 0;

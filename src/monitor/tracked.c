@@ -36,6 +36,7 @@ static struct tracked *tracked_release(struct tracked *t)
 	tracked_drop_links(t);
 	target_free(t->target);
 	free(t->slots);
+	free(t->mappings);
 	free(t);
 	return NULL;
 }

@@ -6,10 +6,14 @@ The programs tests/workloads/stack_* keep the true chain of callers of each bloc
 backtrace() says of it. They are built here with many compilers and options, into build/stacks/.
 """
 
+import contextlib
+import ctypes
 import os
 import re
 import shutil
+import struct
 import subprocess
+import tempfile
 
 import seep
 
@@ -79,6 +83,9 @@ def build(source, variant, *more, name=None):
     if not shutil.which(compiler):
         raise seep.Skip(f"{compiler} is not installed")
     folder = SOURCES if os.path.exists(os.path.join(SOURCES, source)) else PLUGINS
+    inputs = [os.path.join(folder, source), os.path.join(SOURCES, "stack_shadow.h"), __file__]
+    if os.path.exists(path) and os.path.getmtime(path) > max(map(os.path.getmtime, inputs)):
+        return path
     command = [compiler, standard, *COMMON, *variant.flags, f"-I{SOURCES}",
                os.path.join(folder, source), *more, "-lpthread", "-ldl", "-o", path]
     result = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -434,37 +441,142 @@ def test_ids():
         seep.equal(len({pair[0][which] for pair in ids.values()}), len(ids), f"ids of {ids}")
 
 
-def run_generated(how):
+def run_generated(how, name="stack_jit"):
     variant, = variants("gcc-O2")
     program = build("stack_jit.c", variant)
-    truth, report = run(program, how)
+    with tempfile.TemporaryDirectory(prefix="seep-e2e-") as folder:
+        path = shutil.copy(program, os.path.join(folder, name))
+        truth, report = run(path, how)
     os.unlink(f"/tmp/perf-{truth['pid']}.map")
     case, = truth["cases"]
     site, = of_size(report, case["bytes"])
     return case, site, chain_of(site, all_names(truth))
 
 
-def test_generated_code():
-    """With frame pointers it may be walked; if it is not, that is said."""
-    case, site, got = run_generated("frame")
-    if site["stack_status"] == "complete":
-        seep.equal(got, case["chain"], f"chain: {show(site)}")
-        return
+def check_cut_at_generated(case, site, got):
     seep.equal(site["stack_status"], "jit", f"status: {show(site)}")
     assert got in (case["chain"][:1], case["chain"][:2]), f"chain: {show(site)}"
 
 
-def test_generated_code_is_named():
-    """By the map that it writes."""
-    _, site, got = run_generated("frame")
-    assert "s_generated" in got, f"chain: {show(site)}"
+def test_generated_code():
+    """Whether it keeps frame pointers is not known: that is said."""
+    check_cut_at_generated(*run_generated("frame"))
+
+
+def test_generated_code_with_frames():
+    """Of a runtime that is known to keep frame pointers."""
+    case, site, got = run_generated("frame", "node")
+    got = [n for n in got if n != "s_generated"]
+    seep.equal((site["stack_status"], got),
+               ("complete", [n for n in case["chain"] if n != "s_generated"]),
+               f"chain: {show(site)}")
 
 
 def test_generated_code_without_frames():
     """Nobody knows the way on, and nobody guesses."""
-    case, site, got = run_generated("bare")
-    seep.equal(site["stack_status"], "jit", f"status: {show(site)}")
-    assert got in (case["chain"][:1], case["chain"][:2]), f"chain: {show(site)}"
+    check_cut_at_generated(*run_generated("bare"))
+
+
+def test_generated_code_is_named():
+    """By the map that it writes, as long as it lives."""
+    variant, = variants("gcc-O2")
+    with seep.Daemon() as daemon:
+        with seep.Workload("stack_jit", "frame", path=build("stack_jit.c", variant)) as workload:
+            target = daemon.track(workload.pid)
+            case, = workload.go()["cases"]
+            try:
+                def names():
+                    return [chain_of(s, set(case["chain"])) for s in
+                            of_size({"sites": daemon.sites(target, by="stack")}, case["bytes"])]
+                seep.wait_equal(names, [case["chain"][:2]], "the beginning of the chain")
+                workload.end()
+            finally:
+                os.unlink(f"/tmp/perf-{workload.pid}.map")
+
+
+PERF_EVENT_OPEN = 298
+UPROBE = "/sys/bus/event_source/devices/uprobe"
+
+
+@contextlib.contextmanager
+def foreign_return_probe(path, function):
+    """Another tracer's return probe: it replaces the return address on the stack."""
+    with open(f"{UPROBE}/type", encoding="ascii") as f:
+        kind = int(f.read())
+    # struct perf_event_attr: type, size, config (retprobe), ..., config1, config2
+    name = ctypes.create_string_buffer(path.encode())
+    attribute = struct.pack("=IIQQQQQIIQQ", kind, 72, 1, 0, 0, 0, 0, 0, 0,
+                            ctypes.addressof(name), offset_of(path, function))
+    libc = ctypes.CDLL(None, use_errno=True)
+    # On one processor is enough: the breakpoint is in the code of all.
+    fd = libc.syscall(PERF_EVENT_OPEN, attribute, -1, 0, -1, 8)
+    assert fd >= 0, f"perf_event_open: {os.strerror(ctypes.get_errno())}"
+    try:
+        yield
+    finally:
+        os.close(fd)
+
+
+def offset_of(path, function):
+    """Of a function in a file whose code lies at its addresses."""
+    symbols = subprocess.run(["nm", path], capture_output=True, text=True, check=True).stdout
+    return next(int(line.split()[0], 16) for line in symbols.splitlines()
+                if line.split()[-1] == function)
+
+
+def test_foreign_return_probes():
+    """The true return address is not where it should be."""
+    variant, = variants("gcc-O2")
+    path = build("stack_frames.c", variant)
+    found = []
+    for function in ("s_leaf", "s_plain_inner", "s_recursion", "s_aligned"):
+        with foreign_return_probe(path, function):
+            truth, report = run(path)
+        # backtrace() is led astray, and what longjmp() leaves behind is the kernel's affair.
+        seen = [c for c in truth["cases"] if c["chain"][:1] != ["s_noreturn"]]
+        for case in seen:
+            case["trace"] = []
+        untraced = Variant("probed", "gcc", "", trace=False)
+        found += [f"{function}: {p}" for p in problems_of({"cases": seen}, report, untraced)]
+    check(found)
+
+
+def test_many_libraries():
+    """More of them than are published to the kernel's side."""
+    variant, = variants("gcc-O2")
+    program = build("stack_plugins.c", variant, "-rdynamic")
+    plugin, _ = build_plugins(variant)
+    count = 307
+    with seep.Daemon("--max-frames", str(FRAMES), check=False) as daemon, \
+            tempfile.TemporaryDirectory(prefix="seep-e2e-") as folder:
+        for i in range(count):
+            shutil.copy(plugin, os.path.join(folder, f"{i}.so"))
+        with seep.Workload("stack_plugins", count, folder, "--keep", path=program) as workload:
+            target = daemon.track(workload.pid)
+            workload.poke()
+            seep.equal(workload.read_line(), "step", "all are loaded and used")
+            # Each has allocated three times.
+            seep.wait_until(lambda: daemon.target(target)["live_count"] >= 3 * count, "blocks")
+            truth = workload.go()
+            check_many(daemon, target, truth, count)
+            workload.end()
+
+
+def check_many(daemon, target, truth, count):
+    """The second time all tables are there: every library has two stacks, and they are whole."""
+    names = all_names(truth)
+    tail = ["plugin_run", "s_call", "s_use_again", "main"]
+    expected = {tuple(beginning + tail): count
+                for beginning in (["s_first_inner", "s_first_outer"], ["s_callback"])}
+
+    def whole():
+        found = {}
+        for site in daemon.sites(target, by="stack", include="s_use_again"):
+            if site["stack_status"] == "complete":
+                chain = tuple(chain_of(site, names))
+                found[chain] = found.get(chain, 0) + 1
+        return found
+    seep.wait_equal(whole, expected, "sites by chain")
 
 
 def musl(name, flags):

@@ -4,7 +4,8 @@
  *
  * stack_plugins ROUNDS FIRST SECOND: loads and unloads two libraries in turn
  * (tests/stacks/plugin.c), which come to lie at the same address. With --step it waits for a byte
- * between them. See stack_shadow.h.
+ * between them. stack_plugins N FOLDER --keep: loads and uses FOLDER/0.so and so on, waits for a
+ * byte, and uses them once more. See stack_shadow.h.
  */
 #include <dlfcn.h>
 
@@ -61,6 +62,38 @@ static NOINLINE void s_use(const char *path)
 	LEAVE();
 }
 
+#define KEPT_MAX 1009
+
+static run_function kept[KEPT_MAX];
+
+static NOINLINE void s_use_again(unsigned long n)
+{
+	ENTER();
+	for (unsigned long i = 0; i < n; i++)
+		s_call(kept[i]);
+	LEAVE();
+}
+
+static NOINLINE void s_keep(const char *folder, unsigned long n)
+{
+	char path[4096];
+
+	ENTER();
+	for (unsigned long i = 0; i < n; i++) {
+		if (snprintf(path, sizeof(path), "%s/%lu.so", folder, i) >= (int)sizeof(path))
+			die("the path is too long");
+		kept[i] = (run_function)dlsym(s_load(path), "plugin_run");
+		s_call(kept[i]);
+	}
+	LEAVE();
+}
+
+static void step(void)
+{
+	say("step\n");
+	wait_for_byte();
+}
+
 int main(int argc, char **argv)
 {
 	unsigned long rounds;
@@ -71,17 +104,20 @@ int main(int argc, char **argv)
 		if (argv[i][0] == '/')
 			paths[n++] = argv[i];
 	rounds = number_argument(argc, argv, 0, 3);
-	if (!paths[1])
+	if (!paths[0] || rounds > KEPT_MAX)
 		die("usage: stack_plugins ROUNDS FIRST SECOND");
 	shadow_begin();
 	workload_begin(argc, argv);
 	ENTER();
-	for (unsigned long i = 0; i < 2 * rounds; i++) {
+	if (has_flag(argc, argv, "--keep")) {
+		s_keep(paths[0], rounds);
+		step();
+		s_use_again(rounds);
+	}
+	for (unsigned long i = 0; i < 2 * rounds && paths[1]; i++) {
 		s_use(paths[i % 2]);
-		if (!has_flag(argc, argv, "--step"))
-			continue;
-		say("step\n");
-		wait_for_byte();
+		if (has_flag(argc, argv, "--step"))
+			step();
 	}
 	if (snprintf(text, sizeof(text), "\"moves\":%u,", moves) >= (int)sizeof(text))
 		die("snprintf failed");
