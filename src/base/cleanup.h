@@ -16,25 +16,25 @@
 #define _cleanup_(f) __attribute__((cleanup(f)))
 
 /* Declares NAMEp(), the cleanup of a local "type *", from a destructor that accepts NULL. */
-#define DEFINE_CLEANUP(type, f)                                                                    \
-	static inline void f##p(type *p)                                                           \
-	{                                                                                          \
-		if (*p)                                                                            \
-			(void)f(*p);                                                               \
+#define DEFINE_CLEANUP(type, f)          \
+	static inline void f##p(type *p) \
+	{                                \
+		if (*p)                  \
+			(void)f(*p);     \
 	}
 
-#define TAKE_PTR(p)                                                                                \
-	({                                                                                         \
-		__typeof__(p) taken_ = (p);                                                        \
-		(p) = NULL;                                                                        \
-		taken_;                                                                            \
+#define TAKE_PTR(p)                         \
+	({                                  \
+		__typeof__(p) taken_ = (p); \
+		(p) = NULL;                 \
+		taken_;                     \
 	})
 
-#define TAKE_FD(fd)                                                                                \
-	({                                                                                         \
-		int taken_fd_ = (fd);                                                              \
-		(fd) = -EBADF;                                                                     \
-		taken_fd_;                                                                         \
+#define TAKE_FD(fd)                   \
+	({                            \
+		int taken_fd_ = (fd); \
+		(fd) = -EBADF;        \
+		taken_fd_;            \
 	})
 
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
@@ -72,8 +72,8 @@ static inline void cleanup_fclose(FILE **f)
 	errno = saved;
 }
 
-#define _cleanup_free_ _cleanup_(cleanup_free)
-#define _cleanup_close_ _cleanup_(cleanup_close)
+#define _cleanup_free_	 _cleanup_(cleanup_free)
+#define _cleanup_close_	 _cleanup_(cleanup_close)
 #define _cleanup_fclose_ _cleanup_(cleanup_fclose)
 
 #endif

@@ -24,12 +24,12 @@ void log_message(int level, const char *format, ...) __attribute__((format(print
  */
 int log_errno(int level, int r, const char *format, ...) __attribute__((format(printf, 3, 4)));
 
-#define log_error(...) log_message(LOG_ERR, __VA_ARGS__)
-#define log_warning(...) log_message(LOG_WARNING, __VA_ARGS__)
-#define log_info(...) log_message(LOG_INFO, __VA_ARGS__)
-#define log_debug(...) log_message(LOG_DEBUG, __VA_ARGS__)
-#define log_error_errno(r, ...) log_errno(LOG_ERR, (r), __VA_ARGS__)
+#define log_error(...)		  log_message(LOG_ERR, __VA_ARGS__)
+#define log_warning(...)	  log_message(LOG_WARNING, __VA_ARGS__)
+#define log_info(...)		  log_message(LOG_INFO, __VA_ARGS__)
+#define log_debug(...)		  log_message(LOG_DEBUG, __VA_ARGS__)
+#define log_error_errno(r, ...)	  log_errno(LOG_ERR, (r), __VA_ARGS__)
 #define log_warning_errno(r, ...) log_errno(LOG_WARNING, (r), __VA_ARGS__)
-#define log_debug_errno(r, ...) log_errno(LOG_DEBUG, (r), __VA_ARGS__)
+#define log_debug_errno(r, ...)	  log_errno(LOG_DEBUG, (r), __VA_ARGS__)
 
 #endif
