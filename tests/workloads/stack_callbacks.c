@@ -206,8 +206,8 @@ static void run_thread(const pthread_attr_t *attributes, void *(*function)(void 
 /* A thread whose stack lies above or below that on which its signal is handled. */
 static void run_alternate_thread(size_t bytes, bool above)
 {
-	char *memory = mmap(NULL, 2 * STACK, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
-			    -1, 0);
+	char *memory =
+		mmap(NULL, 2 * STACK, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	struct job job = { bytes, memory + (above ? 0 : STACK) };
 	pthread_attr_t attributes;
 
@@ -230,8 +230,7 @@ static void *leave_thread(void *argument)
 {
 	pthread_key_t key;
 
-	if (pthread_key_create(&key, s_thread_ends) != 0 ||
-	    pthread_setspecific(key, argument) != 0)
+	if (pthread_key_create(&key, s_thread_ends) != 0 || pthread_setspecific(key, argument) != 0)
 		die("pthread_key_create failed");
 	return NULL;
 }

@@ -3,7 +3,8 @@
  * build: -O2 -fomit-frame-pointer -fno-builtin
  *
  * Generated code that calls back into C: once with and once without frame pointers. Its names are
- * told in /tmp/perf-PID.map, as perf wants them. stack_jit frame|bare. See stack_shadow.h.
+ * told in /tmp/perf-PID.map, as perf wants them. stack_jit frame|bare; with --step it does it again and
+ * again, a byte between. See stack_shadow.h.
  */
 #include <fcntl.h>
 #include <sys/mman.h>
@@ -15,8 +16,8 @@
 typedef void (*generated)(void (*callback)(size_t bytes), size_t bytes);
 
 /* push %rbp; mov %rsp,%rbp; mov %rdi,%rax; mov %rsi,%rdi; call *%rax; pop %rbp; ret */
-static const unsigned char with_frame[] = { 0x55, 0x48, 0x89, 0xe5, 0x48, 0x89, 0xf8, 0x48,
-					    0x89, 0xf7, 0xff, 0xd0, 0x5d, 0xc3 };
+static const unsigned char with_frame[] = { 0x55, 0x48, 0x89, 0xe5, 0x48, 0x89, 0xf8,
+					    0x48, 0x89, 0xf7, 0xff, 0xd0, 0x5d, 0xc3 };
 /* sub $24,%rsp; mov %rdi,%rax; mov %rsi,%rdi; call *%rax; add $24,%rsp; ret */
 static const unsigned char without[] = { 0x48, 0x83, 0xec, 0x18, 0x48, 0x89, 0xf8, 0x48, 0x89,
 					 0xf7, 0xff, 0xd0, 0x48, 0x83, 0xc4, 0x18, 0xc3 };
@@ -65,6 +66,15 @@ static NOINLINE void s_calls_generated(generated code, size_t bytes)
 	LEAVE();
 }
 
+/* Whether to go on. */
+static bool step(void)
+{
+	char byte = 0;
+
+	say("step\n");
+	return read(STDIN_FILENO, &byte, 1) == 1 && byte == 'x';
+}
+
 int main(int argc, char **argv)
 {
 	bool frame = !has_flag(argc, argv, "bare");
@@ -76,11 +86,12 @@ int main(int argc, char **argv)
 	ENTER();
 	code = frame ? generate(with_frame, sizeof(with_frame)) :
 		       generate(without, sizeof(without));
-	s_calls_generated(code, frame ? 70001 : 70003);
+	do {
+		s_calls_generated(code, frame ? 70001 : 70003);
+	} while (has_flag(argc, argv, "--step") && step());
 	if (snprintf(text, sizeof(text), "\"pid\":%d,", (int)getpid()) >= (int)sizeof(text))
 		die("snprintf failed");
 	shadow_tell(text);
 	LEAVE();
-	workload_end(argc, argv);
 	return 0;
 }

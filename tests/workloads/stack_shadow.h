@@ -35,8 +35,8 @@ void shadow_note(int line, void *p, size_t bytes);
 }
 #endif
 
-#define ENTER() shadow_push(__func__)
-#define LEAVE() shadow_pop()
+#define ENTER()		shadow_push(__func__)
+#define LEAVE()		shadow_pop()
 /* Allocates, in this function and line. */
 #define ALLOCATE(bytes) shadow_note(__LINE__, malloc(bytes), (bytes))
 
@@ -59,7 +59,7 @@ struct shadow_case {
 	unsigned int count; /* of notes with this size: the first one's chain is kept */
 	unsigned int n_chain;
 	unsigned int n_trace;
-	char chain[SHADOW_DEPTH][SHADOW_NAME]; /* outermost first */
+	char chain[SHADOW_DEPTH][SHADOW_NAME];	 /* outermost first */
 	struct shadow_place trace[SHADOW_TRACE]; /* innermost first */
 };
 

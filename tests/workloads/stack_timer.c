@@ -87,8 +87,7 @@ int main(int argc, char **argv)
 	struct itimerval often = { { 0, PERIOD_US }, { 0, PERIOD_US } }, never = { 0 };
 	struct sigaction action = { .sa_handler = s_tick };
 
-	if (sigaction(SIGALRM, &action, NULL) != 0 ||
-	    setitimer(ITIMER_REAL, &often, NULL) != 0)
+	if (sigaction(SIGALRM, &action, NULL) != 0 || setitimer(ITIMER_REAL, &often, NULL) != 0)
 		die("no timer");
 	start(IN_CODE);
 	s_spin(n);
