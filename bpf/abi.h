@@ -109,8 +109,9 @@ struct stack {
 struct target_entry {
 	__u32 id;
 	__u32 flags;
-	__u32 parent; /* id of the target that forked this one, 0: none */
-	__u32 noted;  /* when its mappings were last asked for, in units of 134 ms */
+	__u32 parent;		/* id of the target that forked this one, 0: none */
+	__u32 noted;		/* when its mappings were last asked for, in units of 134 ms */
+	__u32 link_map_changes; /* what was read of its mappings before one of them is out of date */
 };
 
 #define TARGET_FOLLOW	     (1u << 0) /* forked children become targets */
@@ -230,7 +231,7 @@ _Static_assert(sizeof(struct block_key) == 16, "abi");
 _Static_assert(sizeof(struct block) == 24, "abi");
 _Static_assert(sizeof(struct site_totals) == 40, "abi");
 _Static_assert(sizeof(struct stack) == STACK_BYTES(ABI_MAX_FRAMES), "abi");
-_Static_assert(sizeof(struct target_entry) == 16, "abi");
+_Static_assert(sizeof(struct target_entry) == 20, "abi");
 _Static_assert(sizeof(struct mapped_range) == 24, "abi");
 _Static_assert(sizeof(struct mapping_set) == 8 + 24 * ABI_MAX_MAPPINGS, "abi");
 _Static_assert(sizeof(struct file_key) == 16, "abi");

@@ -114,6 +114,7 @@ static __always_inline void life_link_map(void)
 
 	if (!entry)
 		return;
+	__sync_fetch_and_add(&entry->link_map_changes, 1);
 	bpf_map_delete_elem(&target_mappings, &entry->id);
 	note_life(NOTE_MAPPINGS, entry->id, 0, tgid, entry->id);
 }

@@ -24,25 +24,29 @@ static __always_inline bool read_stack(__u64 address, __u64 *value)
 	return bpf_probe_read_user(value, sizeof(*value), (void *)address) == 0;
 }
 
-/* The row that covers an offset of a file: NULL when none does. */
-static __always_inline const struct unwind_row *find_row(const struct file_entry *f, __u64 offset)
+/*
+ * The row that covers an offset of a file: its index, negative when none does. A global function is
+ * verified once, and not for each of the ways that lead to it; it takes numbers only.
+ */
+__noinline int find_row_index(__u32 slot, __u64 offset)
 {
+	const struct file_entry *f = bpf_map_lookup_elem(&files, &slot);
 	__u32 bucket, index, low, n, *entry;
 
-	if (offset < f->start)
-		return NULL;
+	if (!f || offset < f->start)
+		return -1;
 	bucket = (offset - f->start) >> UNWIND_BUCKET_SHIFT;
 	if (bucket >= f->n_buckets)
-		return NULL;
+		return -1;
 	index = f->bucket + bucket;
 	entry = bpf_map_lookup_elem(&unwind_buckets, &index);
 	if (!entry)
-		return NULL;
+		return -1;
 	low = *entry;
 	index++;
 	entry = bpf_map_lookup_elem(&unwind_buckets, &index);
 	if (!entry)
-		return NULL;
+		return -1;
 	n = *entry > low ? *entry - low : 0;
 
 	/*
@@ -58,7 +62,7 @@ static __always_inline const struct unwind_row *find_row(const struct file_entry
 		index = f->row + low + half;
 		row = bpf_map_lookup_elem(&unwind_rows, &index);
 		if (!row)
-			return NULL;
+			return -1;
 		if (row->pc > offset) {
 			n = half;
 		} else {
@@ -67,9 +71,15 @@ static __always_inline const struct unwind_row *find_row(const struct file_entry
 		}
 	}
 	if (low == 0 || low > f->n_rows)
-		return NULL;
-	index = f->row + low - 1;
-	return bpf_map_lookup_elem(&unwind_rows, &index);
+		return -1;
+	return f->row + low - 1;
+}
+
+static __always_inline const struct unwind_row *find_row(__u32 slot, __u64 offset)
+{
+	int index = find_row_index(slot, offset);
+
+	return index < 0 ? NULL : bpf_map_lookup_elem(&unwind_rows, &index);
 }
 
 /* Leaves a signal frame: the interrupted registers are on the stack. */
@@ -157,9 +167,9 @@ static __always_inline int read_frame(const struct thread *t, const struct unwin
 		       STACK_READ_FAULT;
 }
 
-static __always_inline int step_table(struct thread *t, const struct file_entry *f, __u64 offset)
+static __always_inline int step_table(struct thread *t)
 {
-	const struct unwind_row *row = find_row(f, offset);
+	const struct unwind_row *row = find_row(t->slot, t->offset);
 	__u64 cfa, pc, rbp = t->rbp;
 	int r;
 
@@ -184,7 +194,7 @@ static __always_inline int step_table(struct thread *t, const struct file_entry 
 	return -1;
 }
 
-#define RETURN_PROBES 16 /* pending ones of a thread that are looked at */
+#define RETURN_PROBES 64 /* as many as the kernel lets a thread have */
 
 /*
  * Somebody else's return probe has put the address of its trampoline where a caller's return address
@@ -234,7 +244,7 @@ static __always_inline int unwind_frame(struct thread *t, const struct mapping_s
 		return STACK_NO_MAPPING;
 	switch (f->mode) {
 	case UNWIND_TABLE:
-		r = step_table(t, f, t->offset);
+		r = step_table(t);
 		/* Nobody called a signal frame's code: its address is its very beginning. */
 		if (back && t->exact)
 			*frame |= FRAME_EXACT;

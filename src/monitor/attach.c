@@ -158,19 +158,35 @@ uint64_t attach_place_frame(const struct tracked *t, uint64_t frame)
 	return frame;
 }
 
+static void attach_later(struct monitor *m, struct tracked *t)
+{
+	t->mappings_stale = true;
+	m->refresh_wanted = true;
+	if (tick_schedule_work(m) < 0)
+		log_debug("failed to schedule work, the next tick does it");
+}
+
 /* Reads the target's mappings and tells the kernel side what changed. -ESRCH: it is gone. */
 int attach_refresh_mappings(struct monitor *m, struct tracked *t)
 {
+	struct target_entry before = { 0 }, after = { 0 };
 	struct mapping *maps = NULL;
 	size_t n = 0;
 	int r;
 
 	t->mappings_stale = false;
+	(void)probe_get_target(m->probe, t->target->pid, &before);
 	r = procfs_exec_mappings(PROC_ROOT, t->target->pid, &maps, &n);
 	if (r < 0)
 		return r;
 	r = publish(m, t, maps, n);
 	mappings_free(maps, n);
+	/* Libraries came or went while the list was read: it may be wrong from its beginning. */
+	(void)probe_get_target(m->probe, t->target->pid, &after);
+	if (after.link_map_changes != before.link_map_changes) {
+		probe_drop_mappings(m->probe, t->target->key);
+		attach_later(m, t);
+	}
 	return r;
 }
 
@@ -271,14 +287,6 @@ static bool is_starting(const struct target *target)
 	(void)clock_gettime(CLOCK_REALTIME, &now);
 	return target->started.tv_sec != 0 &&
 	       now.tv_sec - target->started.tv_sec < STARTING_SECONDS;
-}
-
-static void attach_later(struct monitor *m, struct tracked *t)
-{
-	t->mappings_stale = true;
-	m->refresh_wanted = true;
-	if (tick_schedule_work(m) < 0)
-		log_debug("failed to schedule work, the next tick does it");
 }
 
 /* Counting begins. If the pid was given to another process meanwhile, it does not. */

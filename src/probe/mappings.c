@@ -118,6 +118,16 @@ void probe_set_vdso(struct probe *p, uint16_t slot, uint32_t bytes)
 	__atomic_store_n(&p->skel->bss->vdso_slot, slot, __ATOMIC_RELEASE);
 }
 
+void probe_drop_mappings(struct probe *p, uint32_t target)
+{
+	int fd = bpf_map__fd(p->skel->maps.target_mappings);
+	uint32_t index;
+
+	if (bpf_map_lookup_elem(fd, &target, &index) == 0 && index < p->n_mapping_sets)
+		p->mapping_set_used[index] = 0;
+	bpf_map_delete_elem(fd, &target);
+}
+
 bool probe_has_mappings(struct probe *p, uint32_t target)
 {
 	uint32_t index;

@@ -128,6 +128,9 @@ struct probe_mapping {
 int probe_publish_mappings(struct probe *p, uint32_t target, const struct probe_mapping *mappings,
 			   size_t n);
 
+/* Forgets what was published: each address is looked up in the kernel until there is more. */
+void probe_drop_mappings(struct probe *p, uint32_t target);
+
 /* Whether any mappings are published: the kernel side drops them when libraries come or go. */
 bool probe_has_mappings(struct probe *p, uint32_t target);
 

@@ -161,16 +161,6 @@ static int drop_sites(struct probe *p, uint32_t target)
 	return r;
 }
 
-static void drop_mappings(struct probe *p, uint32_t target)
-{
-	int fd = bpf_map__fd(p->skel->maps.target_mappings);
-	uint32_t index;
-
-	if (bpf_map_lookup_elem(fd, &target, &index) == 0 && index < p->n_mapping_sets)
-		p->mapping_set_used[index] = 0;
-	bpf_map_delete_elem(fd, &target);
-}
-
 int probe_purge_start(struct probe *p, uint32_t target)
 {
 	uint32_t *grown;
@@ -181,7 +171,7 @@ int probe_purge_start(struct probe *p, uint32_t target)
 		return -ENOMEM;
 	p->dead = grown;
 	p->dead[p->n_dead++] = target;
-	drop_mappings(p, target);
+	probe_drop_mappings(p, target);
 	r = drop_sites(p, target);
 	bpf_map_delete_elem(bpf_map__fd(p->skel->maps.counters), &target);
 	return r;

@@ -25,17 +25,19 @@ struct child_file *child_file_free(struct child_file *f)
 int child_file_open(uint32_t slot, int fd, struct child_file **ret)
 {
 	_cleanup_(child_file_freep) struct child_file *f = NULL;
-	_cleanup_close_ int owned = fd, again = -EBADF;
+	_cleanup_close_ int owned = fd;
+	char magic[SELFMAG];
 	int r;
 
 	f = calloc(1, sizeof(*f));
 	if (!f)
 		return -ENOMEM;
 	f->slot = slot;
-	again = fcntl(owned, F_DUPFD_CLOEXEC, 3);
-	r = image_open(TAKE_FD(owned), &f->image);
-	if (r == -ENOEXEC && again >= 0)
-		r = perf_map_read(again, &f->perf_map);
+	if (pread(owned, magic, sizeof(magic), 0) == (ssize_t)sizeof(magic) &&
+	    memcmp(magic, ELFMAG, SELFMAG) != 0)
+		r = perf_map_read(TAKE_FD(owned), &f->perf_map);
+	else
+		r = image_open(TAKE_FD(owned), &f->image);
 	if (r < 0)
 		return r;
 	*ret = TAKE_PTR(f);
@@ -207,11 +209,14 @@ static void load_lines(struct child_file *f)
 	(void)lines_new(dwarf, alt, &f->lines);
 }
 
-static size_t resolve_generated(const struct child_file *f, uint64_t address,
+static size_t resolve_generated(struct child_file *f, uint64_t address,
 				struct child_name names[INLINE_DEPTH_MAX])
 {
 	uint64_t exact = address & ~ADDRESS_EXACT;
-	const char *name = perf_map_find(f->perf_map, address & ADDRESS_EXACT ? exact : exact - 1);
+	const char *name;
+
+	perf_map_refresh(f->perf_map);
+	name = perf_map_find(f->perf_map, address & ADDRESS_EXACT ? exact : exact - 1);
 
 	if (name)
 		names[0] = (struct child_name){

@@ -14,6 +14,8 @@ struct entry {
 };
 
 struct perf_map {
+	int fd;		       /* owned */
+	off_t size;	       /* of the file when it was read */
 	char *text;	       /* owned; names end with NUL */
 	struct entry *entries; /* owned, by start, then by line */
 	size_t n;
@@ -25,11 +27,12 @@ struct perf_map *perf_map_free(struct perf_map *m)
 		return NULL;
 	free(m->entries);
 	free(m->text);
+	close_fd(m->fd);
 	free(m);
 	return NULL;
 }
 
-static int read_text(int fd, char **ret)
+static int read_text(int fd, char **ret, off_t *ret_size)
 {
 	_cleanup_free_ char *text = NULL;
 	size_t size, n = 0;
@@ -53,6 +56,7 @@ static int read_text(int fd, char **ret)
 		n += (size_t)got;
 	}
 	text[n] = '\0';
+	*ret_size = st.st_size;
 	*ret = TAKE_PTR(text);
 	return 0;
 }
@@ -136,15 +140,38 @@ int perf_map_read(int fd, struct perf_map **ret)
 	_cleanup_(perf_map_freep) struct perf_map *m = calloc(1, sizeof(*m));
 	int r;
 
-	if (!m)
+	if (!m) {
+		close_fd(fd);
 		return -ENOMEM;
-	r = read_text(fd, &m->text);
+	}
+	m->fd = fd;
+	r = read_text(m->fd, &m->text, &m->size);
 	if (r == 0)
 		r = parse_text(m);
 	if (r < 0)
 		return r;
 	*ret = TAKE_PTR(m);
 	return 0;
+}
+
+void perf_map_refresh(struct perf_map *m)
+{
+	struct perf_map fresh = { .fd = -EBADF };
+	struct stat st;
+
+	if (fstat(m->fd, &st) < 0 || st.st_size == m->size)
+		return;
+	if (read_text(m->fd, &fresh.text, &fresh.size) < 0 || parse_text(&fresh) < 0) {
+		free(fresh.entries);
+		free(fresh.text);
+		return;
+	}
+	free(m->entries);
+	free(m->text);
+	m->text = fresh.text;
+	m->entries = fresh.entries;
+	m->n = fresh.n;
+	m->size = fresh.size;
 }
 
 const char *perf_map_find(const struct perf_map *m, uint64_t address)

@@ -14,8 +14,12 @@
 
 struct perf_map;
 
-/* Reads the file open at @fd. -ENOEXEC: not one line is of this form. -EFBIG, -ENOMEM. */
+/* Takes over @fd, also on failure. -ENOEXEC: not one line is of this form. -EFBIG, -ENOMEM. */
 int perf_map_read(int fd, struct perf_map **ret);
+
+/* Reads the file again if it has grown: runtimes add to it all the time. */
+void perf_map_refresh(struct perf_map *m);
+
 struct perf_map *perf_map_free(struct perf_map *m);
 DEFINE_CLEANUP(struct perf_map *, perf_map_free)
 

@@ -217,6 +217,7 @@ class Daemon:
         self.pid = self.process.pid
         wait_until(self.is_ready, "seepd is ready")
         if check:
+            self.end_symbolizers()
             wait_equal(lambda: descriptors(self.pid).get("socket"), 2,
                    "sockets: the listening one, and that of the process which sets the probes")
             self.descriptors = self.own_descriptors()
@@ -320,14 +321,17 @@ class Daemon:
     def seepctl(self, *arguments, **options):
         return seepctl("--socket", self.socket, *arguments, **options)
 
-    def check_back(self):
-        """Memory and descriptors are where they were before the targets came."""
-        self.wait_gone()
-        # The symbolizer's child is disposable: it would leave by itself after a while.
+    def end_symbolizers(self):
         for child in symbolizers_of(self.pid):
             with contextlib.suppress(ProcessLookupError):
                 os.kill(child, signal.SIGKILL)
         wait_equal(lambda: symbolizers_of(self.pid), [], "children of seepd are gone")
+
+    def check_back(self):
+        """Memory and descriptors are where they were before the targets came."""
+        self.wait_gone()
+        # The symbolizer's child is disposable: it would leave by itself after a while.
+        self.end_symbolizers()
         wait_equal(self.own_descriptors, self.descriptors, "descriptors are back")
         wait_until(lambda: rss_bytes(self.pid) <= self.rss + RSS_TOLERANCE_BYTES,
                    f"memory of seepd is back at {self.rss} bytes (now {rss_bytes(self.pid)})")

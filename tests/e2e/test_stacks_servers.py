@@ -86,12 +86,6 @@ def started(command, **options):
             process.wait(20)
 
 
-def repeated(command):
-    """A load that is started again whenever it ends."""
-    return started(["sh", "-c", 'trap "kill \\$! 2>/dev/null; exit" TERM; while :; do "$@" & wait; done',
-                    "sh", *[str(a) for a in command]])
-
-
 def trace(pid):
     result = seep.seepctl("trace", pid, "--for", f"{SECONDS}s", "--exact", "-j", "--limit", "1000",
                           "--sort", "allocated", "--max-frames", FRAMES)
@@ -103,9 +97,9 @@ def gdb_chains(pid):
     """What gdb sees where the allocator is called: [[(module, offset), ...], ...]."""
     with tempfile.TemporaryDirectory(prefix="seep-e2e-") as folder:
         path = os.path.join(folder, "chains")
+        settings = {"CHAINS_FILE": path, "CHAINS": str(SAMPLES), "DEBUGINFOD_URLS": ""}
         with started(["gdb", "-nx", "-batch", "-p", str(pid), "-x", GDB], stdout=subprocess.PIPE,
-                     stderr=subprocess.STDOUT, env=os.environ | {
-                         "CHAINS_FILE": path, "CHAINS": str(SAMPLES), "DEBUGINFOD_URLS": ""}) as gdb:
+                     stderr=subprocess.STDOUT, env=os.environ | settings) as gdb:
             # It may be slow; whatever it has found by then is compared.
             try:
                 said = gdb.communicate(timeout=60)[0].decode()
@@ -233,8 +227,8 @@ http {{
         with started(["nginx", "-c", path, "-p", folder, "-e", f"{folder}/error"]) as nginx:
             seep.wait_until(lambda: is_listening(port), "nginx listens")
             url = f"http://127.0.0.1:{port}/again/index.html"
-            with repeated(["wrk", "-t", 1, "-c", 7, "-d", 7, "-H", "Connection: close",
-                           "-H", "Accept-Encoding: gzip", url]):
+            with started(["wrk", "-t", "1", "-c", "7", "-d", "600", "-H", "Connection: close",
+                          "-H", "Accept-Encoding: gzip", url]):
                 examine("nginx", nginx.pid)
 
 

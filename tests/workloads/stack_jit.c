@@ -2,9 +2,9 @@
 /*
  * build: -O2 -fomit-frame-pointer -fno-builtin
  *
- * Generated code that calls back into C: once with and once without frame pointers. Its names are
- * told in /tmp/perf-PID.map, as perf wants them. stack_jit frame|bare; with --step it does it again and
- * again, a byte between. See stack_shadow.h.
+ * stack_jit frame|bare: generated code that calls back into C, with or without frame pointers. Its
+ * name is told in /tmp/perf-PID.map, as perf wants it. With --step it is called again and again, a
+ * byte between. See stack_shadow.h.
  */
 #include <fcntl.h>
 #include <sys/mman.h>

@@ -4,8 +4,8 @@
  *
  * stack_plugins ROUNDS FIRST SECOND: loads and unloads two libraries in turn
  * (tests/stacks/plugin.c), which come to lie at the same address. With --step it waits for a byte
- * between them. stack_plugins N FOLDER --keep: loads and uses FOLDER/0.so and so on, waits for a
- * byte, and uses them once more. See stack_shadow.h.
+ * between them. stack_plugins N FOLDER --keep: loads and uses FOLDER/0.so and so on, and uses them
+ * once more for each byte "x". See stack_shadow.h.
  */
 #include <dlfcn.h>
 
@@ -88,10 +88,13 @@ static NOINLINE void s_keep(const char *folder, unsigned long n)
 	LEAVE();
 }
 
-static void step(void)
+/* Whether to go on. */
+static bool step(void)
 {
+	char byte = 0;
+
 	say("step\n");
-	wait_for_byte();
+	return read(STDIN_FILENO, &byte, 1) == 1 && byte == 'x';
 }
 
 int main(int argc, char **argv)
@@ -111,13 +114,13 @@ int main(int argc, char **argv)
 	ENTER();
 	if (has_flag(argc, argv, "--keep")) {
 		s_keep(paths[0], rounds);
-		step();
-		s_use_again(rounds);
+		while (step())
+			s_use_again(rounds);
 	}
 	for (unsigned long i = 0; i < 2 * rounds && paths[1]; i++) {
 		s_use(paths[i % 2]);
 		if (has_flag(argc, argv, "--step"))
-			step();
+			(void)step();
 	}
 	if (snprintf(text, sizeof(text), "\"moves\":%u,", moves) >= (int)sizeof(text))
 		die("snprintf failed");
