@@ -24,11 +24,8 @@ static __always_inline bool read_stack(__u64 address, __u64 *value)
 	return bpf_probe_read_user(value, sizeof(*value), (void *)address) == 0;
 }
 
-/*
- * The row that covers an offset of a file: its index, negative when none does. A global function is
- * verified once, and not for each of the ways that lead to it; it takes numbers only.
- */
-__noinline int find_row_index(__u32 slot, __u64 offset)
+/* The row that covers an offset of a file: its index, negative when none does. */
+verified_once int find_row_index(__u32 slot, __u64 offset)
 {
 	const struct file_entry *f = bpf_map_lookup_elem(&files, &slot);
 	__u32 bucket, index, low, n, *entry;

@@ -311,40 +311,52 @@ def test_many_libraries():
         with seep.Workload("stack_plugins", count, folder, "--keep", path=program) as workload:
             target = daemon.track(workload.pid)
             workload.poke()
-            seep.equal(workload.read_line(), "step", "all are loaded and used")
-            seep.wait_until(lambda: are_whole(daemon, workload, target, count),
-                            f"whole stacks in {count} libraries", deadline=60)
+            used = UsedAgain(daemon, workload, target, count)
+            seep.wait_until(used.are_whole, f"whole stacks in {count} libraries", deadline=60)
 
 
 BY_PLUGIN = [beginning + ["plugin_run", "s_call", "s_use_again", "main"]
              for beginning in (["s_first_inner", "s_first_outer"], ["s_callback"])]
 
 
-def are_whole(daemon, workload, target, count):
-    """Uses all libraries once more: whether their tables are all there by now, and used."""
-    names = {name for chain in BY_PLUGIN for name in chain}
+class UsedAgain:
+    """Libraries each of which has allocated three times when it was loaded, twice in each round."""
 
-    def blocks():
-        """Of each chain those whose stacks are whole; and all."""
+    def __init__(self, daemon, workload, target, count):
+        self.daemon = daemon
+        self.workload = workload
+        self.target = target
+        self.count = count
+        self.total = 3 * count
+        self.names = {name for chain in BY_PLUGIN for name in chain}
+        seep.equal(workload.read_line(), "step", "all are loaded and used")
+        self.before = self.whole()
+
+    def whole(self):
+        """Blocks of each chain whose stacks are whole, when all blocks have been seen."""
+        sites = []
+
+        def count():
+            sites[:] = [s for s in self.daemon.sites(self.target, by="stack")
+                        if is_ours(s["frames"][0], self.names)]
+            return sum(s["allocated_count"] for s in sites)
+        seep.wait_equal(count, self.total, "blocks")
         found = [0, 0]
-        total = 0
-        for site in daemon.sites(target, by="stack"):
-            if not is_ours(site["frames"][0], names):
-                continue
-            total += site["allocated_count"]
-            got = chain_of(site, names)
+        for site in sites:
+            got = chain_of(site, self.names)
             if "s_use_again" in got:
                 assert got in BY_PLUGIN, f"no such chain: {show(site)}"
                 if site["stack_status"] == "complete":
                     found[BY_PLUGIN.index(got)] += site["allocated_count"]
-        return found, total
+        return found
 
-    before, total = blocks()
-    workload.poke()
-    seep.equal(workload.read_line(), "step", "all are used again")
-    seep.wait_until(lambda: blocks()[1] == total + 2 * count, "blocks")
-    after, _ = blocks()
-    return [a - b for a, b in zip(after, before)] == [count, count]
+    def are_whole(self):
+        """Uses all once more: whether their tables are all there by now."""
+        self.workload.poke()
+        seep.equal(self.workload.read_line(), "step", "all are used again")
+        self.total += 2 * self.count
+        before, self.before = self.before, self.whole()
+        return [a - b for a, b in zip(self.before, before)] == [self.count, self.count]
 
 
 def musl(name, flags):

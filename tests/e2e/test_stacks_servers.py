@@ -23,6 +23,7 @@ WHOLE = 0.995   # share of allocations whose stack must reach its end
 MATCHED = 0.95  # share of gdb's stacks that seep must have seen, too
 SAMPLES = 211   # of gdb
 FRAMES = 127
+GDB_SECONDS = 60 if LONG else 23
 GDB = os.path.join(seep.ROOT, "tests/stacks/gdb_chains.py")
 
 PYTHON_LOAD = r"""
@@ -102,11 +103,13 @@ def gdb_chains(pid):
                      stderr=subprocess.STDOUT, env=os.environ | settings) as gdb:
             # It may be slow; whatever it has found by then is compared.
             try:
-                said = gdb.communicate(timeout=60)[0].decode()
+                said = gdb.communicate(timeout=GDB_SECONDS)[0].decode()
             except subprocess.TimeoutExpired:
-                said = "not finished after 60 s"
+                state = state_of(pid)
                 gdb.kill()
-                print(f"# gdb: {said}; the process: {state_of(pid)}", flush=True)
+                said = gdb.communicate()[0].decode()
+                print(f"# gdb: not finished after {GDB_SECONDS} s; the process: {state}; the end "
+                      f"of what it says: {said[-300:]!r}", flush=True)
         assert os.path.exists(path), f"gdb: {said[-2000:]}"
         with open(path, encoding="ascii") as f:
             return [[tuple(f.split()) for f in line.split(";")] for line in f.read().splitlines()]
@@ -177,6 +180,7 @@ def examine(name, pid):
     share_whole(name, report)
     if not shutil.which("gdb"):
         raise seep.Skip("gdb is not installed")
+    seep.check_no_breakpoints(pid)
     compare(name, report, gdb_chains(pid))
 
 
