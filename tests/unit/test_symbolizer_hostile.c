@@ -218,7 +218,7 @@ static void test_killed(void **state)
 
 static void test_deadline(void **state)
 {
-	static const struct symbolizer_options options = { .request_timeout_ns = 100 * MS };
+	static const struct symbolizer_options options = { .request_timeout_ns = 1499 * MS };
 	uint64_t offset = fixture_function("/proc/self/exe", "test_deadline", NULL);
 	struct bench b;
 	uint16_t bad, good;
