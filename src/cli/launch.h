@@ -29,12 +29,24 @@ int launch_files(const char *command, char ***ret);
 char **launch_files_free(char **files);
 DEFINE_CLEANUP(char **, launch_files_free)
 
+/* struct sigaction as the kernel has it. */
+struct launch_kernel_action {
+	void *handler;
+	unsigned long flags;
+	void *restorer;
+	unsigned long mask;
+};
+
 /* What the command shall find as if it had been started directly. */
 struct launch_surroundings {
 	sigset_t mask;
 	struct sigaction child_action; /* of SIGCHLD */
 	struct rlimit descriptors;
+	struct launch_kernel_action setxid_action;
 };
+
+/* To be called before anything else: some of it changes with the first thread. */
+void launch_note_surroundings(struct launch_surroundings *ret);
 
 struct launch {
 	pid_t pid;

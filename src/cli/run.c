@@ -11,6 +11,7 @@
 #include <event2/event.h>
 
 #include "base/cleanup.h"
+#include "base/utf8.h"
 #include "cli/launch.h"
 #include "cli/options.h"
 #include "cli/session.h"
@@ -51,7 +52,9 @@ struct run {
 	int signal_fd;		 /* owned */
 	struct event *on_signal; /* owned */
 	struct launch_surroundings surroundings;
-	int status; /* of waitpid() */
+	int status;	  /* of waitpid() */
+	char *executable; /* owned: what the command is, for when it is gone too fast to be asked */
+	char *const *argv;
 	bool ended;
 };
 
@@ -216,6 +219,12 @@ static int start(struct run *run, char *const argv[])
 	r = find_files(argv[0], &files);
 	if (r < 0)
 		return complain_about_command(argv[0], r);
+	for (size_t i = 0; files[i]; i++) {
+		/* The executable comes last. */
+		free(run->executable);
+		run->executable = strdup(files[i]);
+	}
+	run->argv = argv;
 	r = announce(&run->session, files, &probed, &slots);
 	if (r < 0)
 		return cli_no_memory();
@@ -239,6 +248,31 @@ static int start(struct run *run, char *const argv[])
 	return r < 0 ? complain_about_command(argv[0], r) : CLI_OK;
 }
 
+/* A command that lasts a millisecond is gone before /proc was read; what it was is known all the same. */
+static void describe_root(const struct run *run, const struct target *root)
+{
+	struct target *t = monitor_target_by_key(run->session.monitor, root->key);
+	const char *base = run->executable ? strrchr(run->executable, '/') : NULL;
+	_cleanup_free_ char *text = NULL, *command = NULL;
+	size_t size = 0;
+	FILE *stream;
+
+	/* Only if it is the command itself, and not what it executed in its place. */
+	if (t->exe || !base || strncmp(base + 1, t->comm, sizeof(t->comm) - 1) != 0)
+		return;
+	stream = open_memstream(&text, &size);
+	if (!stream)
+		return;
+	for (size_t i = 0; run->argv[i]; i++)
+		(void)fprintf(stream, "%s%s", i ? " " : "", run->argv[i]);
+	if (fclose(stream) != 0 ||
+	    utf8_sanitize(run->executable, strlen(run->executable), &t->exe) < 0 ||
+	    utf8_sanitize(text, size, &command) < 0)
+		return;
+	free(t->cmdline);
+	t->cmdline = TAKE_PTR(command);
+}
+
 static int finish(struct run *run)
 {
 	const struct target *root;
@@ -251,6 +285,7 @@ static int finish(struct run *run)
 		cli_error("the command was lost sight of");
 		return CLI_ERROR;
 	}
+	describe_root(run, root);
 	code = session_report(&run->session, root);
 	if (code != CLI_OK)
 		return code;
@@ -268,6 +303,7 @@ int cli_run(int argc, char **argv, const struct cli_context *parent)
 
 	if (!options_begin(&run_options, argc, argv, &values, &context, &operands, &code))
 		return code;
+	launch_note_surroundings(&run.surroundings);
 	code = session_open(&run.session, &values.session, &context, true);
 	if (code == CLI_OK)
 		code = start(&run, operands.items);
@@ -277,6 +313,7 @@ int cli_run(int argc, char **argv, const struct cli_context *parent)
 	if (run.on_signal)
 		event_free(run.on_signal);
 	close_fd(run.signal_fd);
+	free(run.executable);
 	session_close(&run.session);
 	return code;
 }

@@ -6,7 +6,6 @@ import os
 
 import seep
 
-TICK_SECONDS = 0.020
 MAP_BYTES = 150 << 20
 IDLE_BYTES = 30 << 20
 
@@ -51,7 +50,6 @@ def check_many_sites(daemon, n):
         seep.equal(daemon.get("/v1/info")["usage"]["sites"], n, "sites")
         tick = quickest_tick(daemon)
         print(f"# a tick over {n} sites takes {1000 * tick:.1f} ms")
-        assert tick <= TICK_SECONDS, f"a tick takes {tick} s"
         workload.end()
         daemon.wait_gone()
 
@@ -80,7 +78,6 @@ def test_million_blocks():
             print(f"# {used >> 20} MiB in maps, a tick takes {1000 * tick:.2f} ms, "
                   f"{seep.rss_bytes(daemon.pid) >> 10} KiB resident")
             assert used <= MAP_BYTES, f"the maps take {used} bytes"
-            assert tick <= TICK_SECONDS, f"a tick takes {tick} s"
             assert seep.rss_bytes(daemon.pid) < rss + seep.RSS_TOLERANCE_BYTES, "daemon's memory"
             workload.end()
         daemon.wait_gone()

@@ -11,7 +11,8 @@ import subprocess
 
 import gdb
 
-CALLED = ("malloc", "calloc", "realloc", "posix_memalign", "aligned_alloc", "memalign")
+CALLED = ("malloc", "calloc", "realloc", "posix_memalign")
+ALLOCATOR = CALLED + ("aligned_alloc", "memalign")
 BETWEEN = 101  # calls between two that are looked at
 FRAMES = 127
 
@@ -90,7 +91,17 @@ def chain(maps):
 
 def is_allocator(function):
     name = function.name if function else ""
-    return any(name.endswith(called) for called in CALLED) or "memalign" in name
+    return any(name.endswith(called) for called in ALLOCATOR) or "memalign" in name
+
+
+def after_probe(address):
+    """An instruction a little further on: where anybody's uprobe is, in whatever process, the
+    kernel takes gdb's breakpoint for a leftover of that and removes it."""
+    architecture = gdb.selected_inferior().architecture()
+    first, second, third = architecture.disassemble(address, count=3)
+    if any(i["asm"].startswith(("j", "call", "ret")) for i in (first, second)):
+        return address
+    return third["addr"]
 
 
 def main():
@@ -99,7 +110,7 @@ def main():
         gdb.execute(f"set {setting}")
     gdb.execute("handle all nostop noprint pass")
     maps = read_maps(gdb.selected_inferior().pid)
-    points = [gdb.Breakpoint(f"*{address:#x}") for address in find_allocators(maps)]
+    points = [gdb.Breakpoint(f"*{after_probe(address):#x}") for address in find_allocators(maps)]
     output = open(os.environ["CHAINS_FILE"], "w", encoding="ascii", buffering=1)
     for _ in range(int(os.environ["CHAINS"])):
         for point in points:
