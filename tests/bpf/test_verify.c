@@ -28,7 +28,7 @@ static const struct {
 	bool multi;
 } programs[] = {
 	{ "alloc_enter", 3000, true },
-	{ "alloc_exit", 40000, true },
+	{ "alloc_exit", 250000, true },
 	{ "free_enter", 1000, true },
 	{ "malloc_enter", 1500, false },
 	{ "calloc_enter", 1500, false },
@@ -36,7 +36,7 @@ static const struct {
 	{ "reallocarray_enter", 1500, false },
 	{ "posix_memalign_enter", 1500, false },
 	{ "aligned_enter", 1500, false },
-	{ "alloc_exit", 40000, false },
+	{ "alloc_exit", 250000, false },
 	{ "free_enter", 1000, false },
 	{ "link_map_enter", 500, true },
 	{ "link_map_enter", 500, false },
