@@ -186,6 +186,10 @@ test-bpf: $(BPFTEST_BIN) workloads ## BPF programs on real probes (root)
 test-e2e: all workloads ## daemon and client on real processes (root)
 	$(Q)TEST='$(TEST)' ./tests/run.sh e2e
 
+.PHONY: test-stacks
+test-stacks: all workloads ## stacks against the truth, and of real servers (where installed) against gdb; ten minutes
+	$(Q)TEST=stacks STACKS_LONG=1 TEST_TIMEOUT=1200 ./tests/run.sh e2e
+
 .PHONY: test-vm
 test-vm: ## the core tests on other kernels, in emulated machines; KERNELS="5.10 6.1 6.12 newest"
 	$(Q)./tests/deps.sh $(PACKAGES) $(VM_PACKAGES)

@@ -79,12 +79,15 @@ def build(source, variant, *more, name=None):
     inputs = [os.path.join(folder, source), os.path.join(SOURCES, "stack_shadow.h"), __file__]
     if os.path.exists(path) and os.path.getmtime(path) > max(map(os.path.getmtime, inputs)):
         return path
+    # Complete or not there, for whoever runs the tests at the same time.
+    new = f"{path}.{os.getpid()}"
     command = [compiler, standard, *COMMON, *variant.flags, f"-I{SOURCES}",
-               os.path.join(folder, source), *more, "-lpthread", "-ldl", "-o", path]
+               os.path.join(folder, source), *more, "-lpthread", "-ldl", "-o", new]
     result = subprocess.run(command, capture_output=True, text=True, check=False)
     assert result.returncode == 0, f"{' '.join(command)}: {result.stderr[-2000:]}"
     for section in variant.strip:
-        subprocess.run(["objcopy", f"--remove-section={section}", path], check=True)
+        subprocess.run(["objcopy", f"--remove-section={section}", new], check=True)
+    os.replace(new, path)
     return path
 
 
