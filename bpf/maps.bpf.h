@@ -100,6 +100,7 @@ struct thread {
 	__u32 slot;
 	__u32 generated;    /* pc lies in executable memory without a file */
 	__u64 offset;	    /* of pc in its file */
+	__u64 frame;	    /* the one to be stored */
 	struct stack stack; /* last: the value is as long as max_frames asks for */
 };
 

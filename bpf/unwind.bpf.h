@@ -216,24 +216,23 @@ static __noinline __u64 real_return_address(__u64 place)
  * the stack's status. A return address may be the first byte after its function, so it is looked
  * up one byte earlier; the frame that is stored is the address itself.
  */
-static __always_inline int unwind_frame(struct thread *t, const struct mapping_set *set,
-					__u64 *frame)
+static __always_inline int unwind_frame(struct thread *t, const struct mapping_set *set)
 {
 	__u64 back = t->exact ? 0 : 1;
 	struct file_entry *f;
 	int r;
 
-	*frame = locate(t, set, t->pc - back) + back;
+	t->frame = locate(t, set, t->pc - back) + back;
 	if (!t->slot && back) {
 		__u64 real = real_return_address(t->cfa - 8);
 
 		if (real) {
 			t->pc = real;
-			*frame = locate(t, set, real - back) + back;
+			t->frame = locate(t, set, real - back) + back;
 		}
 	}
 	if (t->exact)
-		*frame |= FRAME_EXACT;
+		t->frame |= FRAME_EXACT;
 	if (!t->slot)
 		return t->generated ? STACK_JIT : STACK_NO_MAPPING;
 	f = bpf_map_lookup_elem(&files, &t->slot);
@@ -243,8 +242,8 @@ static __always_inline int unwind_frame(struct thread *t, const struct mapping_s
 	case UNWIND_TABLE:
 		r = step_table(t);
 		/* Nobody called a signal frame's code: its address is its very beginning. */
-		if (back && t->exact)
-			*frame |= FRAME_EXACT;
+		if (t->exact)
+			t->frame |= FRAME_EXACT;
 		return r;
 	case UNWIND_FRAME_POINTER:
 		return step_frame_pointer(t);
@@ -267,15 +266,14 @@ static __always_inline __u64 hash_step(__u64 hash, __u64 value)
 static __always_inline long walk_frame(__u32 index, struct thread *t)
 {
 	const struct mapping_set *set = bpf_map_lookup_elem(&mapping_sets, &t->mapping_set);
-	__u64 frame;
 	int r;
 
 	if (index >= max_frames)
 		return 1;
-	r = unwind_frame(t, set, &frame);
-	t->stack.frames[index] = frame;
+	r = unwind_frame(t, set);
+	t->stack.frames[index] = t->frame;
 	t->stack.n = index + 1;
-	t->hash = hash_step(t->hash, frame);
+	t->hash = hash_step(t->hash, t->frame);
 	if (r < 0 && t->pc)
 		return 0;
 	t->stack.status = r < 0 ? STACK_COMPLETE : r;

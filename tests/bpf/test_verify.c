@@ -2,8 +2,7 @@
 /*
  * Every program passes this kernel's verifier, one at a time, and stays far from its limit.
  *
- * The ceilings are about twice what the kernel that counts most does (make test-vm: 7.3, five
- * times as much as 6.18 where there are loops); a change that goes over one has made the verifier's
+ * The ceilings are about twice what the kernel that counts most does (make test-vm: 7.3); a change that goes over one has made the verifier's
  * work explode and will fail on some other kernel.
  */
 #include <setjmp.h>
