@@ -23,6 +23,7 @@
 
 #include "base/cleanup.h"
 #include "base/log.h"
+#include "elf/image.h"
 #include "elf/placement.h"
 #include "elf/unwind_table.h"
 #include "monitor.h"
@@ -381,11 +382,25 @@ static void bench_frames(void)
 	watcher_close(&w);
 }
 
+/* Executable segments, in MB. */
+static double text_of(int fd)
+{
+	struct image *image = NULL;
+	uint64_t bytes = 0;
+
+	if (image_open(dup(fd), &image) < 0)
+		return 0;
+	for (size_t i = 0; i < image->n_segments; i++)
+		bytes += image->segments[i].executable ? image->segments[i].size : 0;
+	image_free(image);
+	return (double)bytes / (1 << 20);
+}
+
 static void bench_table(const char *path)
 {
 	_cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC);
 	struct unwind_table *table = NULL;
-	double times[ROUNDS], text_mb = 0, table_mb = 0;
+	double times[ROUNDS], text_mb = text_of(fd), table_mb = 0;
 	uint32_t rows = 0;
 
 	if (fd < 0)
@@ -397,13 +412,12 @@ static void bench_table(const char *path)
 			return;
 		times[i] = (double)(now_ns() - start) / 1e6;
 		rows = table->n_rows;
-		text_mb = (double)(table->rows[table->n_rows - 1].pc - table->start) / (1 << 20);
 		table_mb = (double)(table->n_rows * sizeof(struct unwind_row) +
 				    (table->n_buckets + 1) * sizeof(uint32_t)) /
 			   (1 << 20);
 		unwind_table_free(table);
 	}
-	printf("  %-40s %5.2f MB %7u rows %6.1f ms %6.2f MB per MB\n", path, text_mb, rows,
+	printf("  %-40s %5.2f MB %7u rows %6.1f ms %6.3f MB per MB\n", path, text_mb, rows,
 	       median(times, ROUNDS), table_mb / text_mb);
 }
 

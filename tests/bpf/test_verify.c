@@ -2,8 +2,8 @@
 /*
  * Every program passes this kernel's verifier, one at a time, and stays far from its limit.
  *
- * The ceilings are about twice what the kernel that counts most does (make test-vm: 7.3); a change that goes over one has made the verifier's
- * work explode and will fail on some other kernel.
+ * The ceilings are about twice what the kernel that counts most does (make test-vm: 7.3); a change
+ * that goes over one has made the verifier's work explode and will fail on some other kernel.
  */
 #include <setjmp.h>
 #include <stdarg.h>
