@@ -47,10 +47,10 @@ verified_once int find_row_index(__u32 slot, __u64 offset)
 	n = *entry > low ? *entry - low : 0;
 
 	/*
-	 * First row above the offset; 256 bytes hold at most 256 rows: nine halvings. A length and
+	 * First row above the offset; 512 bytes hold at most 512 rows: ten halvings. A length and
 	 * not an end: the verifier of 7.x would follow how the two bounds depend on each other.
 	 */
-	for (int i = 0; i < 9; i++) {
+	for (int i = 0; i < 10; i++) {
 		const struct unwind_row *row;
 		__u32 half = n / 2;
 

@@ -4,7 +4,7 @@
  *
  * A row holds from its pc up to the next row's pc. pcs are offsets in the file (not virtual
  * addresses), so a mapping's start and file offset are all that is needed to look one up. A
- * bucket index has one entry per 256 bytes of the covered range: the index of the first row whose
+ * bucket index has one entry per 512 bytes of the covered range: the index of the first row whose
  * pc is at or above the bucket's start, plus one closing entry.
  *
  * x86-64: the return address is always at CFA - 8; only rsp and rbp are followed. Source of the
@@ -24,7 +24,7 @@ struct unwind_table {
 	uint32_t n_rows;
 	uint32_t *buckets; /* n_buckets + 1 entries, ascending */
 	uint32_t n_buckets;
-	uint32_t start; /* file offset of the first bucket, a multiple of 256 */
+	uint32_t start; /* file offset of the first bucket, a multiple of 512 */
 };
 
 /* Limits: a file over one of them gets -EFBIG. */

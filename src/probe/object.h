@@ -12,7 +12,7 @@
 #include "seep.skel.h"
 
 #define PROBE_UNWIND_ROWS    (1u << 20) /* 8 MiB: about 50 MB of text */
-#define PROBE_UNWIND_BUCKETS (1u << 19) /* one per 256 bytes of text, 128 MB of it */
+#define PROBE_UNWIND_BUCKETS (1u << 18) /* one per 512 bytes of text, 128 MB of it */
 
 struct ring_buffer;
 

@@ -25,7 +25,7 @@ static int compile_file(const char *path, struct unwind_table **ret)
 static void check_table(const struct unwind_table *t)
 {
 	assert_true(t->n_rows > 0);
-	assert_int_equal(t->start % 256, 0);
+	assert_int_equal(t->start % 512, 0);
 	for (uint32_t i = 0; i < t->n_rows; i++) {
 		const struct unwind_row *row = &t->rows[i];
 
@@ -36,14 +36,14 @@ static void check_table(const struct unwind_table *t)
 			assert_ptr_equal(unwind_table_lookup(t, t->rows[i + 1].pc - 1), row);
 	}
 	for (uint32_t b = 0; b < t->n_buckets; b++) {
-		uint32_t pc = t->start + 256 * b;
+		uint32_t pc = t->start + 512 * b;
 
 		assert_true(t->buckets[b] <= t->buckets[b + 1]);
 		assert_true(t->buckets[b] == 0 || t->rows[t->buckets[b] - 1].pc < pc);
 		assert_true(t->rows[t->buckets[b]].pc >= pc);
 	}
 	assert_int_equal(t->buckets[t->n_buckets], t->n_rows);
-	assert_null(unwind_table_lookup(t, t->start + 256 * t->n_buckets));
+	assert_null(unwind_table_lookup(t, t->start + 512 * t->n_buckets));
 	/* A table ends where nothing is known any more. */
 	assert_int_equal(t->rows[t->n_rows - 1].rule, RULE_NO_CFI);
 }
@@ -71,7 +71,7 @@ static void compare_with_libdw(const char *path, const struct unwind_table *t, u
 	cfi = dwarf_getcfi_elf(image->elf);
 	assert_non_null(cfi);
 	for (unsigned int i = 0; i < samples; i++) {
-		uint32_t span = 256 * t->n_buckets;
+		uint32_t span = 512 * t->n_buckets;
 		uint32_t pc = t->start + fixture_random(&seed) % span;
 		const struct unwind_row *row = unwind_table_lookup(t, pc);
 		_cleanup_free_ Dwarf_Frame *frame = NULL;
@@ -396,7 +396,7 @@ static void test_from_rows(void **state)
 		assert_int_equal(t != NULL, cases[i].expected == 0);
 		if (t && t->rows[0].pc == 700) {
 			assert_int_equal(t->start, 512);
-			assert_int_equal(t->n_buckets, 6);
+			assert_int_equal(t->n_buckets, 3);
 			assert_null(unwind_table_lookup(t, 699));
 			assert_null(unwind_table_lookup(t, 511));
 			assert_int_equal(unwind_table_lookup(t, 1998)->pc, 700);

@@ -21,9 +21,11 @@ if ! command -v qemu-system-x86_64 >/dev/null; then
 	exit 1
 fi
 
-# Two serial ports: the kernel's console, and what the tests print.
+# Two serial ports: the kernel's console, and what the tests print. The processors share one thread:
+# on two, one of them may still run code that the other has patched (perf events switch static keys
+# in the scheduler), and the kernel dies of a breakpoint that it has long taken away.
 boot() {
-	timeout --kill-after=10 "$time_limit" qemu-system-x86_64 -accel tcg -m 1024 -smp 2 \
+	timeout --kill-after=10 "$time_limit" qemu-system-x86_64 -accel tcg,thread=single -m 1024 -smp 2 \
 		-nodefaults -display none -no-reboot -kernel "$1" -initrd "$build/initramfs.cpio" \
 		-append 'console=ttyS0 quiet panic=-1 oops=panic' \
 		-serial "file:$2.console" -serial "file:$2.tap" </dev/null
