@@ -26,7 +26,7 @@
 
 #else
 
-#define verified_once	      static __noinline
+#define verified_once	      static __always_inline
 #define HAS_CALLBACKS	      1
 #define fresh_number(counter) __sync_fetch_and_add(counter, 1)
 

@@ -54,12 +54,12 @@ static long try_to_find(__u32 index, void *data)
 }
 
 /* -EBUSY: another thread is changing the mappings, mostly for less time than this takes. */
-static __always_inline bool find_mapping(__u64 address, struct found_mapping *found)
+static __always_inline int find_mapping(__u64 address, struct found_mapping *found)
 {
 	struct mapping_search search = { .found = found, .address = address, .result = -EBUSY };
 
 	bpf_loop(FIND_TRIES, try_to_find, &search, 0);
-	return search.result == 0;
+	return search.result;
 }
 
 #else
@@ -68,9 +68,9 @@ static __always_inline bool find_mapping(__u64 address, struct found_mapping *fo
 
 /*
  * Walks the tree of mappings without its lock. Before a mapping's memory is given back the sequence
- * number moves on: if it has, nothing was found.
+ * number moves on: if it has, what was found means nothing.
  */
-static __always_inline bool find_mapping(__u64 address, struct found_mapping *found)
+static __always_inline int find_mapping(__u64 address, struct found_mapping *found)
 {
 	struct task_struct *task = (void *)bpf_get_current_task();
 	struct mm_struct *mm = BPF_CORE_READ(task, mm);
@@ -87,10 +87,10 @@ static __always_inline bool find_mapping(__u64 address, struct found_mapping *fo
 			node = BPF_CORE_READ(node, rb_left);
 		} else {
 			take_mapping(task, vma, found);
-			return BPF_CORE_READ(mm, vmacache_seqnum) == sequence;
+			return BPF_CORE_READ(mm, vmacache_seqnum) == sequence ? 0 : -EBUSY;
 		}
 	}
-	return false;
+	return -ENOENT;
 }
 
 #endif
@@ -217,46 +217,90 @@ static __always_inline __u64 find_in_vdso(__u64 address)
 	return ((__u64)vdso_slot << FRAME_SLOT_SHIFT) | (address - start);
 }
 
-static __noinline __u64 find_in_kernel(struct thread *t, __u64 address)
-{
-	struct found_mapping found = {};
-	struct file_key key = {};
-	struct file *file;
-	__u32 slot, *known;
-
-	if (!find_mapping(address, &found)) {
-		ask_for_mappings();
-		return 0;
-	}
-	file = found.file;
-	if (!file) {
-		__u64 frame = find_in_vdso(address);
-
-		if (frame)
-			return frame;
-		t->generated = found.start != 0;
-		ask_for_mappings();
-		return 0;
-	}
-	key.dev = BPF_CORE_READ(file, f_inode, i_sb, s_dev);
-	key.inode = BPF_CORE_READ(file, f_inode, i_ino);
-	known = bpf_map_lookup_elem(&file_slots, &key);
-	slot = known ? *known : add_file(file, &key, t->target);
-	if (!slot)
-		return 0;
-	return ((__u64)slot << FRAME_SLOT_SHIFT) |
-	       ((address - found.start + found.offset) & FRAME_OFFSET_MASK);
-}
-
 static __always_inline __u64 frame_in(__u64 range_frame, __u64 address)
 {
 	return (range_frame & ~FRAME_OFFSET_MASK) | ((range_frame + address) & FRAME_OFFSET_MASK);
 }
 
-static __always_inline __u64 find_published(struct thread *t, const struct mapping_set *set,
-					    __u64 address)
+/* Where the file of a mapping has its slot; 0: there is none. */
+static __always_inline __u32 slot_of_file(struct file *file, __u32 target)
 {
-	__u32 low = 0, high = set->n;
+	struct file_key key = {};
+	__u32 *known;
+
+	key.dev = BPF_CORE_READ(file, f_inode, i_sb, s_dev);
+	key.inode = BPF_CORE_READ(file, f_inode, i_ino);
+	known = bpf_map_lookup_elem(&file_slots, &key);
+	return known ? *known : add_file(file, &key, target);
+}
+
+/* The key under which a page's mapping is remembered until libraries come or go. */
+static __always_inline bool page_of(__u64 address, struct found_page *page)
+{
+	__u32 tgid = bpf_get_current_pid_tgid() >> 32;
+	struct target_entry *entry = bpf_map_lookup_elem(&targets, &tgid);
+
+	if (!entry)
+		return false;
+	page->page = address >> PAGE_SHIFT;
+	page->target = entry->id;
+	page->link_map_changes = entry->link_map_changes;
+	return true;
+}
+
+static __always_inline void remember_page(__u64 address, __u64 range_frame)
+{
+	struct found_page page = {};
+	__u64 *known;
+
+	if (!page_of(address, &page))
+		return;
+	known = bpf_map_lookup_elem(&found_pages, &page);
+	/* (What cannot be remembered is only looked up again.) */
+	if (!known || *known != range_frame)
+		bpf_map_update_elem(&found_pages, &page, &range_frame, BPF_ANY);
+}
+
+static __always_inline __u64 recall_page(__u64 address)
+{
+	struct found_page page = {};
+	__u64 *known = page_of(address, &page) ? bpf_map_lookup_elem(&found_pages, &page) : NULL;
+
+	return known ? frame_in(*known, address) : 0;
+}
+
+static __noinline __u64 find_in_kernel(struct thread *t, __u64 address)
+{
+	struct found_mapping found = {};
+	__u64 frame = 0, range_frame;
+	__u32 slot;
+	int r;
+
+	r = find_mapping(address, &found);
+	if (r == 0 && found.file) {
+		slot = slot_of_file(found.file, t->target);
+		if (!slot)
+			return 0;
+		range_frame = ((__u64)slot << FRAME_SLOT_SHIFT) |
+			      ((found.offset - found.start) & FRAME_OFFSET_MASK);
+		remember_page(address, range_frame);
+		return frame_in(range_frame, address);
+	}
+	if (r == -EBUSY)
+		frame = recall_page(address);
+	else if (r == 0)
+		frame = find_in_vdso(address);
+	if (frame)
+		return frame;
+	t->generated = found.start != 0;
+	ask_for_mappings();
+	return 0;
+}
+
+static __always_inline __u64 find_published(struct thread *t, __u64 address)
+{
+	const struct mapping_set *set = bpf_map_lookup_elem(&mapping_sets, &t->mapping_set);
+	__u32 low = 0, high = set ? set->n : 0;
 
 	/* 2^8 ranges: nine halvings end every search. */
 	for (int i = 0; i < 9; i++) {
@@ -265,7 +309,7 @@ static __always_inline __u64 find_published(struct thread *t, const struct mappi
 
 		/* Older verifiers (6.12's) want the check on the very register that is the index. */
 		barrier_var(middle);
-		if (low >= high || middle >= ABI_MAX_MAPPINGS)
+		if (!set || low >= high || middle >= ABI_MAX_MAPPINGS)
 			break;
 		r = &set->ranges[middle];
 		if (address < r->start) {
@@ -286,15 +330,15 @@ static __always_inline __u64 find_published(struct thread *t, const struct mappi
  * The stored frame of an address, without the FRAME_EXACT mark; slot 0 (the address itself) when
  * no file is known behind it. Sets the thread's slot and offset.
  */
-static __always_inline __u64 locate(struct thread *t, const struct mapping_set *set, __u64 address)
+static __always_inline __u64 locate(struct thread *t, __u64 address)
 {
 	__u64 frame = 0;
 
 	t->generated = 0;
 	if (address - t->range_start < t->range_bytes)
 		frame = frame_in(t->range_frame, address);
-	else if (set)
-		frame = find_published(t, set, address);
+	else
+		frame = find_published(t, address);
 	if (!frame && use_find_vma)
 		frame = find_in_kernel(t, address);
 	if (!frame)

@@ -2,8 +2,8 @@
 /*
  * Every map and every setting of the BPF side.
  *
- * Sizes of 1 are set by user space before loading. All hash maps are plain: an LRU would forget
- * the oldest entries, which are what a leak detector looks for.
+ * Sizes of 1 are set by user space before loading. All hash maps of blocks are plain: an LRU would
+ * forget the oldest entries, which are what a leak detector looks for.
  */
 #ifndef SEEP_MAPS_BPF_H
 #define SEEP_MAPS_BPF_H
@@ -133,6 +133,23 @@ struct {
 	__type(key, __u32);
 	__type(value, struct mapping_set);
 } mapping_sets SEC(".maps");
+
+/*
+ * Mappings that were found in the kernel's list and not among the published ones, by page: that list is
+ * locked while another thread changes it. The only map that may forget: it is a cache.
+ */
+struct found_page {
+	__u64 page;
+	__u32 target;
+	__u32 link_map_changes; /* of the target when it was found */
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 4096);
+	__type(key, struct found_page);
+	__type(value, __u64); /* frame = value + address */
+} found_pages SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);

@@ -50,13 +50,14 @@ verified_once int find_row_index(__u32 slot, __u64 offset)
 	 * First row above the offset; 512 bytes hold at most 512 rows: ten halvings. A length and
 	 * not an end: the verifier of 7.x would follow how the two bounds depend on each other.
 	 */
+	low += f->row;
 	for (int i = 0; i < 10; i++) {
 		const struct unwind_row *row;
 		__u32 half = n / 2;
 
 		if (!n)
 			break;
-		index = f->row + low + half;
+		index = low + half;
 		row = bpf_map_lookup_elem(&unwind_rows, &index);
 		if (!row)
 			return -1;
@@ -67,9 +68,9 @@ verified_once int find_row_index(__u32 slot, __u64 offset)
 			n -= half + 1;
 		}
 	}
-	if (low == 0 || low > f->n_rows)
+	if (low == f->row || low - f->row > f->n_rows)
 		return -1;
-	return f->row + low - 1;
+	return low - 1;
 }
 
 static __always_inline const struct unwind_row *find_row(__u32 slot, __u64 offset)
@@ -216,19 +217,19 @@ static __noinline __u64 real_return_address(__u64 place)
  * the stack's status. A return address may be the first byte after its function, so it is looked
  * up one byte earlier; the frame that is stored is the address itself.
  */
-static __always_inline int unwind_frame(struct thread *t, const struct mapping_set *set)
+static __always_inline int unwind_frame(struct thread *t)
 {
 	__u64 back = t->exact ? 0 : 1;
 	struct file_entry *f;
 	int r;
 
-	t->frame = locate(t, set, t->pc - back) + back;
+	t->frame = locate(t, t->pc - back) + back;
 	if (!t->slot && back) {
 		__u64 real = real_return_address(t->cfa - 8);
 
 		if (real) {
 			t->pc = real;
-			t->frame = locate(t, set, real - back) + back;
+			t->frame = locate(t, real - back) + back;
 		}
 	}
 	if (t->exact)
@@ -265,12 +266,11 @@ static __always_inline __u64 hash_step(__u64 hash, __u64 value)
 /* One frame more. Non-zero: it was the last one. */
 static __always_inline long walk_frame(__u32 index, struct thread *t)
 {
-	const struct mapping_set *set = bpf_map_lookup_elem(&mapping_sets, &t->mapping_set);
 	int r;
 
 	if (index >= max_frames)
 		return 1;
-	r = unwind_frame(t, set);
+	r = unwind_frame(t);
 	t->stack.frames[index] = t->frame;
 	t->stack.n = index + 1;
 	t->hash = hash_step(t->hash, t->frame);
