@@ -66,7 +66,7 @@ struct group {
 	uint64_t leak_id; /* by stack only, else 0 */
 	struct totals totals;
 	uint64_t oldest_ns;   /* of the sites whose oldest block is known; 0: of none */
-	uint8_t stack_status; /* the largest site's */
+	uint8_t stack_status; /* by stack complete if any site's is, else the largest site's */
 	size_t n_sites;
 	struct slope_estimate growth; /* sums of the valid slopes; errors add in squares */
 	/*

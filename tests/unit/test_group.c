@@ -365,6 +365,31 @@ static void test_by_stack(void **state)
 	check_sum(r);
 }
 
+/* A walk that was cut, with the frames of one that was not: nothing is missing. */
+static void test_status_of_same_frames(void **state)
+{
+	static const struct named_site same[] = {
+		{ .target = 1,
+		  .stack = 1,
+		  .totals = { 900, 9, 0, 0 },
+		  STACK(stack_leak),
+		  .stack_status = 2 },
+		{ .target = 1, .stack = 2, .totals = { 100, 1, 0, 0 }, STACK(stack_leak) },
+	};
+	struct group_options options = { .by = GROUP_BY_STACK, .sort = GROUP_SORT_LIVE };
+	struct group_result *r;
+
+	(void)state;
+	assert_int_equal(group_sites(same, 2, &options, &r), 0);
+	assert_int_equal(r->n, 1);
+	assert_int_equal(r->groups[0].stack_status, 0);
+	group_result_free(r);
+	options.by = GROUP_BY_LINE;
+	assert_int_equal(group_sites(same, 2, &options, &r), 0);
+	assert_int_equal(r->groups[0].stack_status, 2);
+	group_result_free(r);
+}
+
 static void test_by_line(void **state)
 {
 	struct group_options options = { .by = GROUP_BY_LINE, .sort = GROUP_SORT_LIVE };
@@ -599,6 +624,7 @@ int main(void)
 		cmocka_unit_test(test_blamed),
 		cmocka_unit_test(test_ids),
 		cmocka_unit_test(test_by_stack),
+		cmocka_unit_test(test_status_of_same_frames),
 		cmocka_unit_test(test_by_line),
 		cmocka_unit_test(test_by_function),
 		cmocka_unit_test(test_by_file_and_module),
