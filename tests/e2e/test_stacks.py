@@ -3,8 +3,7 @@
 """Stacks are right, frame by frame, against what programs know of themselves.
 
 The programs tests/workloads/stack_* keep the true chain of callers of each block, and what glibc's
-backtrace() says of it. They are built with many compilers and options. STACKS_LONG=1: for the
-preemption test, five minutes and not some seconds.
+backtrace() says of it. They are built with many compilers and options.
 """
 
 import contextlib
@@ -389,55 +388,6 @@ def test_musl():
         seep.equal(report["target"]["mode"], "watch", "it says that nothing is traced")
         raise seep.Skip("the allocator of musl is not traced in this version")
     check(problems_of_musl(truth, report, musl("musl", "-O2")))
-
-
-CUT_SHARE = 0.005  # of stacks, while threads change the mappings
-
-
-def problems_of_preemption(truth, report):
-    """Every stack is a known one, or the beginning of one and says so; no block is missing."""
-    found = []
-    chains = {c["bytes"]: ["s_level"] * c["levels"] + ["s_chain", "s_work"]
-              for c in truth["cases"]}
-    whole = dict.fromkeys(chains, 0)
-    cut = 0
-    for site in report["sites"]:
-        got = chain_of(site, set())
-        if not is_ours(site["frames"][0], set()):
-            continue
-        size = site["allocated_bytes"] // site["allocated_count"]
-        if site["stack_status"] == "complete":
-            if got != chains.get(size) or chain_ends(site) != ["start_thread", "clone3"]:
-                found.append(f"{site['allocated_count']} of {size} bytes: {show(site)}")
-            whole[size] = whole.get(size, 0) + site["allocated_count"]
-            continue
-        cut += site["allocated_count"]
-        sizes = [n for n, chain in chains.items() if chain[:len(got)] == got]
-        if not sizes or not min(sizes) <= size <= max(sizes):
-            found.append(f"{site['allocated_count']} of {size} bytes: {show(site)}")
-    expected = {c["bytes"]: c["count"] for c in truth["cases"]}
-    total = sum(expected.values())
-    print(f"# {total} stacks, {cut} cut", flush=True)
-    if sum(whole.values()) + cut != total or any(whole[n] > expected[n] for n in expected):
-        found.append(f"whole {whole}, cut {cut}, in truth {expected}")
-    if cut > CUT_SHARE * total:
-        found.append(f"{cut} of {total} stacks are cut")
-    lost = seep.losses(report["target"])
-    return found + ([f"lost: {lost}"] if lost else [])
-
-
-def chain_ends(site):
-    return [f["function"].lstrip("_") for f in site["frames"]
-            if os.path.basename(f["module"] or "").startswith("libc")][-2:]
-
-
-def test_preemption():
-    """Eight threads on few processors, as fast as they can, along known chains."""
-    seconds = 300 if os.environ.get("STACKS_LONG") else 7
-    variant, = variants("gcc-O2")
-    path = build("stack_preempt.c", variant, "-fno-optimize-sibling-calls")
-    truth, report = run(path, str(seconds), timeout=4 * seconds + 60)
-    check(problems_of_preemption(truth, report))
 
 
 if __name__ == "__main__":

@@ -52,6 +52,7 @@ add_tests() {
 	done
 	cp tests/e2e/*.py "$seep/tests/e2e/"
 	cp tests/vm/test_*.py "$seep/tests/vm/"
+	install -D tests/stacks/truth.py "$seep/tests/stacks/truth.py"
 	add_libraries "$build/seepd" "$build/seepctl"
 }
 

@@ -3,6 +3,9 @@
 #
 #   KERNELS="5.10 6.12"  only these (5.10 6.1 6.12 newest)
 #   VM_TIMEOUT=n         seconds that one machine may run (600)
+#   PREEMPT_SECONDS=n    seconds that threads preempt one another (7), without the other tests
+#
+# Where the kernel can be told so, it preempts whatever it can (preempt=full).
 #
 # One line per test file and kernel, the end of what failed, every skip with its reason, and at the end
 # "N passed, N failed, N skipped" over all.
@@ -12,6 +15,7 @@ cd "$(dirname "$0")/../.." || exit 1
 build=${BUILD:-build}/vm
 kernels=${KERNELS:-5.10 6.1 6.12 newest}
 time_limit=${VM_TIMEOUT:-600}
+seconds=${PREEMPT_SECONDS:-}
 passed=0
 failed=0
 skipped=0
@@ -27,7 +31,7 @@ fi
 boot() {
 	timeout --kill-after=10 "$time_limit" qemu-system-x86_64 -accel tcg,thread=single -m 1024 -smp 2 \
 		-nodefaults -display none -no-reboot -kernel "$1" -initrd "$build/initramfs.cpio" \
-		-append 'console=ttyS0 quiet panic=-1 oops=panic' \
+		-append "console=ttyS0 quiet panic=-1 oops=panic preempt=full${seconds:+ PREEMPT_SECONDS=$seconds}" \
 		-serial "file:$2.console" -serial "file:$2.tap" </dev/null
 }
 
@@ -56,6 +60,7 @@ summarize() {
 		}
 		{ sub(/\r$/, "") }
 		/^# kernel / { print "  Linux " $3; next }
+		/^# preemption: ./ { print "  preemption " substr($0, 15); next }
 		/^# file / {
 			close_file()
 			file = substr($0, 8); skips = status = problem = reason = ""

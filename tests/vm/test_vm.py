@@ -13,6 +13,7 @@ import test_counts_daemon as daemon  # noqa: E402
 import test_counts_run as run  # noqa: E402
 import test_kill as kill  # noqa: E402
 import test_losses as losses  # noqa: E402
+import test_stacks_preempt as preempt  # noqa: E402
 
 # What a kernel cannot do is found by trying; that the right things are found is told by versions:
 # the first one that doctor is to be content with.
@@ -78,6 +79,7 @@ test_run_segv = run.test_segv
 test_stacks_c = callers.test_c
 test_stacks_cxx = callers.test_cxx
 test_stacks_by_line = callers.test_by_line
+test_stacks_preemption = preempt.test_preemption
 test_daemon_family = daemon.test_family
 test_daemon_family_by_perf_links = daemon.test_family_by_perf_links
 test_daemon_threads = daemon.test_threads
