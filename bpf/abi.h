@@ -24,7 +24,7 @@
 #define FRAME_OFFSET_MASK ((1ull << FRAME_SLOT_SHIFT) - 1)
 #define FRAME_SLOTS	  4096 /* files that can have a slot, slot 0 included */
 
-/* Which arguments of an allocator function mean what. */
+/* Which arguments of an allocator function mean what. The low byte of a multi link's cookie. */
 enum hook_kind {
 	HOOK_MALLOC = 1,     /* (size): malloc, valloc, pvalloc */
 	HOOK_CALLOC,	     /* (count, size) */
@@ -35,6 +35,9 @@ enum hook_kind {
 	HOOK_FREE,	     /* (block, ...): free, cfree, free_sized, free_aligned_sized */
 	HOOK_LINK_MAP,	     /* (): the dynamic linker has mapped or unmapped libraries */
 };
+
+/* In a cookie: the function may call another hooked one, which shall not count then. */
+#define HOOK_CALLS_HOOKS (1u << 8)
 
 /* Why something was not seen. One counter each per target; names in target/target.c. */
 enum loss_reason {
@@ -85,12 +88,26 @@ struct block {
 
 #define BLOCK_BIRTH_SHIFT 24 /* 16.8 ms */
 
-/* sites: totals of one allocation call stack in one target. Live = allocated - freed. */
+/*
+ * sites: totals of one allocation call stack in one target. Live = allocated - freed.
+ *
+ * Bytes and counts are of the blocks that were taken; what they stand for beyond themselves is 0 for
+ * those taken without a choice (exact mode, large blocks). See bpf/sampling.h.
+ */
+#define SAMPLING_COUNT_SHIFT	16
+#define SAMPLING_VARIANCE_SHIFT 10
+
+struct site_sums {
+	__u64 bytes;
+	__u64 count;
+	__u64 extra_bytes;
+	__u64 extra_count; /* in units of 2^-SAMPLING_COUNT_SHIFT */
+	__u64 variance;	   /* of the estimated bytes, in units of 2^SAMPLING_VARIANCE_SHIFT */
+};
+
 struct site_totals {
-	__u64 allocated_bytes;
-	__u64 allocated_count;
-	__u64 freed_bytes;
-	__u64 freed_count;
+	struct site_sums allocated;
+	struct site_sums freed;
 	__u32 target;
 	__u32 padding;
 };
@@ -112,16 +129,55 @@ struct target_entry {
 	__u32 parent;		/* id of the target that forked this one, 0: none */
 	__u32 noted;		/* when its mappings were last asked for, in units of 134 ms */
 	__u32 link_map_changes; /* what was read of its mappings before one of them is out of date */
+	__u32 meter;		/* index of its struct target_control and struct target_meter */
 };
 
 #define TARGET_FOLLOW	     (1u << 0) /* forked children become targets */
 #define TARGET_SHARES_MEMORY (1u << 1) /* vfork child: works on its parent's heap, under its id */
 
+/* controls: how a target's calls are taken, by meter; user space decides, a child inherits. */
+enum control_mode {
+	CONTROL_EXACT = 0, /* every block */
+	CONTROL_SAMPLED,   /* by bytes: struct target_control's interval */
+	CONTROL_COUNT,	   /* none: calls are only counted */
+};
+
+#define SAMPLING_INTERVAL_MIN 1024u
+#define SAMPLING_INTERVAL_MAX (1u << 30)
+
+struct target_control {
+	__u32 mode;	  /* enum control_mode */
+	__u32 interval;	  /* mean distance of two samples, bytes */
+	__u32 alarm_hits; /* NOTE_ALARM after so many hits on one CPU; 0: never */
+	__u32 epoch;	  /* another one: calls that began before have lost their return probes */
+	__u64 seed;	  /* of the choice, for tests; 0: a random one */
+};
+
+/* meters: what a target's probes have done, by meter, on each CPU. */
+struct target_meter {
+	__u64 allocations; /* calls, whether taken or not */
+	__u64 bytes;	   /* that they asked for */
+	__u64 frees;
+	__u64 taken;	/* blocks */
+	__u64 timed;	/* of these, how many were timed */
+	__u64 timed_ns; /* from the return probe to the end of its program */
+	__u64 noted;	/* hits at the last alarm */
+	/* The choice of samples. */
+	__s64 credit; /* bytes to the next sample */
+	__u64 random;
+	__u32 interval; /* that credit was drawn for */
+	__u32 padding;
+};
+
+#define METER_TIMED_EACH 16 /* one of so many blocks is timed; a power of two */
+
 /* counters: per target id. */
 struct target_counters {
 	__u64 lost[LOSS_REASONS];
-	__u64 frees_of_unknown_blocks;
+	__u64 frees_of_unknown_blocks; /* not counted while sampling */
 	__u64 failed_allocations;
+	__u32 meter;
+	__u32 padding;
 };
 
 /* mapping_sets: executable mappings of one target, ascending. */
@@ -206,6 +262,7 @@ enum note_type {
 	NOTE_EXIT,     /* target `target` is gone */
 	NOTE_FILE,     /* a file without slot was met in a stack and got slot `other` */
 	NOTE_MAPPINGS, /* what is published of the mappings of `target` is out of date */
+	NOTE_ALARM,    /* `target` has made `other` hits on one CPU since the last alarm there */
 };
 
 #define NOTE_PATH_BYTES 512
@@ -230,9 +287,11 @@ struct note {
 
 _Static_assert(sizeof(struct block_key) == 16, "abi");
 _Static_assert(sizeof(struct block) == 24, "abi");
-_Static_assert(sizeof(struct site_totals) == 40, "abi");
+_Static_assert(sizeof(struct site_totals) == 88, "abi");
 _Static_assert(sizeof(struct stack) == STACK_BYTES(ABI_MAX_FRAMES), "abi");
-_Static_assert(sizeof(struct target_entry) == 20, "abi");
+_Static_assert(sizeof(struct target_entry) == 24, "abi");
+_Static_assert(sizeof(struct target_control) == 24, "abi");
+_Static_assert(sizeof(struct target_meter) == 80, "abi");
 _Static_assert(sizeof(struct mapped_range) == 24, "abi");
 _Static_assert(sizeof(struct mapping_set) == 8 + 24 * ABI_MAX_MAPPINGS, "abi");
 _Static_assert(sizeof(struct file_key) == 16, "abi");

@@ -25,14 +25,23 @@ static __always_inline void lose_update(__u32 target, int error, enum loss_reaso
 	     error == -EBUSY || error == -EDEADLK || error == -ETIMEDOUT ? LOSS_MAP_BUSY : full);
 }
 
+static __always_inline void add_to_sums(struct site_sums *sums, const struct block *b)
+{
+	__sync_fetch_and_add(&sums->bytes, b->size);
+	__sync_fetch_and_add(&sums->count, 1);
+	if (!b->extra)
+		return;
+	__sync_fetch_and_add(&sums->extra_bytes, b->extra);
+	__sync_fetch_and_add(&sums->extra_count, sampling_extra_count(b));
+	__sync_fetch_and_add(&sums->variance, sampling_variance(b));
+}
+
 static __always_inline void count_free(const struct block *b)
 {
 	struct site_totals *site = bpf_map_lookup_elem(&sites, &b->stack);
 
-	if (!site)
-		return;
-	__sync_fetch_and_add(&site->freed_bytes, b->size);
-	__sync_fetch_and_add(&site->freed_count, 1);
+	if (site)
+		add_to_sums(&site->freed, b);
 }
 
 static __always_inline void count_unknown_free(__u32 target)

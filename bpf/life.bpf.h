@@ -8,22 +8,50 @@
 
 #include "account.bpf.h"
 
-/* Makes tgid a target under a new id. 0: no room. */
-static __always_inline __u32 add_target(__u32 tgid, __u32 flags, __u32 parent, __u32 blame)
+/* A meter of its own, set as its origin's is. 0: there is none left. */
+static __always_inline __u32 take_meter(__u32 origin)
 {
-	struct target_counters *none;
+	struct target_control *from, *to;
+	__u32 meter;
+
+	if (bpf_map_pop_elem(&free_meters, &meter))
+		return 0;
+	from = bpf_map_lookup_elem(&controls, &origin);
+	to = bpf_map_lookup_elem(&controls, &meter);
+	if (from && to)
+		*to = *from;
+	return meter;
+}
+
+/* What was taken for a target that then found no room. */
+static __always_inline void drop_target(const struct target_entry *entry, __u32 blame)
+{
+	if (entry->meter && bpf_map_push_elem(&free_meters, &entry->meter, 0))
+		lose(blame, LOSS_MAP_BUSY);
+	bpf_map_delete_elem(&counters, &entry->id);
+	lose(blame, LOSS_TARGETS_FULL);
+}
+
+/* Makes tgid a target under a new id, measured like @origin. 0: no room. */
+static __always_inline __u32 add_target(__u32 tgid, __u32 flags, __u32 parent,
+					const struct target_entry *origin)
+{
 	struct target_entry entry = { .flags = flags, .parent = parent };
+	struct target_counters *counts;
 	__u32 zero = 0;
 
 	entry.id = fresh_number(&next_target_id);
-	none = bpf_map_lookup_elem(&new_counters, &zero);
-	if (!none || bpf_map_update_elem(&counters, &entry.id, none, BPF_NOEXIST)) {
-		lose(blame, LOSS_TARGETS_FULL);
+	counts = bpf_map_lookup_elem(&new_counters, &zero);
+	if (!counts || bpf_map_update_elem(&counters, &entry.id, counts, BPF_NOEXIST)) {
+		lose(origin->id, LOSS_TARGETS_FULL);
 		return 0;
 	}
+	entry.meter = take_meter(origin->meter);
+	counts = bpf_map_lookup_elem(&counters, &entry.id);
+	if (counts)
+		counts->meter = entry.meter;
 	if (bpf_map_update_elem(&targets, &tgid, &entry, BPF_ANY)) {
-		bpf_map_delete_elem(&counters, &entry.id);
-		lose(blame, LOSS_TARGETS_FULL);
+		drop_target(&entry, origin->id);
 		return 0;
 	}
 	return entry.id;
@@ -32,27 +60,27 @@ static __always_inline __u32 add_target(__u32 tgid, __u32 flags, __u32 parent, _
 static __always_inline void life_fork(struct task_struct *parent, struct task_struct *child)
 {
 	__u32 parent_tgid = BPF_CORE_READ(parent, tgid), tgid = BPF_CORE_READ(child, tgid);
-	struct target_entry *p, shared;
+	struct target_entry *entry, p;
 	__u32 id;
 
 	if (tgid == parent_tgid)
 		return;
-	p = bpf_map_lookup_elem(&targets, &parent_tgid);
-	if (!p)
+	entry = bpf_map_lookup_elem(&targets, &parent_tgid);
+	if (!entry)
 		return;
+	p = *entry;
 	if (BPF_CORE_READ(parent, mm) == BPF_CORE_READ(child, mm)) {
 		/* vfork: until it execs, what the child allocates and frees is its parent's. */
-		shared = *p;
-		shared.flags |= TARGET_SHARES_MEMORY;
-		if (bpf_map_update_elem(&targets, &tgid, &shared, BPF_ANY))
-			lose(p->id, LOSS_TARGETS_FULL);
+		p.flags |= TARGET_SHARES_MEMORY;
+		if (bpf_map_update_elem(&targets, &tgid, &p, BPF_ANY))
+			lose(p.id, LOSS_TARGETS_FULL);
 		return;
 	}
-	if (!(p->flags & TARGET_FOLLOW))
+	if (!(p.flags & TARGET_FOLLOW))
 		return;
-	id = add_target(tgid, p->flags & ~TARGET_SHARES_MEMORY, p->id, p->id);
+	id = add_target(tgid, p.flags & ~TARGET_SHARES_MEMORY, p.id, &p);
 	if (id)
-		note_life(NOTE_FORK, id, p->id, tgid, p->id);
+		note_life(NOTE_FORK, id, p.id, tgid, p.id);
 }
 
 static __always_inline void life_exec(struct task_struct *task, __u32 old_pid)
@@ -72,11 +100,11 @@ static __always_inline void life_exec(struct task_struct *task, __u32 old_pid)
 		return;
 	}
 	if (old.flags & TARGET_SHARES_MEMORY) {
-		fresh = add_target(tgid, old.flags & ~TARGET_SHARES_MEMORY, old.id, old.id);
+		fresh = add_target(tgid, old.flags & ~TARGET_SHARES_MEMORY, old.id, &old);
 		if (fresh)
 			note_life(NOTE_FORK, fresh, old.id, tgid, old.id);
 	} else {
-		fresh = add_target(tgid, old.flags, old.parent, old.id);
+		fresh = add_target(tgid, old.flags, old.parent, &old);
 		if (fresh)
 			note_life(NOTE_EXEC, fresh, old.id, tgid, fresh);
 	}

@@ -9,10 +9,13 @@
 #define SEEP_MAPS_BPF_H
 
 #include "abi.h"
+#include "sampling.h"
 
 /* Settings, fixed at load. */
 const volatile __u32 max_frames = 48;
 const volatile bool use_find_vma = false; /* unknown mappings can be found in the kernel */
+
+const volatile __u32 log2_table[SAMPLING_TABLE_SIZE] = {};
 
 /* Shared with user space, which also takes numbers from it (atomically). */
 __u32 next_target_id = 1;
@@ -61,6 +64,28 @@ struct {
 	__type(value, struct target_counters);
 } counters SEC(".maps");
 
+/* Meter 0 is nobody's: of targets for which there was none, which are then taken exactly. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct target_control);
+} controls SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct target_meter);
+} meters SEC(".maps");
+
+/* Meters that no target has, cleared; user space fills it. */
+struct {
+	__uint(type, BPF_MAP_TYPE_QUEUE);
+	__uint(max_entries, 1);
+	__type(value, __u32);
+} free_meters SEC(".maps");
+
 /* All zero, never written: what a new target's counters start from. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
@@ -86,7 +111,9 @@ struct thread {
 	__u32 old_taken;
 	__u32 kind; /* enum hook_kind */
 	__u32 target;
-	__u32 padding;
+	__u32 epoch;   /* of the target's control when the call began */
+	__u32 extra;   /* struct block's */
+	__u32 is_left; /* the call is followed, but its block was not chosen */
 	/* The unwinder's state. */
 	__u64 pc;
 	__u64 cfa; /* the stack pointer in the frame of pc */

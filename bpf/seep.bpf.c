@@ -53,10 +53,30 @@ static __always_inline void unguard(void)
 }
 #endif
 
+/*
+ * With a session link one program has both sides of a call: the probed address is the one that it
+ * stands at only at the entry. There 1 means that the return is not wanted, and not probed.
+ */
+SEC("uprobe")
+int alloc_session(struct pt_regs *ctx)
+{
+	__u64 cookie = bpf_get_attach_cookie(ctx);
+	bool wanted = false;
+
+	guard();
+	if (PT_REGS_IP(ctx) != bpf_get_func_ip(ctx))
+		track_end(ctx);
+	else
+		wanted = track_begin(ctx, cookie & 0xff, cookie & HOOK_CALLS_HOOKS);
+	unguard();
+	return wanted ? 0 : 1;
+}
+
+/* Without session links each return is probed anyway, so each call is followed. */
 static __always_inline int begin(struct pt_regs *ctx, __u32 kind)
 {
 	guard();
-	track_begin(ctx, kind);
+	track_begin(ctx, kind, true);
 	unguard();
 	return 0;
 }
@@ -65,7 +85,7 @@ static __always_inline int begin(struct pt_regs *ctx, __u32 kind)
 SEC("uprobe")
 int alloc_enter(struct pt_regs *ctx)
 {
-	return begin(ctx, bpf_get_attach_cookie(ctx));
+	return begin(ctx, bpf_get_attach_cookie(ctx) & 0xff);
 }
 
 /* With perf links there is one program per hook kind: cookies came later than they. */
@@ -166,4 +186,21 @@ int selftest(struct pt_regs *ctx)
 	else
 		__sync_fetch_and_add(&selftest_wrong_hits, 1);
 	return 0;
+}
+
+/* The same of session links; every other entry wants no return. */
+__u64 selftest_returns;
+
+SEC("uprobe")
+int selftest_session(struct pt_regs *ctx)
+{
+	if (PT_REGS_IP(ctx) != bpf_get_func_ip(ctx)) {
+		__sync_fetch_and_add(&selftest_returns, 1);
+		return 0;
+	}
+	if (bpf_get_current_pid_tgid() >> 32 != selftest_tgid) {
+		__sync_fetch_and_add(&selftest_wrong_hits, 1);
+		return 1;
+	}
+	return __sync_fetch_and_add(&selftest_hits, 1) & 1;
 }

@@ -72,65 +72,181 @@ static __always_inline __u64 product(__u64 count, __u64 size)
 	return count && bytes / count != size ? 0 : bytes;
 }
 
+/* What a call asks for, bytes. 0: nothing, or what no allocator grants. */
+static __always_inline __u64 asked_bytes(struct pt_regs *ctx, __u32 kind)
+{
+	switch (kind) {
+	case HOOK_MALLOC:
+		return PT_REGS_PARM1(ctx);
+	case HOOK_CALLOC:
+		return product(PT_REGS_PARM1(ctx), PT_REGS_PARM2(ctx));
+	case HOOK_REALLOC:
+	case HOOK_ALIGNED:
+		return PT_REGS_PARM2(ctx);
+	case HOOK_REALLOCARRAY:
+		return product(PT_REGS_PARM2(ctx), PT_REGS_PARM3(ctx));
+	case HOOK_POSIX_MEMALIGN:
+		return PT_REGS_PARM3(ctx);
+	}
+	return 0;
+}
+
+static __always_inline bool is_realloc(__u32 kind)
+{
+	return kind == HOOK_REALLOC || kind == HOOK_REALLOCARRAY;
+}
+
 static __always_inline void read_arguments(struct thread *t, struct pt_regs *ctx)
 {
 	__u64 count, size;
 
-	switch (t->kind) {
-	case HOOK_MALLOC:
-		t->size = PT_REGS_PARM1(ctx);
-		break;
-	case HOOK_CALLOC:
-		t->size = product(PT_REGS_PARM1(ctx), PT_REGS_PARM2(ctx));
-		break;
-	case HOOK_REALLOC:
-		t->size = PT_REGS_PARM2(ctx);
-		take_old(t, PT_REGS_PARM1(ctx));
-		break;
-	case HOOK_REALLOCARRAY:
-		count = PT_REGS_PARM2(ctx);
-		size = PT_REGS_PARM3(ctx);
-		t->size = product(count, size);
-		/* An overflow fails before the block is touched. */
-		if (t->size || !count || !size)
-			take_old(t, PT_REGS_PARM1(ctx));
-		break;
-	case HOOK_POSIX_MEMALIGN:
+	if (t->kind == HOOK_POSIX_MEMALIGN)
 		t->result = PT_REGS_PARM1(ctx);
-		t->size = PT_REGS_PARM3(ctx);
-		break;
-	case HOOK_ALIGNED:
-		t->size = PT_REGS_PARM2(ctx);
-		break;
-	}
+	if (t->kind == HOOK_REALLOC)
+		take_old(t, PT_REGS_PARM1(ctx));
+	if (t->kind != HOOK_REALLOCARRAY)
+		return;
+	count = PT_REGS_PARM2(ctx);
+	size = PT_REGS_PARM3(ctx);
+	/* An overflow fails before the block is touched. */
+	if (t->size || !count || !size)
+		take_old(t, PT_REGS_PARM1(ctx));
 }
 
-static __always_inline void track_begin(struct pt_regs *ctx, __u32 kind)
+/*
+ * Whether a block of this size is taken while sampling, and what it then stands for (sampling.h).
+ * Each CPU follows a point process of its own, so that no thread's state is needed for calls that are
+ * not taken: the process that a target sees is their union, and has the same rate. Blocks of 0 bytes
+ * have no byte that could be chosen.
+ */
+static __always_inline bool choose(const struct target_control *control, struct target_meter *m,
+				   __u64 size, __u32 *extra)
+{
+	__u32 interval = control->interval;
+
+	*extra = 0;
+	if (size >= interval)
+		return true;
+	if (m->interval != interval) {
+		if (!m->random)
+			m->random = control->seed ? control->seed + bpf_get_smp_processor_id() :
+						    ((__u64)bpf_get_prandom_u32() << 32) | 1;
+		m->interval = interval;
+		m->credit = sampling_distance(sampling_random(&m->random), interval, log2_table);
+	}
+	m->credit -= size;
+	if (m->credit > 0 || !size)
+		return false;
+	m->credit = sampling_distance(sampling_random(&m->random), interval, log2_table);
+	*extra = sampling_extra(size, interval);
+	return true;
+}
+
+static __always_inline void count_hit(const struct target_entry *target,
+				      const struct target_control *control, struct target_meter *m)
+{
+	__u64 hits = m->allocations + m->frees;
+
+	if (!control->alarm_hits || hits - m->noted < control->alarm_hits)
+		return;
+	m->noted = hits;
+	note_life(NOTE_ALARM, target->id, control->alarm_hits, bpf_get_current_pid_tgid() >> 32,
+		  target->id);
+}
+
+/* The call in progress, of which nothing more will be heard. */
+static __always_inline void abandon_call(struct thread *t, bool probes_were_taken_away)
+{
+	if (probes_were_taken_away) {
+		/* realloc mostly succeeds: the old block is gone. */
+		if (t->old_taken)
+			count_free(&t->old);
+		t->old_taken = 0;
+		return;
+	}
+	/* The frame that began it is gone: longjmp, or a lost return. */
+	lose(t->target, LOSS_MISSED_RETURN);
+	restore_old(t);
+}
+
+/* A call that is wanted at its return. */
+struct call {
+	__u64 size;
+	__u32 kind;
+	__u32 target;
+	__u32 epoch;
+	__u32 extra;
+	bool is_left; /* but not its block */
+};
+
+static __always_inline bool begin_call(struct pt_regs *ctx, const struct call *call)
 {
 	__u64 id = bpf_get_current_pid_tgid(), sp = PT_REGS_SP(ctx);
-	__u32 tgid = id >> 32;
-	struct target_entry *target = bpf_map_lookup_elem(&targets, &tgid);
-	struct thread *t;
+	struct thread *t = thread_of_call(id, call->target);
 
-	if (!target)
-		return;
-	t = thread_of_call(id, target->id);
 	if (!t)
-		return;
+		return false;
 	/* (A state of an earlier target means nothing to this one.) */
-	if (t->sp && t->target == target->id) {
-		if (sp < t->sp || (sp == t->sp && kind != t->kind))
-			return;
-		/* The frame that began the call in progress is gone: longjmp, or a lost return. */
-		lose(t->target, LOSS_MISSED_RETURN);
-		restore_old(t);
+	if (t->sp && t->target == call->target) {
+		if (t->epoch == call->epoch &&
+		    (sp < t->sp || (sp == t->sp && call->kind != t->kind)))
+			return false;
+		abandon_call(t, t->epoch != call->epoch);
 	}
 	t->sp = sp;
-	t->kind = kind;
-	t->target = target->id;
+	t->size = call->size;
+	t->kind = call->kind;
+	t->target = call->target;
+	t->epoch = call->epoch;
+	t->extra = call->extra;
+	t->is_left = call->is_left;
 	t->old_address = 0;
 	t->old_taken = 0;
 	read_arguments(t, ctx);
+	return true;
+}
+
+static __always_inline bool is_live(__u32 target, __u64 address)
+{
+	struct block_key key = { .address = address, .target = target };
+
+	return address && bpf_map_lookup_elem(&live, &key);
+}
+
+/*
+ * An allocator function is called: whether its return is of interest. A call that is not sampled is
+ * followed all the same if another hooked function may be called within (@may_nest: that one must
+ * know), and if it frees a block that was.
+ */
+static __always_inline bool track_begin(struct pt_regs *ctx, __u32 kind, bool may_nest)
+{
+	__u32 tgid = bpf_get_current_pid_tgid() >> 32;
+	struct target_entry *target = bpf_map_lookup_elem(&targets, &tgid);
+	struct call call = { .kind = kind };
+	struct target_control *control;
+	struct target_meter *m;
+
+	if (!target)
+		return false;
+	control = bpf_map_lookup_elem(&controls, &target->meter);
+	m = bpf_map_lookup_elem(&meters, &target->meter);
+	if (!control || !m)
+		return false;
+	call.size = asked_bytes(ctx, kind);
+	m->allocations++;
+	m->bytes += call.size;
+	count_hit(target, control, m);
+	if (control->mode == CONTROL_COUNT)
+		return false;
+	if (control->mode == CONTROL_SAMPLED) {
+		call.is_left = !choose(control, m, call.size, &call.extra);
+		if (call.is_left && !may_nest &&
+		    !(is_realloc(kind) && is_live(target->id, PT_REGS_PARM1(ctx))))
+			return false;
+	}
+	call.target = target->id;
+	call.epoch = control->epoch;
+	return begin_call(ctx, &call);
 }
 
 /* Adds the site and its stack, each unless it is there. */
@@ -175,6 +291,7 @@ static __always_inline void add_block(__u64 id, struct thread *t, struct pt_regs
 
 	fresh.stack = unwind(id, t, ctx);
 	fresh.size = t->size;
+	fresh.extra = t->extra;
 	fresh.birth = bpf_ktime_get_ns() >> BLOCK_BIRTH_SHIFT;
 	if (t->stack.status == STACK_READ_FAULT)
 		lose(t->target, LOSS_STACK_UNREADABLE);
@@ -191,8 +308,7 @@ static __always_inline void add_block(__u64 id, struct thread *t, struct pt_regs
 		lose_update(t->target, r, LOSS_LIVE_FULL);
 		return;
 	}
-	__sync_fetch_and_add(&site->allocated_bytes, fresh.size);
-	__sync_fetch_and_add(&site->allocated_count, 1);
+	add_to_sums(&site->allocated, &fresh);
 }
 
 /* The block's address, 0 when the call failed. */
@@ -211,9 +327,38 @@ static __always_inline __u64 read_result(const struct thread *t, struct pt_regs 
 	return address;
 }
 
-static __always_inline bool is_realloc(const struct thread *t)
+/* What taking a block costs, measured on some. */
+static __always_inline void add_block_timed(__u64 id, struct thread *t, struct pt_regs *ctx,
+					    __u64 address, __u32 meter)
 {
-	return t->kind == HOOK_REALLOC || t->kind == HOOK_REALLOCARRAY;
+	struct target_meter *m = bpf_map_lookup_elem(&meters, &meter);
+	__u64 start = 0;
+
+	if (m && m->taken++ % METER_TIMED_EACH == 0)
+		start = bpf_ktime_get_ns();
+	add_block(id, t, ctx, address);
+	if (!m || !start)
+		return;
+	m->timed_ns += bpf_ktime_get_ns() - start;
+	m->timed++;
+}
+
+static __always_inline bool is_sampled(__u32 meter)
+{
+	const struct target_control *control = bpf_map_lookup_elem(&controls, &meter);
+
+	return control && control->mode == CONTROL_SAMPLED;
+}
+
+/* The old block is gone; one that is not known was not sampled, or is older than the attach. */
+static __always_inline void end_old(struct thread *t, __u32 meter)
+{
+	if (t->old_taken) {
+		t->old_taken = 0;
+		count_free(&t->old);
+	} else if (is_realloc(t->kind) && t->old_address && !is_sampled(meter)) {
+		count_unknown_free(t->target);
+	}
 }
 
 static __always_inline void track_end(struct pt_regs *ctx)
@@ -232,19 +377,14 @@ static __always_inline void track_end(struct pt_regs *ctx)
 		return;
 	address = read_result(t, ctx);
 	/* realloc(p, 0) frees p and returns NULL; any other NULL leaves p as it was. */
-	if (!address && !(is_realloc(t) && !t->size && t->old_address)) {
+	if (!address && !(is_realloc(t->kind) && !t->size && t->old_address)) {
 		restore_old(t);
 		count_failure(t->target);
 		return;
 	}
-	if (t->old_taken) {
-		t->old_taken = 0;
-		count_free(&t->old);
-	} else if (is_realloc(t) && t->old_address) {
-		count_unknown_free(t->target);
-	}
-	if (address)
-		add_block(id, t, ctx, address);
+	end_old(t, target->meter);
+	if (address && !t->is_left)
+		add_block_timed(id, t, ctx, address, target->meter);
 }
 
 /* Whether this call was made from inside an allocator function that is being followed. */
@@ -259,15 +399,23 @@ static __always_inline void track_free(struct pt_regs *ctx)
 {
 	__u64 id = bpf_get_current_pid_tgid();
 	struct block_key key = { .address = PT_REGS_PARM1(ctx) };
-	__u32 tgid = id >> 32;
+	struct target_control *control;
 	struct target_entry *target;
 	struct block *b, freed;
+	struct target_meter *m;
+	__u32 tgid = id >> 32;
 
 	if (!key.address)
 		return;
 	target = bpf_map_lookup_elem(&targets, &tgid);
 	if (!target)
 		return;
+	control = bpf_map_lookup_elem(&controls, &target->meter);
+	m = bpf_map_lookup_elem(&meters, &target->meter);
+	if (!control || !m)
+		return;
+	m->frees++;
+	count_hit(target, control, m);
 	key.target = target->id;
 	b = bpf_map_lookup_elem(&live, &key);
 	if (b) {
@@ -278,7 +426,7 @@ static __always_inline void track_free(struct pt_regs *ctx)
 		}
 	}
 	/* realloc(p, 0) frees through here; the block was taken out when realloc began. */
-	if (!is_nested(id, PT_REGS_SP(ctx)))
+	if (control->mode == CONTROL_EXACT && !is_nested(id, PT_REGS_SP(ctx)))
 		count_unknown_free(key.target);
 }
 

@@ -15,6 +15,8 @@
 
 #define SECOND_NS 1000000000ull
 
+const char *const monitor_link_words[] = { "session", "multi", "perf", NULL };
+
 static void fill_defaults(struct monitor_options *o)
 {
 	o->tick_ns = o->tick_ns ?: 10 * SECOND_NS;

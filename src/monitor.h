@@ -32,8 +32,11 @@ struct monitor_options {
 	uint32_t max_targets;	 /* 0: 500 */
 	uint32_t ring_bytes;	 /* of the note ring buffer, a power of two of pages; 0: 256 KiB */
 	bool keep_exited;	 /* targets that exited stay, with their sites, until the end */
-	const char *force_links; /* "multi" or "perf": skip the self-test's choice, for tests */
+	const char *force_links; /* one of monitor_link_words: instead of the best, for tests */
 };
+
+/* Kinds of links, the best first; NULL at the end. */
+extern const char *const monitor_link_words[];
 
 /*
  * -EPERM: not privileged; -ENOENT: no BTF; -EOPNOTSUPP: the kernel lacks something. *ret_why, if
@@ -118,7 +121,7 @@ int monitor_drop_snapshot(struct monitor *m, const char *name);
 
 /* What the kernel offers and what the monitor uses, for /v1/info and doctor. */
 struct monitor_info {
-	const char *links; /* "multi" or "perf" */
+	const char *links; /* one of monitor_link_words */
 	bool preempt_disable;
 	bool find_vma;
 	bool map_prealloc; /* hash maps take all their memory at once (kernels before 6.1) */

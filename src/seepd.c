@@ -59,7 +59,8 @@ static const char usage[] =
 	"      --max-targets N    processes watched at once (default: 500)\n"
 	"      --max-frames N     frames kept of a stack, 1 to 127 (default: 48)\n"
 	"      --ring-size SIZE   of the buffer for notes from the kernel (default: 256K)\n"
-	"      --links KIND       multi or perf: set probes this way (default: what works)\n"
+	"      --links KIND       session, multi or perf: set probes this way (default: what "
+	"works)\n"
 	"  -v, --verbose          say what is being done\n"
 	"  -h, --help             this text\n"
 	"  -V, --version          the version\n";
@@ -158,7 +159,10 @@ static int take_value(struct seepd_options *o, int option, const char *text)
 		return take_ring_size(text, &o->monitor.ring_bytes);
 	case OPT_LINKS:
 		o->monitor.force_links = text;
-		return strcmp(text, "multi") == 0 || strcmp(text, "perf") == 0 ? 0 : -EINVAL;
+		for (size_t i = 0; monitor_link_words[i]; i++)
+			if (strcmp(text, monitor_link_words[i]) == 0)
+				return 0;
+		return -EINVAL;
 	default:
 		return -EINVAL;
 	}

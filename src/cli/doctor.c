@@ -102,8 +102,12 @@ static int check_features(json_t *checks, const struct monitor *m)
 	int r;
 
 	monitor_get_info(m, &info);
-	if (strcmp(info.links, "multi") == 0)
-		r = add(checks, FINDING_OK, "links", "uprobe_multi links pass the self-test");
+	if (strcmp(info.links, "session") == 0)
+		r = add(checks, FINDING_OK, "links", "uprobe session links pass the self-test");
+	else if (strcmp(info.links, "multi") == 0)
+		r = add(checks, FINDING_OK, "links",
+			"uprobe_multi links pass the self-test; session links, which cost less "
+			"where blocks are sampled, need kernel 6.13");
 	else
 		r = add(checks, FINDING_WARN, "links",
 			"perf uprobes: they work, but are slow to remove; uprobe_multi needs "

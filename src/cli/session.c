@@ -20,8 +20,6 @@
 #define NAMES_SECONDS 60 /* for finding names; after that the report goes out without them */
 #define TEXT_LIMIT    20
 
-const char *const session_link_words[] = { "multi", "perf", NULL };
-
 static uint64_t now_ns(void)
 {
 	struct timespec now;

@@ -24,7 +24,7 @@ struct session_options {
 	uint64_t max_blocks;
 	uint64_t max_frames;
 	uint64_t ring_bytes;
-	const char *links; /* NULL, "multi" or "perf" */
+	const char *links; /* NULL, or one of monitor_link_words */
 	bool verbose;
 };
 
@@ -33,8 +33,6 @@ struct session_options {
 		.grouping = { .by = "stack", .sort = "live" }, .max_blocks = 2u << 20, \
 		.max_frames = 48                                                       \
 	}
-
-extern const char *const session_link_words[];
 
 /* Rows of a table of struct cli_option; @type has a struct session_options called @member. */
 #define SESSION_OPTIONS(type, member)                                                          \
@@ -75,7 +73,7 @@ extern const char *const session_link_words[];
 		  OPTION_CHOICE,                                                               \
 		  offsetof(type, member.links),                                                \
 		  NULL,                                                                        \
-		  session_link_words,                                                          \
+		  monitor_link_words,                                                          \
 		  0,                                                                           \
 		  0,                                                                           \
 		  "set probes this way, not the best that works" },                            \

@@ -3,6 +3,7 @@
 #include "heap/heap.h"
 
 #include <errno.h>
+#include <math.h>
 #include <string.h>
 
 /* A failed insertion leaves the element's table pointer NULL instead of ending the program. */
@@ -40,6 +41,23 @@ uint64_t totals_live_count(const struct totals *t)
 	return t->allocated_count > t->freed_count ? t->allocated_count - t->freed_count : 0;
 }
 
+static uint64_t standard_error(double variance)
+{
+	return (uint64_t)llround(sqrt(variance * TOTALS_VARIANCE_UNIT));
+}
+
+uint64_t totals_live_error(const struct totals *t)
+{
+	if (t->allocated_variance <= t->freed_variance)
+		return 0;
+	return standard_error((double)(t->allocated_variance - t->freed_variance));
+}
+
+uint64_t totals_change_error(const struct totals *t)
+{
+	return standard_error((double)t->allocated_variance + (double)t->freed_variance);
+}
+
 int64_t totals_change_bytes(const struct totals *t)
 {
 	return (int64_t)(t->allocated_bytes - t->freed_bytes);
@@ -56,6 +74,8 @@ void totals_add(struct totals *sum, const struct totals *t)
 	sum->allocated_count += t->allocated_count;
 	sum->freed_bytes += t->freed_bytes;
 	sum->freed_count += t->freed_count;
+	sum->allocated_variance += t->allocated_variance;
+	sum->freed_variance += t->freed_variance;
 }
 
 static void subtract(uint64_t *from, uint64_t n)
@@ -69,6 +89,8 @@ void totals_subtract(struct totals *sum, const struct totals *t)
 	subtract(&sum->allocated_count, t->allocated_count);
 	subtract(&sum->freed_bytes, t->freed_bytes);
 	subtract(&sum->freed_count, t->freed_count);
+	subtract(&sum->allocated_variance, t->allocated_variance);
+	subtract(&sum->freed_variance, t->freed_variance);
 }
 
 struct heap *heap_new(void)

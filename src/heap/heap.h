@@ -20,15 +20,28 @@
 #include "base/cleanup.h"
 #include "trend/slope.h"
 
+/*
+ * Bytes and counts are estimates where blocks were sampled, and exact where every block was taken: the
+ * variances are then 0. A live block counts in both sums of what is allocated only, so the variance
+ * of live bytes is the difference; of unrelated blocks variances add.
+ */
 struct totals {
 	uint64_t allocated_bytes;
 	uint64_t allocated_count;
 	uint64_t freed_bytes;
 	uint64_t freed_count;
+	uint64_t allocated_variance; /* of the bytes, in units of TOTALS_VARIANCE_UNIT bytes^2 */
+	uint64_t freed_variance;
 };
+
+#define TOTALS_VARIANCE_UNIT 1024
 
 uint64_t totals_live_bytes(const struct totals *t);
 uint64_t totals_live_count(const struct totals *t);
+/* Standard error of live bytes; 0: every block was taken. */
+uint64_t totals_live_error(const struct totals *t);
+/* The same of totals_change_bytes(); blocks that came and went between are in it, too. */
+uint64_t totals_change_error(const struct totals *t);
 /* allocated - freed with its sign: for what happened between two points in time. */
 int64_t totals_change_bytes(const struct totals *t);
 int64_t totals_change_count(const struct totals *t);

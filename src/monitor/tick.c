@@ -10,6 +10,8 @@
 #include "base/log.h"
 #include "monitor/state.h"
 
+_Static_assert(TOTALS_VARIANCE_UNIT == 1 << SAMPLING_VARIANCE_SHIFT, "the same unit");
+
 #define AGES_BLOCKS_MAX 10000 /* a walk over so many takes a few milliseconds */
 
 uint64_t monotonic_ns(void)
@@ -42,15 +44,24 @@ static int take_stack(struct monitor *m, const struct tracked *t, struct site *s
 	return heap_set_frames(s, (const uint64_t *)stack.frames, stack.n, stack.status);
 }
 
+/* Estimates, where blocks were sampled. */
+static uint64_t estimated_count(const struct site_sums *s)
+{
+	return s->count +
+	       ((s->extra_count + (1u << (SAMPLING_COUNT_SHIFT - 1))) >> SAMPLING_COUNT_SHIFT);
+}
+
 static int take_site(uint64_t stack, const struct site_totals *in, void *userdata)
 {
 	struct reading *reading = userdata;
 	struct monitor *m = reading->monitor;
 	struct totals totals = {
-		.allocated_bytes = in->allocated_bytes,
-		.allocated_count = in->allocated_count,
-		.freed_bytes = in->freed_bytes,
-		.freed_count = in->freed_count,
+		.allocated_bytes = in->allocated.bytes + in->allocated.extra_bytes,
+		.allocated_count = estimated_count(&in->allocated),
+		.freed_bytes = in->freed.bytes + in->freed.extra_bytes,
+		.freed_count = estimated_count(&in->freed),
+		.allocated_variance = in->allocated.variance,
+		.freed_variance = in->freed.variance,
 	};
 	struct tracked *t;
 	struct site *s;
@@ -66,7 +77,8 @@ static int take_site(uint64_t stack, const struct site_totals *in, void *userdat
 	if (!s->frames)
 		r = take_stack(m, t, s);
 	reading->n_sites++;
-	reading->n_blocks += totals_live_count(&totals);
+	reading->n_blocks +=
+		in->allocated.count > in->freed.count ? in->allocated.count - in->freed.count : 0;
 	return r < 0 ? r : 0;
 }
 

@@ -85,9 +85,9 @@ static int create(const struct link_request *q, int prog_fd, int file_fd)
 	n = snprintf(path, sizeof(path), "/proc/self/fd/%d", file_fd);
 	if (n < 0 || (size_t)n >= sizeof(path))
 		return -ENAMETOOLONG;
-	if (q->kind == PROBE_LINKS_MULTI)
-		return link_create_multi(prog_fd, path, q->offsets, q->cookies, q->n, q->on_return,
-					 q->pid);
+	if (q->kind != PROBE_LINKS_PERF)
+		return link_create_multi((enum probe_links_kind)q->kind, prog_fd, path, q->offsets,
+					 q->cookies, q->n, q->on_return, q->pid);
 	return link_create_perf(prog_fd, path, q->offsets[0], q->on_return, q->pid);
 }
 

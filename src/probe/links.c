@@ -25,7 +25,7 @@ struct probe_links {
 	int fds[]; /* owned */
 };
 
-/* The part of union bpf_attr that BPF_LINK_CREATE reads for uprobe_multi (kernel 6.6). */
+/* What BPF_LINK_CREATE reads of union bpf_attr for uprobe_multi (kernel 6.6) and sessions. */
 struct link_create_attr {
 	uint32_t prog_fd;
 	uint32_t target_fd;
@@ -41,12 +41,14 @@ struct link_create_attr {
 	uint32_t padding;
 };
 
-int link_create_multi(int prog_fd, const char *path, const unsigned long *offsets,
-		      const uint64_t *cookies, uint32_t n, bool on_return, pid_t pid)
+int link_create_multi(enum probe_links_kind kind, int prog_fd, const char *path,
+		      const unsigned long *offsets, const uint64_t *cookies, uint32_t n,
+		      bool on_return, pid_t pid)
 {
 	struct link_create_attr attr = {
 		.prog_fd = (uint32_t)prog_fd,
-		.attach_type = ATTACH_UPROBE_MULTI,
+		.attach_type =
+			kind == PROBE_LINKS_SESSION ? ATTACH_UPROBE_SESSION : ATTACH_UPROBE_MULTI,
 		.path = (uintptr_t)path,
 		.offsets = (uintptr_t)offsets,
 		.cookies = (uintptr_t)cookies,
@@ -146,43 +148,49 @@ static int add_link(struct probe *p, struct probe_links *l, const struct bpf_pro
 	return 0;
 }
 
-/*
- * Frees before allocations: a block that is seen must have its free seen. One link for all points of
- * some kinds, each with its kind as cookie.
- */
+/* One link for all points of some kinds. The cookie tells each one's kind. */
+static int add_multi(struct probe *p, struct probe_links *l, enum probe_links_kind kind,
+		     const struct bpf_program *prog, int file_fd, const struct probe_point *points,
+		     size_t n, bool (*wanted)(enum hook_kind), bool on_return, pid_t pid)
+{
+	struct link_request request = { .kind = kind, .on_return = on_return, .pid = pid };
+
+	for (size_t i = 0; i < n; i++) {
+		if (!wanted(points[i].kind))
+			continue;
+		request.cookies[request.n] =
+			points[i].kind | (points[i].calls_hooks ? HOOK_CALLS_HOOKS : 0);
+		request.offsets[request.n++] = points[i].offset;
+	}
+	return add_link(p, l, prog, file_fd, &request);
+}
+
+/* Frees before allocations: a block that is seen must have its free seen. */
 static int attach_multi(struct probe *p, pid_t pid, int file_fd, const struct probe_point *points,
 			size_t n, struct probe_links *l)
 {
 	const struct {
 		const struct bpf_program *prog;
 		bool (*wanted)(enum hook_kind);
+		enum probe_links_kind kind;
 		bool on_return;
 	} links[] = {
-		{ p->skel->progs.link_map_enter, is_link_map, false },
-		{ p->skel->progs.free_enter, is_free, false },
-		{ p->skel->progs.alloc_exit, returns_block, true },
-		{ p->skel->progs.alloc_enter, returns_block, false },
+		{ p->skel->progs.link_map_enter, is_link_map, PROBE_LINKS_MULTI, false },
+		{ p->skel->progs.free_enter, is_free, PROBE_LINKS_MULTI, false },
+		{ p->skel->progs.alloc_session, returns_block, PROBE_LINKS_SESSION, false },
+		{ p->skel->progs.alloc_exit, returns_block, PROBE_LINKS_MULTI, true },
+		{ p->skel->progs.alloc_enter, returns_block, PROBE_LINKS_MULTI, false },
 	};
-	int r;
+	int r = 0;
 
-	for (size_t i = 0; i < ARRAY_SIZE(links); i++) {
-		struct link_request request = {
-			.kind = PROBE_LINKS_MULTI,
-			.on_return = links[i].on_return,
-			.pid = pid,
-		};
-
-		for (size_t k = 0; k < n; k++) {
-			if (!links[i].wanted(points[k].kind))
-				continue;
-			request.cookies[request.n] = points[k].kind;
-			request.offsets[request.n++] = points[k].offset;
-		}
-		r = add_link(p, l, links[i].prog, file_fd, &request);
-		if (r < 0)
-			return r;
+	for (size_t i = 0; i < ARRAY_SIZE(links) && r == 0; i++) {
+		/* What was not loaded is not attached: either the session or the two others. */
+		if (bpf_program__fd(links[i].prog) < 0)
+			continue;
+		r = add_multi(p, l, links[i].kind, links[i].prog, file_fd, points, n,
+			      links[i].wanted, links[i].on_return, pid);
 	}
-	return 0;
+	return r;
 }
 
 static const struct bpf_program *program_of(const struct probe *p, enum hook_kind kind)
@@ -284,7 +292,7 @@ int probe_attach(struct probe *p, pid_t pid, int fd, const struct probe_point *p
 		return -ENOMEM;
 	n = drop_aliases(points, n, unique);
 	warm_up(fd, unique, n);
-	if (p->features.links == PROBE_LINKS_MULTI)
+	if (p->features.links != PROBE_LINKS_PERF)
 		r = attach_multi(p, pid, fd, unique, n, l);
 	else
 		r = attach_perf(p, pid, fd, unique, n, l);

@@ -53,6 +53,15 @@ struct seep_bpf *object_open(bool legacy)
 	return skel;
 }
 
+void object_set_links(struct bpf_program *prog, enum probe_links_kind kind)
+{
+	if (kind != PROBE_LINKS_PERF)
+		bpf_program__set_expected_attach_type(
+			prog,
+			(enum bpf_attach_type)(kind == PROBE_LINKS_SESSION ? ATTACH_UPROBE_SESSION :
+									     ATTACH_UPROBE_MULTI));
+}
+
 static bool has_helper(enum bpf_func_id helper)
 {
 	return libbpf_probe_bpf_helper(BPF_PROG_TYPE_KPROBE, helper, NULL) == 1;
@@ -83,7 +92,8 @@ static int detect_features(bool force_legacy, struct probe_features *f, const ch
 
 static int choose_links(const char *force, struct probe_features *f, const char **ret_why)
 {
-	static const enum probe_links_kind kinds[] = { PROBE_LINKS_MULTI, PROBE_LINKS_PERF };
+	static const enum probe_links_kind kinds[] = { PROBE_LINKS_SESSION, PROBE_LINKS_MULTI,
+						       PROBE_LINKS_PERF };
 	int r = -EINVAL;
 
 	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
@@ -99,33 +109,38 @@ static int choose_links(const char *force, struct probe_features *f, const char 
 	if (r == -EPERM || r == -EACCES)
 		*ret_why = "loading BPF programs and setting uprobes is not permitted; run as root";
 	else
-		*ret_why = "the kernel can set neither uprobe_multi nor perf uprobes; it needs "
+		*ret_why = "the kernel can set no uprobes of any kind that seep knows; it needs "
 			   "CONFIG_UPROBES and CONFIG_UPROBE_EVENTS";
 	return r == -EPERM || r == -EACCES ? -EPERM : -EOPNOTSUPP;
 }
 
 static void choose_programs(struct seep_bpf *skel, const struct probe_features *f)
 {
-	struct bpf_program *const by_kind[] = {
-		skel->progs.malloc_enter,	  skel->progs.calloc_enter,
-		skel->progs.realloc_enter,	  skel->progs.reallocarray_enter,
-		skel->progs.posix_memalign_enter, skel->progs.aligned_enter,
+	bool session = f->links == PROBE_LINKS_SESSION, perf = f->links == PROBE_LINKS_PERF;
+	const struct {
+		struct bpf_program *prog;
+		bool is_wanted;
+		enum probe_links_kind links; /* that it is attached by */
+	} programs[] = {
+		{ skel->progs.alloc_session, session, PROBE_LINKS_SESSION },
+		{ skel->progs.alloc_enter, !session && !perf, PROBE_LINKS_MULTI },
+		{ skel->progs.alloc_exit, !session, f->links },
+		{ skel->progs.free_enter, true, perf ? PROBE_LINKS_PERF : PROBE_LINKS_MULTI },
+		{ skel->progs.link_map_enter, true, perf ? PROBE_LINKS_PERF : PROBE_LINKS_MULTI },
+		{ skel->progs.malloc_enter, perf, PROBE_LINKS_PERF },
+		{ skel->progs.calloc_enter, perf, PROBE_LINKS_PERF },
+		{ skel->progs.realloc_enter, perf, PROBE_LINKS_PERF },
+		{ skel->progs.reallocarray_enter, perf, PROBE_LINKS_PERF },
+		{ skel->progs.posix_memalign_enter, perf, PROBE_LINKS_PERF },
+		{ skel->progs.aligned_enter, perf, PROBE_LINKS_PERF },
+		{ skel->progs.selftest, false, PROBE_LINKS_PERF },
+		{ skel->progs.selftest_session, false, PROBE_LINKS_PERF },
 	};
-	struct bpf_program *const multi[] = {
-		skel->progs.alloc_enter,
-		skel->progs.alloc_exit,
-		skel->progs.free_enter,
-		skel->progs.link_map_enter,
-	};
-	bool is_multi = f->links == PROBE_LINKS_MULTI;
 
-	bpf_program__set_autoload(skel->progs.selftest, false);
-	bpf_program__set_autoload(skel->progs.alloc_enter, is_multi);
-	for (size_t i = 0; i < ARRAY_SIZE(by_kind); i++)
-		bpf_program__set_autoload(by_kind[i], !is_multi);
-	for (size_t i = 0; is_multi && i < ARRAY_SIZE(multi); i++)
-		bpf_program__set_expected_attach_type(multi[i],
-						      (enum bpf_attach_type)ATTACH_UPROBE_MULTI);
+	for (size_t i = 0; i < ARRAY_SIZE(programs); i++) {
+		bpf_program__set_autoload(programs[i].prog, programs[i].is_wanted);
+		object_set_links(programs[i].prog, programs[i].links);
+	}
 }
 
 static int size_maps(struct seep_bpf *skel, const struct probe_options *o,
@@ -146,6 +161,9 @@ static int size_maps(struct seep_bpf *skel, const struct probe_options *o,
 		{ skel->maps.sites, o->max_sites, 0, true },
 		{ skel->maps.stacks, o->max_sites, stack_bytes, true },
 		{ skel->maps.counters, o->max_targets * 2, 0, true },
+		{ skel->maps.controls, o->max_targets * 2 + 1, 0, false },
+		{ skel->maps.meters, o->max_targets * 2 + 1, 0, false },
+		{ skel->maps.free_meters, o->max_targets * 2, 0, false },
 		{ skel->maps.threads, o->max_threads, thread_bytes, true },
 		{ skel->maps.new_thread, 1, thread_bytes, false },
 		{ skel->maps.file_slots, FRAME_SLOTS, 0, true },
@@ -198,11 +216,14 @@ int object_load(const struct probe_options *options, struct probe_features *feat
 	choose_programs(skel, features);
 	skel->rodata->max_frames = options->max_frames;
 	skel->rodata->use_find_vma = features->find_vma;
+	meters_fill_table((uint32_t *)skel->rodata->log2_table);
 	r = size_maps(skel, options, features);
 	if (r == 0)
 		r = seep_bpf__load(skel);
 	if (r == 0)
 		r = fill_free_slots(skel);
+	if (r == 0)
+		r = meters_fill(skel);
 	if (r < 0) {
 		*ret_why = r == -ENOMEM ?
 				   "not enough memory for the maps; lower the limits" :

@@ -49,15 +49,27 @@ struct probe {
  */
 struct seep_bpf *object_open(bool legacy);
 
+/* Makes a program, before it is loaded, one for links of a kind. */
+void object_set_links(struct bpf_program *prog, enum probe_links_kind kind);
+
 /* Finds out what the kernel can do, sets sizes and programs, and loads. */
 int object_load(const struct probe_options *options, struct probe_features *features,
 		struct seep_bpf **ret, const char **ret_why);
 
 /* Attach types of uprobe_multi links, newer than Debian 12's headers. */
-#define ATTACH_UPROBE_MULTI 48
-int link_create_multi(int prog_fd, const char *path, const unsigned long *offsets,
-		      const uint64_t *cookies, uint32_t n, bool on_return, pid_t pid);
+#define ATTACH_UPROBE_MULTI   48
+#define ATTACH_UPROBE_SESSION 57
+/* @kind is session or multi; only multi has links on returns alone. */
+int link_create_multi(enum probe_links_kind kind, int prog_fd, const char *path,
+		      const unsigned long *offsets, const uint64_t *cookies, uint32_t n,
+		      bool on_return, pid_t pid);
 int link_create_perf(int prog_fd, const char *path, uint64_t offset, bool on_return, pid_t pid);
+
+/* Meters: the logarithms for sampling.h, the supply of free ones, one for a target and back. */
+void meters_fill_table(uint32_t table[]);
+int meters_fill(struct seep_bpf *skel);
+int meters_take(struct probe *p, uint32_t *ret);
+void meters_give_back(struct probe *p, uint32_t meter);
 
 /* Tries links of a kind on a function of this program. 0, or why it is not usable. */
 int selftest_links(enum probe_links_kind kind, bool legacy);

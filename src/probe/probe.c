@@ -13,7 +13,13 @@
 
 const char *probe_links_name(enum probe_links_kind kind)
 {
-	return kind == PROBE_LINKS_MULTI ? "multi" : "perf";
+	static const char *const names[] = {
+		[PROBE_LINKS_SESSION] = "session",
+		[PROBE_LINKS_MULTI] = "multi",
+		[PROBE_LINKS_PERF] = "perf",
+	};
+
+	return names[kind];
 }
 
 const struct probe_features *probe_get_features(const struct probe *p)
@@ -100,11 +106,16 @@ int probe_new_target(struct probe *p, uint32_t *ret_id)
 	uint32_t id;
 	int r;
 
+	r = meters_take(p, &none.meter);
+	if (r < 0)
+		return r;
 	/* The kernel side takes numbers from the same counter. */
 	id = __atomic_fetch_add(&p->skel->data->next_target_id, 1, __ATOMIC_RELAXED);
 	r = bpf_map_update_elem(bpf_map__fd(p->skel->maps.counters), &id, &none, BPF_ANY);
-	if (r < 0)
+	if (r < 0) {
+		meters_give_back(p, none.meter);
 		return r == -E2BIG ? -ENOSPC : r;
+	}
 	*ret_id = id;
 	return 0;
 }
@@ -113,8 +124,13 @@ int probe_arm(struct probe *p, pid_t tgid, uint32_t id, uint32_t flags, uint32_t
 {
 	struct target_entry entry = { .id = id, .flags = flags, .parent = parent };
 	uint32_t key = (uint32_t)tgid;
+	struct target_counters counters;
 	int r;
 
+	r = probe_read_counters(p, id, &counters);
+	if (r < 0)
+		return r;
+	entry.meter = counters.meter;
 	r = bpf_map_update_elem(bpf_map__fd(p->skel->maps.targets), &key, &entry, BPF_NOEXIST);
 	return r == -E2BIG ? -ENOSPC : r;
 }

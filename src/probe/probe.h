@@ -20,11 +20,12 @@ struct probe;
 struct unwind_table;
 
 enum probe_links_kind {
-	PROBE_LINKS_MULTI, /* uprobe_multi links, kernel 6.6 and later */
-	PROBE_LINKS_PERF,  /* one perf event per probe */
+	PROBE_LINKS_SESSION, /* uprobe session links, kernel 6.13: a return is probed if wanted */
+	PROBE_LINKS_MULTI,   /* uprobe_multi links, kernel 6.6 and later */
+	PROBE_LINKS_PERF,    /* one perf event per probe */
 };
 
-const char *probe_links_name(enum probe_links_kind kind); /* "multi", "perf" */
+const char *probe_links_name(enum probe_links_kind kind); /* "session", "multi", "perf" */
 
 struct probe_options {
 	uint32_t max_blocks;
@@ -33,7 +34,7 @@ struct probe_options {
 	uint32_t max_targets;
 	uint32_t max_frames;	 /* 1 .. ABI_MAX_FRAMES */
 	uint32_t ring_bytes;	 /* a power of two of pages */
-	const char *force_links; /* NULL: the self-test decides; "multi", "perf" */
+	const char *force_links; /* NULL: the self-test decides; else one of probe_links_name() */
 	bool force_legacy;	 /* the programs for kernels before 5.17, for tests */
 };
 
@@ -62,6 +63,17 @@ const struct probe_features *probe_get_features(const struct probe *p);
 int probe_new_target(struct probe *p, uint32_t *ret_id);
 
 /*
+ * How a target's calls are taken (CONTROL_EXACT from the start). Takes effect with the next call; blocks
+ * that were taken before keep their weights. The interval is kept within SAMPLING_INTERVAL_MIN and
+ * _MAX. -ENOENT: no such target.
+ */
+int probe_set_control(struct probe *p, uint32_t target, const struct target_control *control);
+int probe_get_control(struct probe *p, uint32_t target, struct target_control *ret);
+
+/* Sums over all CPUs since the target began; what belongs to one CPU only is 0. -ENOENT. */
+int probe_read_meter(struct probe *p, uint32_t target, struct target_meter *ret);
+
+/*
  * Arms the probes for a process: blocks are counted from here on.
  * -EEXIST: it is armed already; -ENOSPC: no room.
  */
@@ -85,6 +97,8 @@ int probe_each_target(struct probe *p,
 struct probe_point {
 	uint64_t offset; /* in the file */
 	enum hook_kind kind;
+	bool emulated;	  /* the kernel need not single-step the instruction */
+	bool calls_hooks; /* the function may call another one of the points */
 };
 
 /* Links of one file in one process; removing them waits for the kernel (tens of milliseconds). */

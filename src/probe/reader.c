@@ -163,6 +163,7 @@ static int drop_sites(struct probe *p, uint32_t target)
 
 int probe_purge_start(struct probe *p, uint32_t target)
 {
+	struct target_counters counters;
 	uint32_t *grown;
 	int r;
 
@@ -172,6 +173,8 @@ int probe_purge_start(struct probe *p, uint32_t target)
 	p->dead = grown;
 	p->dead[p->n_dead++] = target;
 	probe_drop_mappings(p, target);
+	if (probe_read_counters(p, target, &counters) == 0)
+		meters_give_back(p, counters.meter);
 	r = drop_sites(p, target);
 	bpf_map_delete_elem(bpf_map__fd(p->skel->maps.counters), &target);
 	return r;

@@ -85,6 +85,11 @@ static int own_offset(const void *function, uint64_t *ret)
 	return r;
 }
 
+static struct bpf_program *selftest_program(const struct seep_bpf *skel, enum probe_links_kind kind)
+{
+	return kind == PROBE_LINKS_SESSION ? skel->progs.selftest_session : skel->progs.selftest;
+}
+
 static int load_selftest(enum probe_links_kind kind, bool legacy, struct seep_bpf **ret)
 {
 	struct bpf_program *prog;
@@ -95,10 +100,8 @@ static int load_selftest(enum probe_links_kind kind, bool legacy, struct seep_bp
 	if (!skel)
 		return -errno;
 	bpf_object__for_each_program(prog, skel->obj)
-		bpf_program__set_autoload(prog, prog == skel->progs.selftest);
-	if (kind == PROBE_LINKS_MULTI)
-		bpf_program__set_expected_attach_type(skel->progs.selftest,
-						      (enum bpf_attach_type)ATTACH_UPROBE_MULTI);
+		bpf_program__set_autoload(prog, prog == selftest_program(skel, kind));
+	object_set_links(selftest_program(skel, kind), kind);
 	skel->bss->selftest_tgid = (uint32_t)getpid();
 	r = seep_bpf__load(skel);
 	if (r < 0) {
@@ -109,22 +112,42 @@ static int load_selftest(enum probe_links_kind kind, bool legacy, struct seep_bp
 	return 0;
 }
 
+/* Of session links every second call's return is asked for. */
+static bool saw_all(const struct seep_bpf *skel, enum probe_links_kind kind)
+{
+	const uint64_t calls = CALLS_HERE + CALLS_IN_THREAD;
+	uint64_t returns = kind == PROBE_LINKS_SESSION ? (calls + 1) / 2 : 0;
+
+	if (skel->bss->selftest_hits == calls && skel->bss->selftest_returns == returns &&
+	    skel->bss->selftest_wrong_hits == 0)
+		return true;
+	log_debug("%s links saw %llu of %llu calls, %llu of %llu returns, and %llu calls of other "
+		  "processes",
+		  probe_links_name(kind), (unsigned long long)skel->bss->selftest_hits,
+		  (unsigned long long)calls, (unsigned long long)skel->bss->selftest_returns,
+		  (unsigned long long)returns, (unsigned long long)skel->bss->selftest_wrong_hits);
+	return false;
+}
+
 int selftest_links(enum probe_links_kind kind, bool legacy)
 {
 	struct seep_bpf *skel = NULL;
 	uint64_t offset = 0;
 	int r, fd;
 
+	/* Kernels that need the other programs are older than sessions. */
+	if (legacy && kind == PROBE_LINKS_SESSION)
+		return -EOPNOTSUPP;
 	r = own_offset(selftest_function, &offset);
 	if (r < 0)
 		return r;
 	r = load_selftest(kind, legacy, &skel);
 	if (r < 0)
 		return r;
-	fd = bpf_program__fd(skel->progs.selftest);
-	if (kind == PROBE_LINKS_MULTI)
-		fd = link_create_multi(fd, "/proc/self/exe", (unsigned long[]){ offset }, NULL, 1,
-				       false, getpid());
+	fd = bpf_program__fd(selftest_program(skel, kind));
+	if (kind != PROBE_LINKS_PERF)
+		fd = link_create_multi(kind, fd, "/proc/self/exe", (unsigned long[]){ offset },
+				       NULL, 1, false, getpid());
 	else
 		fd = link_create_perf(fd, "/proc/self/exe", offset, false, getpid());
 	if (fd < 0) {
@@ -132,14 +155,8 @@ int selftest_links(enum probe_links_kind kind, bool legacy)
 		return fd;
 	}
 	r = call_everywhere();
-	if (r == 0 && (skel->bss->selftest_hits != CALLS_HERE + CALLS_IN_THREAD ||
-		       skel->bss->selftest_wrong_hits != 0)) {
-		log_debug("%s links saw %llu of %d calls and %llu of other processes",
-			  probe_links_name(kind), (unsigned long long)skel->bss->selftest_hits,
-			  CALLS_HERE + CALLS_IN_THREAD,
-			  (unsigned long long)skel->bss->selftest_wrong_hits);
+	if (r == 0 && !saw_all(skel, kind))
 		r = -EOPNOTSUPP;
-	}
 	close_fd(fd);
 	seep_bpf__destroy(skel);
 	return r;

@@ -195,11 +195,19 @@ static int put_totals(json_t *o, const struct listing *l, const struct totals *t
 	return r;
 }
 
+/* Standard error of live_bytes; 0 where every block was taken. */
+static json_t *error_bytes(const struct listing *l, const struct totals *t)
+{
+	return view_u64(l->is_change ? totals_change_error(t) : totals_live_error(t));
+}
+
 static json_t *totals_json(const struct listing *l, const struct totals *t)
 {
 	json_auto_t *o = json_object();
+	int r = put_totals(o, l, t, false);
 
-	return put_totals(o, l, t, false) < 0 ? NULL : TAKE_PTR(o);
+	r |= view_put(o, "error_bytes", error_bytes(l, t));
+	return r < 0 ? NULL : TAKE_PTR(o);
 }
 
 static json_t *target_id(struct monitor *m, uint32_t key)
@@ -227,8 +235,7 @@ static json_t *site_json(const struct listing *l, const struct group *g)
 	r |= view_put(o, "leak_id", g->leak_id ? view_hex(g->leak_id) : json_null());
 	r |= view_put(o, "target", target_id(l->monitor, g->target));
 	r |= put_totals(o, l, &g->totals, true);
-	/* Exact mode: every block is counted, as large as it is. */
-	r |= view_put(o, "error_bytes", json_integer(0));
+	r |= view_put(o, "error_bytes", error_bytes(l, &g->totals));
 	r |= view_put(o, "oldest_seconds", oldest_seconds(l, g->oldest_ns));
 	r |= view_put(o, "sites", view_u64(g->n_sites));
 	r |= view_put(o, "frames", TAKE_PTR(frames));

@@ -92,7 +92,7 @@ static const struct probe_options defaults = {
 static void watch_some(struct watched *w, const struct probe_options *options, uint32_t flags,
 		       child_fn function, size_t n)
 {
-	struct probe_point points[ARRAY_SIZE(functions)];
+	struct probe_point points[ARRAY_SIZE(functions)] = { 0 };
 	const char *why = NULL;
 	int r;
 
@@ -137,10 +137,10 @@ static int add_site(uint64_t stack, const struct site_totals *totals, void *user
 	if (totals->target != sum->target)
 		return 0;
 	sum->sites++;
-	sum->totals.allocated_bytes += totals->allocated_bytes;
-	sum->totals.allocated_count += totals->allocated_count;
-	sum->totals.freed_bytes += totals->freed_bytes;
-	sum->totals.freed_count += totals->freed_count;
+	sum->totals.allocated.bytes += totals->allocated.bytes;
+	sum->totals.allocated.count += totals->allocated.count;
+	sum->totals.freed.bytes += totals->freed.bytes;
+	sum->totals.freed.count += totals->freed.count;
 	return 0;
 }
 
@@ -271,10 +271,10 @@ static void check_counts(const char *links)
 	child_run(&w.child);
 	sum = sum_of(&w, w.id);
 	assert_int_equal(sum.sites, 1);
-	assert_int_equal(sum.totals.allocated_count, 23);
-	assert_int_equal(sum.totals.allocated_bytes, 23 * 101);
-	assert_int_equal(sum.totals.freed_count, 17);
-	assert_int_equal(sum.totals.freed_bytes, 17 * 101);
+	assert_int_equal(sum.totals.allocated.count, 23);
+	assert_int_equal(sum.totals.allocated.bytes, 23 * 101);
+	assert_int_equal(sum.totals.freed.count, 17);
+	assert_int_equal(sum.totals.freed.bytes, 17 * 101);
 	assert_int_equal(counters_of(&w).frees_of_unknown_blocks, 0);
 	assert_nothing_lost(&w);
 	unwatch(&w);
@@ -310,8 +310,8 @@ static void counts_with_legacy_programs(void **state)
 	watch(&w, &options, TARGET_FOLLOW, fork_and_free);
 	child_run(&w.child);
 	sum = sum_of(&w, w.id);
-	assert_int_equal(sum.totals.allocated_count, 5);
-	assert_int_equal(sum.totals.freed_count, 0);
+	assert_int_equal(sum.totals.allocated.count, 5);
+	assert_int_equal(sum.totals.freed.count, 0);
 	assert_nothing_lost(&w);
 	unwatch(&w);
 }
@@ -326,11 +326,11 @@ static void family_is_counted_exactly(void **state)
 	watch(&w, &defaults, 0, whole_family);
 	child_run(&w.child);
 	sum = sum_of(&w, w.id);
-	assert_int_equal(sum.totals.allocated_count, 12);
-	assert_int_equal(sum.totals.allocated_bytes,
+	assert_int_equal(sum.totals.allocated.count, 12);
+	assert_int_equal(sum.totals.allocated.bytes,
 			 21 + 11 + 13 + 45 + 17 + 19 + 1009 + 128 + 192 + 29 + 31);
-	assert_int_equal(sum.totals.freed_count, 2);
-	assert_int_equal(sum.totals.freed_bytes, 11 + 19);
+	assert_int_equal(sum.totals.freed.count, 2);
+	assert_int_equal(sum.totals.freed.bytes, 11 + 19);
 	c = counters_of(&w);
 	assert_int_equal(c.failed_allocations, 4);
 	assert_int_equal(c.frees_of_unknown_blocks, 0);
@@ -347,7 +347,7 @@ static void frees_of_earlier_blocks_are_unknown(void **state)
 		inherited[i] = malloc(71);
 	watch(&w, &defaults, 0, free_foreign);
 	child_run(&w.child);
-	assert_int_equal(sum_of(&w, w.id).totals.freed_count, 0);
+	assert_int_equal(sum_of(&w, w.id).totals.freed.count, 0);
 	assert_int_equal(counters_of(&w).frees_of_unknown_blocks, 7);
 	unwatch(&w);
 	for (int i = 0; i < 7; i++)
@@ -365,7 +365,7 @@ static void full_map_is_counted(void **state)
 	watch(&w, &options, 0, malloc_101);
 	child_run(&w.child);
 	sum = sum_of(&w, w.id);
-	assert_int_equal(sum.totals.allocated_count, 64);
+	assert_int_equal(sum.totals.allocated.count, 64);
 	assert_int_equal(counters_of(&w).lost[LOSS_LIVE_FULL], 101 - 64);
 	unwatch(&w);
 }
@@ -381,9 +381,9 @@ static void missed_frees_are_counted(void **state)
 	watch_some(&w, &defaults, 0, malloc_and_free_7, 1);
 	child_run(&w.child);
 	sum = sum_of(&w, w.id);
-	assert_int_equal(sum.totals.allocated_count, 7);
-	assert_int_equal(sum.totals.freed_count, 6);
-	assert_int_equal(sum.totals.freed_bytes, 6 * 67);
+	assert_int_equal(sum.totals.allocated.count, 7);
+	assert_int_equal(sum.totals.freed.count, 6);
+	assert_int_equal(sum.totals.freed.bytes, 6 * 67);
 	c = counters_of(&w);
 	assert_int_equal(c.lost[LOSS_MISSED_FREE], 6);
 	c.lost[LOSS_MISSED_FREE] = 0;
@@ -410,8 +410,8 @@ static void child_frees_of_inherited_blocks_touch_nothing(void **state)
 	watch(&w, &defaults, TARGET_FOLLOW, fork_and_free);
 	child_run(&w.child);
 	sum = sum_of(&w, w.id);
-	assert_int_equal(sum.totals.allocated_count, 5);
-	assert_int_equal(sum.totals.freed_count, 0);
+	assert_int_equal(sum.totals.allocated.count, 5);
+	assert_int_equal(sum.totals.freed.count, 0);
 	/* The grandchild was a target of its own and is gone. */
 	assert_int_equal(probe_each_target(w.probe, find_child, &armed), 0);
 	assert_int_equal(armed, 1);

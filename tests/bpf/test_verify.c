@@ -24,26 +24,28 @@
 static const struct {
 	const char *program;
 	uint32_t ceiling; /* instructions that the verifier looks at */
-	bool multi;
+	enum probe_links_kind links;
 } programs[] = {
-	{ "alloc_enter", 3000, true },
-	{ "alloc_exit", 250000, true },
-	{ "free_enter", 1000, true },
-	{ "malloc_enter", 1500, false },
-	{ "calloc_enter", 1500, false },
-	{ "realloc_enter", 1500, false },
-	{ "reallocarray_enter", 1500, false },
-	{ "posix_memalign_enter", 1500, false },
-	{ "aligned_enter", 1500, false },
-	{ "alloc_exit", 250000, false },
-	{ "free_enter", 1000, false },
-	{ "link_map_enter", 500, true },
-	{ "link_map_enter", 500, false },
-	{ "process_fork", 1000, false },
-	{ "process_exec", 1000, false },
-	{ "process_exit", 1000, false },
-	{ "selftest", 100, true },
-	{ "selftest", 100, false },
+	{ "alloc_session", 260000, PROBE_LINKS_SESSION },
+	{ "alloc_enter", 10000, PROBE_LINKS_MULTI },
+	{ "alloc_exit", 250000, PROBE_LINKS_MULTI },
+	{ "free_enter", 2000, PROBE_LINKS_MULTI },
+	{ "malloc_enter", 7000, PROBE_LINKS_PERF },
+	{ "calloc_enter", 7000, PROBE_LINKS_PERF },
+	{ "realloc_enter", 7000, PROBE_LINKS_PERF },
+	{ "reallocarray_enter", 7000, PROBE_LINKS_PERF },
+	{ "posix_memalign_enter", 7000, PROBE_LINKS_PERF },
+	{ "aligned_enter", 7000, PROBE_LINKS_PERF },
+	{ "alloc_exit", 250000, PROBE_LINKS_PERF },
+	{ "free_enter", 2000, PROBE_LINKS_PERF },
+	{ "link_map_enter", 500, PROBE_LINKS_MULTI },
+	{ "link_map_enter", 500, PROBE_LINKS_PERF },
+	{ "process_fork", 1000, PROBE_LINKS_PERF },
+	{ "process_exec", 2000, PROBE_LINKS_PERF },
+	{ "process_exit", 1000, PROBE_LINKS_PERF },
+	{ "selftest", 100, PROBE_LINKS_MULTI },
+	{ "selftest", 100, PROBE_LINKS_PERF },
+	{ "selftest_session", 100, PROBE_LINKS_SESSION },
 };
 
 static uint32_t verified_instructions(const struct bpf_program *prog)
@@ -78,7 +80,7 @@ static void check_programs(bool legacy)
 		struct seep_bpf *skel;
 		uint32_t count;
 
-		if (legacy && programs[i].multi)
+		if (legacy && programs[i].links != PROBE_LINKS_PERF)
 			continue;
 		skel = object_open(legacy);
 		assert_non_null(skel);
@@ -86,9 +88,7 @@ static void check_programs(bool legacy)
 		assert_non_null(chosen);
 		bpf_object__for_each_program(prog, skel->obj)
 			bpf_program__set_autoload(prog, prog == chosen);
-		if (programs[i].multi)
-			bpf_program__set_expected_attach_type(
-				chosen, (enum bpf_attach_type)ATTACH_UPROBE_MULTI);
+		object_set_links(chosen, programs[i].links);
 		skel->rodata->use_find_vma = has_mappings(legacy);
 		if (seep_bpf__load(skel) != 0)
 			fail_msg("the verifier refuses %s", programs[i].program);

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "heap/group.h"
+#include "totals.h"
 
 #define LIBC "/lib/x86_64-linux-gnu/libc.so.6"
 #define APP  "/opt/app"
@@ -284,30 +285,30 @@ static const struct frame *const stack_jit[] = { &frame_jit };
 static const struct named_site sites[] = {
 	{ .target = 1,
 	  .stack = 101,
-	  .totals = { 5000, 50, 1000, 10 },
+	  .totals = TOTALS(5000, 50, 1000, 10),
 	  STACK(stack_leak),
 	  .oldest_ns = 700,
 	  .growth = { 30, 3, 500, true },
 	  .stack_status = 2 },
 	{ .target = 1,
 	  .stack = 102,
-	  .totals = { 9000, 9, 0, 0 },
+	  .totals = TOTALS(9000, 9, 0, 0),
 	  STACK(stack_leak2),
 	  .oldest_ns = 300,
 	  .growth = { -10, 4, 400, true },
 	  .stack_status = 1 },
-	{ .target = 1, .stack = 103, .totals = { 100000, 100, 99000, 99 }, STACK(stack_other) },
-	{ .target = 1, .stack = 104, .totals = { 700, 70, 0, 0 }, STACK(stack_lib) },
-	{ .target = 1, .stack = 105, .totals = { 600, 6, 0, 0 }, STACK(stack_bare) },
+	{ .target = 1, .stack = 103, .totals = TOTALS(100000, 100, 99000, 99), STACK(stack_other) },
+	{ .target = 1, .stack = 104, .totals = TOTALS(700, 70, 0, 0), STACK(stack_lib) },
+	{ .target = 1, .stack = 105, .totals = TOTALS(600, 6, 0, 0), STACK(stack_bare) },
 	{ .target = 2,
 	  .stack = 201,
-	  .totals = { 3000, 30, 1000, 10 },
+	  .totals = TOTALS(3000, 30, 1000, 10),
 	  STACK(stack_leak),
 	  .growth = { 5, 12, 450, true } },
-	{ .target = 1, .stack = 106, .totals = { 50, 5, 0, 0 }, STACK(stack_jit) },
-	{ .target = 2, .stack = 206, .totals = { 40, 4, 0, 0 }, STACK(stack_jit) },
-	{ .target = 1, .stack = 107, .totals = { 30, 3, 0, 0 } },
-	{ .target = 1, .stack = 108, .totals = { 20, 2, 0, 0 } },
+	{ .target = 1, .stack = 106, .totals = TOTALS(50, 5, 0, 0), STACK(stack_jit) },
+	{ .target = 2, .stack = 206, .totals = TOTALS(40, 4, 0, 0), STACK(stack_jit) },
+	{ .target = 1, .stack = 107, .totals = TOTALS(30, 3, 0, 0) },
+	{ .target = 1, .stack = 108, .totals = TOTALS(20, 2, 0, 0) },
 };
 
 static struct group_result *group(const struct group_options *options)
@@ -371,10 +372,10 @@ static void test_status_of_same_frames(void **state)
 	static const struct named_site same[] = {
 		{ .target = 1,
 		  .stack = 1,
-		  .totals = { 900, 9, 0, 0 },
+		  .totals = TOTALS(900, 9, 0, 0),
 		  STACK(stack_leak),
 		  .stack_status = 2 },
-		{ .target = 1, .stack = 2, .totals = { 100, 1, 0, 0 }, STACK(stack_leak) },
+		{ .target = 1, .stack = 2, .totals = TOTALS(100, 1, 0, 0), STACK(stack_leak) },
 	};
 	struct group_options options = { .by = GROUP_BY_STACK, .sort = GROUP_SORT_LIVE };
 	struct group_result *r;
@@ -491,11 +492,11 @@ static void test_sort(void **state)
 static void test_sort_signed_and_ties(void **state)
 {
 	static const struct named_site changes[] = {
-		{ .target = 1, .stack = 1, .totals = { 0, 0, 500, 5 }, STACK(stack_leak2) },
-		{ .target = 1, .stack = 2, .totals = { 100, 1, 0, 0 }, STACK(stack_lib) },
-		{ .target = 1, .stack = 3, .totals = { 100, 1, 0, 0 }, STACK(stack_bare) },
-		{ .target = 1, .stack = 4, .totals = { 100, 1, 0, 0 }, STACK(stack_other) },
-		{ .target = 1, .stack = 5, .totals = { 0, 0, 7, 1 }, STACK(stack_leak) },
+		{ .target = 1, .stack = 1, .totals = TOTALS(0, 0, 500, 5), STACK(stack_leak2) },
+		{ .target = 1, .stack = 2, .totals = TOTALS(100, 1, 0, 0), STACK(stack_lib) },
+		{ .target = 1, .stack = 3, .totals = TOTALS(100, 1, 0, 0), STACK(stack_bare) },
+		{ .target = 1, .stack = 4, .totals = TOTALS(100, 1, 0, 0), STACK(stack_other) },
+		{ .target = 1, .stack = 5, .totals = TOTALS(0, 0, 7, 1), STACK(stack_leak) },
 	};
 	struct named_site turned[ARRAY_SIZE(changes)];
 	struct group_options options = { .by = GROUP_BY_LINE, .sort = GROUP_SORT_LIVE };
@@ -530,7 +531,9 @@ static void test_ties_by_stack(void **state)
 		frames[i].function = &"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"[i];
 		frames[i].offset = i;
 		stacks[i] = &frames[i];
-		equal[i] = (struct named_site){ .target = 1, .stack = i, .totals = { 7, 1, 0, 0 } };
+		equal[i] = (struct named_site){ .target = 1,
+						.stack = i,
+						.totals = TOTALS(7, 1, 0, 0) };
 		equal[i].frames = &stacks[i];
 		equal[i].n_frames = 1;
 	}

@@ -12,13 +12,14 @@
 
 #include "base/cleanup.h"
 #include "heap/heap.h"
+#include "totals.h"
 
 #define SECOND 1000000000ull
 
 static struct totals totals(uint64_t allocated_bytes, uint64_t allocated_count,
 			    uint64_t freed_bytes, uint64_t freed_count)
 {
-	return (struct totals){ allocated_bytes, allocated_count, freed_bytes, freed_count };
+	return totals_of(allocated_bytes, allocated_count, freed_bytes, freed_count);
 }
 
 static void test_totals(void **state)

@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include "serve_fixture.h"
+#include "totals.h"
 
 /* A refusal as problem+json with the given status and code, and a sentence. */
 static void assert_refused(struct answer a, int status, const char *code)
@@ -45,10 +46,10 @@ static void add_sites(struct fixture *f)
 
 	fake_target(m, 1, 4243, 1009);
 	fake_target(m, 2, 4253, 0);
-	fake_site(m, 1, 11, (struct totals){ 2300, 23, 1700, 17 }, (uint64_t[]){ leak, serve }, 2);
-	fake_site(m, 1, 12, (struct totals){ 1300, 13, 1300, 13 }, (uint64_t[]){ leak, start }, 2);
-	fake_site(m, 1, 13, (struct totals){ 100, 1, 0, 0 }, (uint64_t[]){ cache, start }, 2);
-	fake_site(m, 2, 21, (struct totals){ 7, 1, 0, 0 }, (uint64_t[]){ cache, start }, 2);
+	fake_site(m, 1, 11, totals_of(2300, 23, 1700, 17), (uint64_t[]){ leak, serve }, 2);
+	fake_site(m, 1, 12, totals_of(1300, 13, 1300, 13), (uint64_t[]){ leak, start }, 2);
+	fake_site(m, 1, 13, totals_of(100, 1, 0, 0), (uint64_t[]){ cache, start }, 2);
+	fake_site(m, 2, 21, totals_of(7, 1, 0, 0), (uint64_t[]){ cache, start }, 2);
 }
 
 static void test_info_and_health(void **state)
@@ -336,8 +337,8 @@ static void test_snapshots_and_diff(void **state)
 	assert_string_equal(string(a.json, "taken_at"), "2023-11-14T22:13:20.000000Z");
 	answer_done(&a);
 	late = fake_frame(f->monitor, 0x5000, "late", 3);
-	fake_site(f->monitor, 2, 22, (struct totals){ 1100, 11, 0, 0 }, &late, 1);
-	fake_site(f->monitor, 1, 11, (struct totals){ 2300, 23, 2200, 22 }, NULL, 0);
+	fake_site(f->monitor, 2, 22, totals_of(1100, 11, 0, 0), &late, 1);
+	fake_site(f->monitor, 1, 11, totals_of(2300, 23, 2200, 22), NULL, 0);
 	a = get_resolved(f, "/v1/diff?from=before");
 	assert_int_equal(a.status, 200);
 	assert_int_equal(f->monitor->n_ticks, 1);

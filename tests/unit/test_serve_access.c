@@ -13,6 +13,7 @@
 #include "serve/connections.h"
 #include "serve/socket.h"
 #include "serve_fixture.h"
+#include "totals.h"
 
 #define USER	      65534 /* nobody */
 #define STRANGER      65521
@@ -45,8 +46,8 @@ static void add_targets(struct fixture *f)
 
 	fake_target(f->monitor, 1, 4243, USER);
 	fake_target(f->monitor, 2, 4253, 0);
-	fake_site(f->monitor, 1, 11, (struct totals){ 700, 7, 0, 0 }, &frame, 1);
-	fake_site(f->monitor, 2, 21, (struct totals){ 1100, 11, 0, 0 }, &frame, 1);
+	fake_site(f->monitor, 1, 11, totals_of(700, 7, 0, 0), &frame, 1);
+	fake_site(f->monitor, 2, 21, totals_of(1100, 11, 0, 0), &frame, 1);
 }
 
 /* A request, and what each kind of peer gets. */

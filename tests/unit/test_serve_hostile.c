@@ -8,6 +8,7 @@
 
 #include "serve/connections.h"
 #include "serve_fixture.h"
+#include "totals.h"
 
 #define MS 1000000ull
 
@@ -67,8 +68,7 @@ static void add_many_sites(struct fixture *f)
 	for (uint64_t i = 0; i < 463; i++) {
 		for (size_t k = 0; k < n; k++)
 			stack[k] = frames[(i + k * (1 + i / n)) % n];
-		fake_site(f->monitor, 1, i + 1, (struct totals){ 100 * i, i, 0, 0 }, stack,
-			  (uint16_t)n);
+		fake_site(f->monitor, 1, i + 1, totals_of(100 * i, i, 0, 0), stack, (uint16_t)n);
 	}
 }
 

@@ -12,6 +12,7 @@
 #include "serve/problem.h"
 #include "serve/values.h"
 #include "serve/views.h"
+#include "totals.h"
 
 static char *dump(json_t *json)
 {
@@ -91,7 +92,7 @@ static void test_target(void **state)
 	t->coverage.frees_seen = 17;
 	t->coverage.lost[LOSS_LIVE_FULL] = 3;
 	t->coverage.truncated_stacks[STACK_JIT] = 5;
-	fake_site(m, 7, 11, (struct totals){ 2300, 23, 1700, 17 }, NULL, 0);
+	fake_site(m, 7, 11, totals_of(2300, 23, 1700, 17), NULL, 0);
 	assert_int_equal(view_target(m, t, &o), 0);
 	text = dump(o);
 	assert_string_equal(
@@ -140,9 +141,8 @@ static void test_frames(void **state)
 	m->symbolizer.names[0].frames[1] = (struct frame){ .function = "outer" };
 	m->symbolizer.names[0].list.n = 2;
 	(void)fake_target(m, 1, 4243, 0);
-	fake_site(m, 1, 11, (struct totals){ 1300, 13, 0, 0 }, (uint64_t[]){ inlined, nameless },
-		  2);
-	fake_site(m, 1, 12, (struct totals){ 7, 1, 0, 0 }, NULL, 0);
+	fake_site(m, 1, 11, totals_of(1300, 13, 0, 0), (uint64_t[]){ inlined, nameless }, 2);
+	fake_site(m, 1, 12, totals_of(7, 1, 0, 0), NULL, 0);
 	assert_int_equal(view_resolve(m, 1, count_call, &calls), 0);
 	assert_int_equal(m->symbolizer.frames_asked, 2);
 	assert_int_equal(calls, 0);

@@ -11,6 +11,7 @@
 
 #include "base/cleanup.h"
 #include "heap/snapshot.h"
+#include "totals.h"
 
 static const struct timespec wall = { 1700000009, 23 };
 
@@ -69,7 +70,7 @@ static void test_take(void **state)
 
 	(void)state;
 	for (uint64_t i = 0; i < 499; i++)
-		put(h, 1 + i % 2, 1000003 - i * 7, (struct totals){ i, 1, 0, 0 }, i % 3 ? i : 0);
+		put(h, 1 + i % 2, 1000003 - i * 7, totals_of(i, 1, 0, 0), i % 3 ? i : 0);
 	all = take(h, 0);
 	one = take(h, 2);
 	none = take(h, 3);
@@ -114,28 +115,28 @@ static void test_diff(void **state)
 	size_t n;
 
 	(void)state;
-	put(h, 1, 50, (struct totals){ 1000, 10, 300, 3 }, 5); /* grows */
-	put(h, 1, 40, (struct totals){ 1000, 10, 300, 3 }, 4); /* shrinks */
-	put(h, 1, 30, (struct totals){ 1000, 10, 300, 3 }, 3); /* stays */
-	put(h, 1, 20, (struct totals){ 1000, 10, 300, 3 }, 2); /* as much freed as allocated */
-	put(h, 2, 10, (struct totals){ 700, 7, 200, 2 }, 1);   /* its target goes */
-	put(h, 2, 12, (struct totals){ 700, 7, 700, 7 }, 1);   /* the same, with nothing live */
+	put(h, 1, 50, totals_of(1000, 10, 300, 3), 5); /* grows */
+	put(h, 1, 40, totals_of(1000, 10, 300, 3), 4); /* shrinks */
+	put(h, 1, 30, totals_of(1000, 10, 300, 3), 3); /* stays */
+	put(h, 1, 20, totals_of(1000, 10, 300, 3), 2); /* as much freed as allocated */
+	put(h, 2, 10, totals_of(700, 7, 200, 2), 1);   /* its target goes */
+	put(h, 2, 12, totals_of(700, 7, 700, 7), 1);   /* the same, with nothing live */
 	from = take(h, 0);
 	heap_remove_target(h, 2);
-	put(h, 1, 50, (struct totals){ 2300, 23, 500, 5 }, 0);
-	put(h, 1, 40, (struct totals){ 1000, 10, 900, 9 }, 0);
-	put(h, 1, 20, (struct totals){ 1100, 11, 400, 4 }, 0);
-	put(h, 3, 60, (struct totals){ 110, 11, 10, 1 }, 6); /* new */
-	put(h, 3, 70, (struct totals){ 0, 0, 0, 0 }, 6);     /* new, nothing yet */
+	put(h, 1, 50, totals_of(2300, 23, 500, 5), 0);
+	put(h, 1, 40, totals_of(1000, 10, 900, 9), 0);
+	put(h, 1, 20, totals_of(1100, 11, 400, 4), 0);
+	put(h, 3, 60, totals_of(110, 11, 10, 1), 6); /* new */
+	put(h, 3, 70, totals_of(0, 0, 0, 0), 6);     /* new, nothing yet */
 	to = take(h, 0);
 
 	assert_int_equal(snapshot_diff(from, to, &c, &n), 0);
 	assert_int_equal(n, 5);
-	check_change(&c[0], 10, (struct totals){ 0, 0, 500, 5 });
-	check_change(&c[1], 20, (struct totals){ 100, 1, 100, 1 });
-	check_change(&c[2], 40, (struct totals){ 0, 0, 600, 6 });
-	check_change(&c[3], 50, (struct totals){ 1300, 13, 200, 2 });
-	check_change(&c[4], 60, (struct totals){ 110, 11, 10, 1 });
+	check_change(&c[0], 10, totals_of(0, 0, 500, 5));
+	check_change(&c[1], 20, totals_of(100, 1, 100, 1));
+	check_change(&c[2], 40, totals_of(0, 0, 600, 6));
+	check_change(&c[3], 50, totals_of(1300, 13, 200, 2));
+	check_change(&c[4], 60, totals_of(110, 11, 10, 1));
 	assert_true(totals_change_bytes(&c[0].between) == -500);
 	assert_int_equal(c[0].target, 2);
 	assert_ptr_equal(c[0].frames, from->sites[0].frames);
@@ -160,8 +161,8 @@ static void test_diff_frames(void **state)
 	size_t n;
 
 	(void)state;
-	put(h, 1, 5, (struct totals){ 1, 1, 0, 0 }, 11);
-	put(h2, 1, 5, (struct totals){ 2, 2, 1, 1 }, 0);
+	put(h, 1, 5, totals_of(1, 1, 0, 0), 11);
+	put(h2, 1, 5, totals_of(2, 2, 1, 1), 0);
 	known = take(h, 0);
 	unknown = take(h2, 0);
 	assert_int_equal(snapshot_diff(known, unknown, &c, &n), 0);
@@ -184,16 +185,16 @@ static void test_diff_of_targets(void **state)
 	size_t n;
 
 	(void)state;
-	put(h, 1, 5, (struct totals){ 1, 1, 0, 0 }, 0);
-	put(h, 2, 3, (struct totals){ 1, 1, 0, 0 }, 0);
-	put(h, 2, 7, (struct totals){ 1, 1, 0, 0 }, 0);
+	put(h, 1, 5, totals_of(1, 1, 0, 0), 0);
+	put(h, 2, 3, totals_of(1, 1, 0, 0), 0);
+	put(h, 2, 7, totals_of(1, 1, 0, 0), 0);
 	all = take(h, 0);
 	two = take(h, 2);
-	put(h, 1, 5, (struct totals){ 4, 2, 0, 0 }, 0);
+	put(h, 1, 5, totals_of(4, 2, 0, 0), 0);
 	one = take(h, 1);
 	assert_int_equal(snapshot_diff(all, one, &c, &n), 0);
 	assert_int_equal(n, 1);
-	check_change(&c[0], 5, (struct totals){ 3, 1, 0, 0 });
+	check_change(&c[0], 5, totals_of(3, 1, 0, 0));
 	free(TAKE_PTR(c));
 	assert_int_equal(snapshot_diff(two, all, &c, &n), 0);
 	assert_int_equal(n, 0);
