@@ -22,7 +22,8 @@ union control {
 	char bytes[CMSG_SPACE(2 * sizeof(int))];
 };
 
-static int send_with_fds(int socket, void *data, size_t size, const int *fds, size_t n_fds)
+static int send_with_fds(int socket, void *data, size_t size, const int *fds, size_t n_fds,
+			 int flags)
 {
 	union control control = { 0 };
 	struct iovec iov = { .iov_base = data, .iov_len = size };
@@ -38,7 +39,7 @@ static int send_with_fds(int socket, void *data, size_t size, const int *fds, si
 		memcpy(CMSG_DATA(&control.header), fds, n_fds * sizeof(int));
 	}
 	do
-		n = sendmsg(socket, &message, MSG_NOSIGNAL);
+		n = sendmsg(socket, &message, MSG_NOSIGNAL | flags);
 	while (n < 0 && errno == EINTR);
 	if (n < 0)
 		return -errno;
@@ -46,7 +47,8 @@ static int send_with_fds(int socket, void *data, size_t size, const int *fds, si
 }
 
 /* *ret_n descriptors were received, at most 2. -EPIPE: the other side is gone. */
-static int receive_with_fds(int socket, void *data, size_t size, int fds[2], size_t *ret_n)
+static int receive_with_fds(int socket, void *data, size_t size, int fds[2], size_t *ret_n,
+			    int flags)
 {
 	union control control = { 0 };
 	struct iovec iov = { .iov_base = data, .iov_len = size };
@@ -60,7 +62,7 @@ static int receive_with_fds(int socket, void *data, size_t size, int fds[2], siz
 	ssize_t n;
 
 	do
-		n = recvmsg(socket, &message, MSG_CMSG_CLOEXEC);
+		n = recvmsg(socket, &message, MSG_CMSG_CLOEXEC | flags);
 	while (n < 0 && errno == EINTR);
 	if (n < 0)
 		return -errno;
@@ -91,10 +93,74 @@ static int create(const struct link_request *q, int prog_fd, int file_fd)
 	return link_create_perf(prog_fd, path, q->offsets[0], q->on_return, q->pid);
 }
 
-/* Until the other side is gone: then links that it held are gone, too. */
+/* Links that are kept, with the windows that they belong to. */
+struct kept {
+	struct kept_link {
+		uint32_t window;
+		int fd;
+	} * links; /* owned */
+	size_t n;
+};
+
+static int keep(struct kept *k, uint32_t window, int fd)
+{
+	struct kept_link *grown = reallocarray(k->links, k->n + 1, sizeof(*grown));
+
+	if (!grown) {
+		close_fd(fd);
+		return -ENOMEM;
+	}
+	k->links = grown;
+	k->links[k->n++] = (struct kept_link){ .window = window, .fd = fd };
+	return 0;
+}
+
+static void close_window(struct kept *k, uint32_t window)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < k->n; i++) {
+		if (k->links[i].window == window)
+			close_fd(k->links[i].fd);
+		else
+			k->links[n++] = k->links[i];
+	}
+	k->n = n;
+}
+
+/* *ret_fd is a link that is to be handed over, or -EBADF. */
+static int carry_out(struct kept *k, const struct link_request *q, const int fds[2], size_t n_fds,
+		     int *ret_fd)
+{
+	int r;
+
+	*ret_fd = -EBADF;
+	switch (q->operation) {
+	case LINK_CLOSE_WINDOW:
+		close_window(k, q->window);
+		return 0;
+	case LINK_CLOSE:
+		/* The last reference goes with the request's descriptors. */
+		return 0;
+	case LINK_CREATE:
+	case LINK_CREATE_OPEN:
+		r = n_fds == 2 ? create(q, fds[0], fds[1]) : -EBADMSG;
+		if (r < 0)
+			return r;
+		if (q->operation == LINK_CREATE_OPEN)
+			return keep(k, q->window, r);
+		*ret_fd = r;
+		return 0;
+	}
+	return -EBADMSG;
+}
+
+/* Until the other side is gone: then links that it held, and those kept here, are gone, too. */
 __attribute__((noreturn)) static void serve(int socket)
 {
 	struct link_request request;
+	struct link_answer answer;
+	struct kept kept = { 0 };
 	int fds[2], link, r;
 	sigset_t all;
 	size_t n;
@@ -103,17 +169,19 @@ __attribute__((noreturn)) static void serve(int socket)
 	(void)sigprocmask(SIG_BLOCK, &all, NULL);
 	(void)prctl(PR_SET_NAME, "seep-probes");
 	for (;;) {
-		r = receive_with_fds(socket, &request, sizeof(request), fds, &n);
+		r = receive_with_fds(socket, &request, sizeof(request), fds, &n, 0);
 		if (r < 0)
 			_exit(0);
-		r = n == 2 ? create(&request, fds[0], fds[1]) : -EBADMSG;
-		link = r;
-		if (r >= 0)
-			r = 0;
-		r = send_with_fds(socket, &r, sizeof(r), &link, link >= 0);
-		close_fd(link);
+		answer = (struct link_answer){
+			.operation = request.operation,
+			.window = request.window,
+		};
+		answer.error = carry_out(&kept, &request, fds, n, &link);
+		/* Closed before the answer: then a link that was to go is gone. */
 		for (size_t i = 0; i < n && i < 2; i++)
 			close_fd(fds[i]);
+		r = send_with_fds(socket, &answer, sizeof(answer), &link, link >= 0, 0);
+		close_fd(link);
 		if (r < 0)
 			_exit(0);
 	}
@@ -161,16 +229,47 @@ int broker_create_link(struct broker *b, const struct link_request *request, int
 		       int file_fd)
 {
 	struct link_request copy = *request;
-	int fds[2], answer = 0, r;
+	struct link_answer answer = { 0 };
+	int fds[2], r;
 	size_t n = 0;
 
-	r = send_with_fds(b->fd, &copy, sizeof(copy), (const int[]){ prog_fd, file_fd }, 2);
+	copy.operation = LINK_CREATE;
+	r = send_with_fds(b->fd, &copy, sizeof(copy), (const int[]){ prog_fd, file_fd }, 2, 0);
 	if (r < 0)
 		return r;
-	r = receive_with_fds(b->fd, &answer, sizeof(answer), fds, &n);
+	r = receive_with_fds(b->fd, &answer, sizeof(answer), fds, &n, 0);
 	if (r < 0)
 		return r;
-	if (answer < 0)
-		return answer;
+	if (answer.error < 0)
+		return answer.error;
 	return n == 1 ? fds[0] : -EBADMSG;
+}
+
+int broker_ask(struct broker *b, const struct link_request *request, int prog_fd, int file_fd)
+{
+	struct link_request copy = *request;
+	bool has_fds = copy.operation == LINK_CREATE_OPEN;
+
+	return send_with_fds(b->fd, &copy, sizeof(copy), (const int[]){ prog_fd, file_fd },
+			     has_fds ? 2 : 0, MSG_DONTWAIT);
+}
+
+int broker_ask_to_close(struct broker *b, int link_fd)
+{
+	struct link_request request = { .operation = LINK_CLOSE };
+
+	return send_with_fds(b->fd, &request, sizeof(request), &link_fd, 1, MSG_DONTWAIT);
+}
+
+int broker_answer_fd(const struct broker *b)
+{
+	return b->fd;
+}
+
+int broker_read_answer(struct broker *b, struct link_answer *ret)
+{
+	int fds[2];
+	size_t n = 0;
+
+	return receive_with_fds(b->fd, ret, sizeof(*ret), fds, &n, MSG_DONTWAIT);
 }

@@ -6,6 +6,9 @@
  * and its own clean-up fails too, since a dying process can no longer write to the target's pages:
  * breakpoints stay in the target for good ("failed to unregister, leaking uprobe"). So links are
  * created by a child that ignores every signal and ends by itself when this process is gone.
+ *
+ * There are two of them: one that answers at once, and hands over the links that it creates; and one
+ * for windows, whose links come and go without this process ever waiting for them.
  */
 #ifndef SEEP_PROBE_BROKER_H
 #define SEEP_PROBE_BROKER_H
@@ -18,14 +21,29 @@
 
 #define LINK_POINTS_MAX 64
 
-/* One link to create. */
+enum link_operation {
+	LINK_CREATE,	   /* a link, whose descriptor is the answer */
+	LINK_CREATE_OPEN,  /* a link that the child keeps, under a window's number */
+	LINK_CLOSE_WINDOW, /* all links of a window */
+	LINK_CLOSE,	   /* a link whose descriptor comes with the request */
+};
+
+/* What to do with one link. */
 struct link_request {
+	uint32_t operation; /* enum link_operation */
+	uint32_t window;
 	uint32_t kind;	    /* enum probe_links_kind; of perf links @n is 1 */
 	uint32_t on_return; /* 1: return probes */
 	int32_t pid;	    /* 0: every process that maps the file */
 	uint32_t n;
 	unsigned long offsets[LINK_POINTS_MAX]; /* in the file */
 	uint64_t cookies[LINK_POINTS_MAX];	/* multi links only */
+};
+
+struct link_answer {
+	uint32_t operation;
+	uint32_t window;
+	int32_t error; /* 0, or a negative errno */
 };
 
 struct broker;
@@ -37,5 +55,15 @@ DEFINE_CLEANUP(struct broker *, broker_free)
 /* The link's descriptor, or the negative errno of its creation. -EPIPE: the child is gone. */
 int broker_create_link(struct broker *b, const struct link_request *request, int prog_fd,
 		       int file_fd);
+
+/*
+ * The same without waiting: removing a link takes the kernel tens of milliseconds, and so may creating
+ * one. Answers come in the order of the requests, one each. -EAGAIN: too many are waiting.
+ */
+int broker_ask(struct broker *b, const struct link_request *request, int prog_fd, int file_fd);
+int broker_ask_to_close(struct broker *b, int link_fd);
+/* Readable when there are answers; -EAGAIN: there is none now. */
+int broker_answer_fd(const struct broker *b);
+int broker_read_answer(struct broker *b, struct link_answer *ret);
 
 #endif

@@ -20,11 +20,6 @@
 #define UPROBE_MULTI_RETURN 1u /* BPF_F_UPROBE_MULTI_RETURN */
 #define PMU_FOLDER	    "/sys/bus/event_source/devices/uprobe/"
 
-struct probe_links {
-	size_t n;
-	int fds[]; /* owned */
-};
-
 /* What BPF_LINK_CREATE reads of union bpf_attr for uprobe_multi (kernel 6.6) and sessions. */
 struct link_create_attr {
 	uint32_t prog_fd;
@@ -112,7 +107,7 @@ struct probe_links *probe_links_free(struct probe_links *l)
 {
 	if (!l)
 		return NULL;
-	for (size_t i = 0; i < l->n; i++)
+	for (size_t i = 0; i < l->n && !l->window; i++)
 		close_fd(l->fds[i]);
 	free(l);
 	return NULL;
@@ -141,6 +136,14 @@ static int add_link(struct probe *p, struct probe_links *l, const struct bpf_pro
 
 	if (request->n == 0)
 		return 0;
+	if (l->window) {
+		struct link_request asked = *request;
+
+		asked.operation = LINK_CREATE_OPEN;
+		asked.window = l->window;
+		l->n++;
+		return broker_ask(p->windows, &asked, bpf_program__fd(prog), file_fd);
+	}
 	fd = broker_create_link(p->broker, request, bpf_program__fd(prog), file_fd);
 	if (fd < 0)
 		return fd;
@@ -277,8 +280,8 @@ static void warm_up(int fd, const struct probe_point *points, size_t n)
 			log_debug_errno(-errno, "failed to read the probed instruction, ignoring");
 }
 
-int probe_attach(struct probe *p, pid_t pid, int fd, const struct probe_point *points, size_t n,
-		 struct probe_links **ret)
+int links_attach(struct probe *p, pid_t pid, int fd, const struct probe_point *points, size_t n,
+		 uint32_t window, struct probe_links **ret)
 {
 	_cleanup_(probe_links_freep) struct probe_links *l = NULL;
 	_cleanup_free_ struct probe_point *unique = NULL;
@@ -290,6 +293,7 @@ int probe_attach(struct probe *p, pid_t pid, int fd, const struct probe_point *p
 	l = calloc(1, sizeof(*l) + 2 * n * sizeof(l->fds[0]));
 	if (!unique || !l)
 		return -ENOMEM;
+	l->window = window;
 	n = drop_aliases(points, n, unique);
 	warm_up(fd, unique, n);
 	if (p->features.links != PROBE_LINKS_PERF)
@@ -300,4 +304,10 @@ int probe_attach(struct probe *p, pid_t pid, int fd, const struct probe_point *p
 		return r;
 	*ret = TAKE_PTR(l);
 	return 0;
+}
+
+int probe_attach(struct probe *p, pid_t pid, int fd, const struct probe_point *points, size_t n,
+		 struct probe_links **ret)
+{
+	return links_attach(p, pid, fd, points, n, 0, ret);
 }

@@ -23,6 +23,10 @@ struct probe {
 
 	struct broker *broker; /* owned: sets the probes */
 
+	struct broker *windows; /* owned: sets and removes those of windows */
+	probe_window_fn on_window;
+	void *on_window_userdata;
+
 	struct ring_buffer *ring; /* owned */
 	probe_note_fn on_note;
 	void *on_note_userdata;
@@ -42,6 +46,15 @@ struct probe {
 	bool pass_started;
 	struct block_key pass_token;
 };
+
+struct probe_links {
+	size_t n;
+	uint32_t window; /* not 0: the links are the window's, n of them were asked for */
+	int fds[];	 /* owned; none of a window */
+};
+
+int links_attach(struct probe *p, pid_t pid, int fd, const struct probe_point *points, size_t n,
+		 uint32_t window, struct probe_links **ret);
 
 /*
  * Opens the object, the one for kernels before 5.17 if @legacy (bpf/compat.bpf.h). Both have the
@@ -70,6 +83,17 @@ void meters_fill_table(uint32_t table[]);
 int meters_fill(struct seep_bpf *skel);
 int meters_take(struct probe *p, uint32_t *ret);
 void meters_give_back(struct probe *p, uint32_t meter);
+
+/* Where in its file a function of this program lies, and which file that is. */
+struct own_mapping {
+	uint64_t start;
+	uint64_t end;
+	uint64_t offset; /* of start, in the file */
+	uint64_t dev;
+	uint64_t inode;
+};
+
+int selftest_own_mapping(const void *function, struct own_mapping *ret);
 
 /* Tries links of a kind on a function of this program. 0, or why it is not usable. */
 int selftest_links(enum probe_links_kind kind, bool legacy);

@@ -69,6 +69,8 @@ int probe_new(const struct probe_options *options, struct probe **ret, const cha
 	if (!p->mapping_set_used)
 		return -ENOMEM;
 	r = broker_new(&p->broker);
+	if (r == 0)
+		r = broker_new(&p->windows);
 	if (r < 0)
 		return r;
 	r = object_load(options, &p->features, &p->skel, ret_why);
@@ -93,6 +95,7 @@ struct probe *probe_free(struct probe *p)
 		return NULL;
 	ring_buffer__free(p->ring);
 	seep_bpf__destroy(p->skel);
+	broker_free(p->windows);
 	broker_free(p->broker);
 	free(p->mapping_set_used);
 	free(p->dead);

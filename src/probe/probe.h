@@ -92,6 +92,23 @@ int probe_each_target(struct probe *p,
 		      int (*callback)(pid_t tgid, const struct target_entry *, void *),
 		      void *userdata);
 
+/* --- prices ------------------------------------------------------------------------------------ */
+
+/* What a hit costs on this machine, ns, on a processor of its own. */
+struct probe_prices {
+	double skip_ns;	  /* an allocation call that is not followed, at an emulated instruction */
+	double return_ns; /* what following it to its return adds */
+	double block_ns;  /* what taking its block adds, with a stack of one frame */
+	double free_ns;	  /* a free of a block that is not known, at an emulated instruction */
+	double step_ns;	  /* what an instruction adds that the kernel must single-step */
+};
+
+/*
+ * Measured on functions of this program in a child of it, with the very programs that targets get;
+ * takes about a third of a second, and once.
+ */
+int probe_calibrate(struct probe *p, struct probe_prices *ret);
+
 /* --- probes ------------------------------------------------------------------------------------ */
 
 struct probe_point {
@@ -113,6 +130,36 @@ int probe_attach(struct probe *p, pid_t pid, int fd, const struct probe_point *p
 		 struct probe_links **ret);
 struct probe_links *probe_links_free(struct probe_links *l);
 DEFINE_CLEANUP(struct probe_links *, probe_links_free)
+
+/*
+ * Removes links without waiting for the kernel; takes over @l. If too much is waiting already, it is
+ * waited for.
+ */
+void probe_links_drop(struct probe *p, struct probe_links *l);
+
+/*
+ * Windows: probes that come for a moment and go, set and removed without waiting. A window is any
+ * number but 0; it is opened file by file. *ret_asked is how many answers will come, each a call of
+ * the listener, which is told whether one link was created (or why not); a close is answered once.
+ * What was opened in vain is closed by closing the window. -EAGAIN: too much is waiting, try later.
+ */
+int probe_window_open(struct probe *p, uint32_t window, pid_t pid, int fd,
+		      const struct probe_point *points, size_t n, size_t *ret_asked);
+int probe_window_close(struct probe *p, uint32_t window);
+
+enum probe_window_event {
+	PROBE_WINDOW_LINK,   /* a link was created, or not: @error */
+	PROBE_WINDOW_CLOSED, /* all of its probes are gone */
+};
+
+typedef void (*probe_window_fn)(uint32_t window, enum probe_window_event event, int error,
+				void *userdata);
+
+void probe_listen_to_windows(struct probe *p, probe_window_fn callback, void *userdata);
+/* Readable when there are answers. */
+int probe_windows_fd(const struct probe *p);
+/* Calls the listener for each answer. -EPIPE: windows cannot be opened any more. */
+int probe_read_windows(struct probe *p);
 
 /* --- files and mappings ------------------------------------------------------------------------- */
 

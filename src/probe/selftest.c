@@ -63,8 +63,7 @@ static int call_everywhere(void)
 	return 0;
 }
 
-/* Where in its file a function of this program lies. */
-static int own_offset(const void *function, uint64_t *ret)
+int selftest_own_mapping(const void *function, struct own_mapping *ret)
 {
 	uint64_t address = (uintptr_t)function;
 	struct mapping *mappings = NULL;
@@ -76,12 +75,30 @@ static int own_offset(const void *function, uint64_t *ret)
 		return r;
 	r = -ENOENT;
 	for (size_t i = 0; i < n; i++) {
-		if (address < mappings[i].start || address >= mappings[i].end)
+		const struct mapping *map = &mappings[i];
+
+		if (address < map->start || address >= map->end)
 			continue;
-		*ret = address - mappings[i].start + mappings[i].offset;
+		*ret = (struct own_mapping){
+			.start = map->start,
+			.end = map->end,
+			.offset = map->offset,
+			.dev = (uint64_t)map->major << 20 | map->minor,
+			.inode = map->inode,
+		};
 		r = 0;
 	}
 	mappings_free(mappings, n);
+	return r;
+}
+
+static int own_offset(const void *function, uint64_t *ret)
+{
+	struct own_mapping map;
+	int r = selftest_own_mapping(function, &map);
+
+	if (r == 0)
+		*ret = (uintptr_t)function - map.start + map.offset;
 	return r;
 }
 

@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Probes that come and go while the event loop runs on: a child of its own sets and removes them.
+ */
+#include <string.h>
+
+#include "base/log.h"
+#include "probe/object.h"
+
+void probe_links_drop(struct probe *p, struct probe_links *l)
+{
+	/* A copy of each descriptor goes to the child, so that closing ours is not the last. */
+	for (size_t i = 0; l && i < l->n && !l->window; i++) {
+		int r = broker_ask_to_close(p->windows, l->fds[i]);
+
+		if (r < 0)
+			log_debug_errno(r, "removing a link at once");
+	}
+	probe_links_free(l);
+}
+
+int probe_window_open(struct probe *p, uint32_t window, pid_t pid, int fd,
+		      const struct probe_point *points, size_t n, size_t *ret_asked)
+{
+	_cleanup_(probe_links_freep) struct probe_links *l = NULL;
+	int r;
+
+	if (!window)
+		return -EINVAL;
+	r = links_attach(p, pid, fd, points, n, window, &l);
+	if (r < 0)
+		return r;
+	*ret_asked = l->n;
+	return 0;
+}
+
+int probe_window_close(struct probe *p, uint32_t window)
+{
+	const struct link_request request = {
+		.operation = LINK_CLOSE_WINDOW,
+		.window = window,
+	};
+
+	return broker_ask(p->windows, &request, -EBADF, -EBADF);
+}
+
+void probe_listen_to_windows(struct probe *p, probe_window_fn callback, void *userdata)
+{
+	p->on_window = callback;
+	p->on_window_userdata = userdata;
+}
+
+int probe_windows_fd(const struct probe *p)
+{
+	return broker_answer_fd(p->windows);
+}
+
+int probe_read_windows(struct probe *p)
+{
+	struct link_answer answer;
+	int r;
+
+	while ((r = broker_read_answer(p->windows, &answer)) == 0) {
+		if (answer.operation == LINK_CLOSE || !p->on_window)
+			continue;
+		p->on_window(answer.window,
+			     answer.operation == LINK_CLOSE_WINDOW ? PROBE_WINDOW_CLOSED :
+								     PROBE_WINDOW_LINK,
+			     answer.error, p->on_window_userdata);
+	}
+	return r == -EAGAIN ? 0 : r;
+}
