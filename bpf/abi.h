@@ -36,8 +36,12 @@ enum hook_kind {
 	HOOK_LINK_MAP,	     /* (): the dynamic linker has mapped or unmapped libraries */
 };
 
-/* In a cookie: the function may call another hooked one, which shall not count then. */
-#define HOOK_CALLS_HOOKS (1u << 8)
+/*
+ * In a cookie: the function may call another hooked one, which shall not count then; and the meter of
+ * the target, if the link is that target's alone.
+ */
+#define HOOK_CALLS_HOOKS   (1u << 8)
+#define COOKIE_METER_SHIFT 32
 
 /* Why something was not seen. One counter each per target; names in target/target.c. */
 enum loss_reason {
@@ -151,6 +155,12 @@ struct target_control {
 	__u32 alarm_hits; /* NOTE_ALARM after so many hits on one CPU; 0: never */
 	__u32 epoch;	  /* another one: calls that began before have lost their return probes */
 	__u64 seed;	  /* of the choice, for tests; 0: a random one */
+};
+
+/* owners: whose a meter is, by meter; what targets says, for probes whose cookie tells the meter. */
+struct meter_owner {
+	__u32 tgid; /* 0: nobody's, or not armed (any more) */
+	__u32 target;
 };
 
 /* meters: what a target's probes have done, by meter, on each CPU. */

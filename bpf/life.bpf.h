@@ -23,6 +23,16 @@ static __always_inline __u32 take_meter(__u32 origin)
 	return meter;
 }
 
+static __always_inline void set_owner(__u32 meter, __u32 tgid, __u32 target)
+{
+	struct meter_owner *owner = meter ? bpf_map_lookup_elem(&owners, &meter) : NULL;
+
+	if (!owner)
+		return;
+	owner->target = target;
+	owner->tgid = tgid;
+}
+
 /* What was taken for a target that then found no room. */
 static __always_inline void drop_target(const struct target_entry *entry, __u32 blame)
 {
@@ -54,6 +64,7 @@ static __always_inline __u32 add_target(__u32 tgid, __u32 flags, __u32 parent,
 		drop_target(&entry, origin->id);
 		return 0;
 	}
+	set_owner(entry.meter, tgid, entry.id);
 	return entry.id;
 }
 
@@ -95,6 +106,9 @@ static __always_inline void life_exec(struct task_struct *task, __u32 old_pid)
 	old = *entry;
 	bpf_map_delete_elem(&threads, &id);
 	bpf_map_delete_elem(&threads, &old_id);
+	/* The probes' cookies tell the old image's meter. */
+	if (!(old.flags & TARGET_SHARES_MEMORY))
+		set_owner(old.meter, 0, 0);
 	if ((old.flags & TARGET_SHARES_MEMORY) && !(old.flags & TARGET_FOLLOW)) {
 		bpf_map_delete_elem(&targets, &tgid);
 		return;
@@ -126,8 +140,10 @@ static __always_inline void life_exit(struct task_struct *task)
 		return;
 	gone = *entry;
 	bpf_map_delete_elem(&targets, &tgid);
-	if (!(gone.flags & TARGET_SHARES_MEMORY))
-		note_life(NOTE_EXIT, gone.id, gone.parent, tgid, gone.id);
+	if (gone.flags & TARGET_SHARES_MEMORY)
+		return;
+	set_owner(gone.meter, 0, 0);
+	note_life(NOTE_EXIT, gone.id, gone.parent, tgid, gone.id);
 }
 
 /*

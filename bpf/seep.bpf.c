@@ -67,16 +67,16 @@ int alloc_session(struct pt_regs *ctx)
 	if (PT_REGS_IP(ctx) != bpf_get_func_ip(ctx))
 		track_end(ctx);
 	else
-		wanted = track_begin(ctx, cookie & 0xff, cookie & HOOK_CALLS_HOOKS);
+		wanted = track_begin(ctx, cookie & 0xff, cookie, cookie & HOOK_CALLS_HOOKS);
 	unguard();
 	return wanted ? 0 : 1;
 }
 
 /* Without session links each return is probed anyway, so each call is followed. */
-static __always_inline int begin(struct pt_regs *ctx, __u32 kind)
+static __always_inline int begin(struct pt_regs *ctx, __u32 kind, __u64 cookie)
 {
 	guard();
-	track_begin(ctx, kind, true);
+	track_begin(ctx, kind, cookie, true);
 	unguard();
 	return 0;
 }
@@ -85,44 +85,46 @@ static __always_inline int begin(struct pt_regs *ctx, __u32 kind)
 SEC("uprobe")
 int alloc_enter(struct pt_regs *ctx)
 {
-	return begin(ctx, bpf_get_attach_cookie(ctx) & 0xff);
+	__u64 cookie = bpf_get_attach_cookie(ctx);
+
+	return begin(ctx, cookie & 0xff, cookie);
 }
 
 /* With perf links there is one program per hook kind: cookies came later than they. */
 SEC("uprobe")
 int malloc_enter(struct pt_regs *ctx)
 {
-	return begin(ctx, HOOK_MALLOC);
+	return begin(ctx, HOOK_MALLOC, 0);
 }
 
 SEC("uprobe")
 int calloc_enter(struct pt_regs *ctx)
 {
-	return begin(ctx, HOOK_CALLOC);
+	return begin(ctx, HOOK_CALLOC, 0);
 }
 
 SEC("uprobe")
 int realloc_enter(struct pt_regs *ctx)
 {
-	return begin(ctx, HOOK_REALLOC);
+	return begin(ctx, HOOK_REALLOC, 0);
 }
 
 SEC("uprobe")
 int reallocarray_enter(struct pt_regs *ctx)
 {
-	return begin(ctx, HOOK_REALLOCARRAY);
+	return begin(ctx, HOOK_REALLOCARRAY, 0);
 }
 
 SEC("uprobe")
 int posix_memalign_enter(struct pt_regs *ctx)
 {
-	return begin(ctx, HOOK_POSIX_MEMALIGN);
+	return begin(ctx, HOOK_POSIX_MEMALIGN, 0);
 }
 
 SEC("uprobe")
 int aligned_enter(struct pt_regs *ctx)
 {
-	return begin(ctx, HOOK_ALIGNED);
+	return begin(ctx, HOOK_ALIGNED, 0);
 }
 
 SEC("uprobe")
@@ -134,12 +136,25 @@ int alloc_exit(struct pt_regs *ctx)
 	return 0;
 }
 
+/* (Perf links have none: 0.) */
+static __always_inline __u64 free_cookie(struct pt_regs *ctx)
+{
+#ifdef SEEP_LEGACY
+	return 0;
+#else
+	return bpf_get_attach_cookie(ctx);
+#endif
+}
+
+/*
+ * Not guarded, which would be a twentieth of its price: it uses less than 64 bytes of stack, which then
+ * is the thread's own on all kernels (BPF_PRIV_STACK_MIN_SIZE; tests/bpf/test_verify.c looks after it), and
+ * calls that preempt each other here can at most count one hit for two.
+ */
 SEC("uprobe")
 int free_enter(struct pt_regs *ctx)
 {
-	guard();
-	track_free(ctx);
-	unguard();
+	track_free(ctx, free_cookie(ctx));
 	return 0;
 }
 

@@ -142,16 +142,44 @@ static __always_inline bool choose(const struct target_control *control, struct 
 	return true;
 }
 
-static __always_inline void count_hit(const struct target_entry *target,
-				      const struct target_control *control, struct target_meter *m)
+/* Whose call this is, and how it is taken. */
+struct caller {
+	__u32 target;
+	const struct target_control *control;
+	struct target_meter *meter;
+};
+
+/* False: of nobody that is followed. */
+static __always_inline bool find_caller(__u64 cookie, struct caller *c)
 {
+	__u32 tgid = bpf_get_current_pid_tgid() >> 32, key = cookie >> COOKIE_METER_SHIFT;
+	const struct meter_owner *owner = key ? bpf_map_lookup_elem(&owners, &key) : NULL;
+	const struct target_entry *entry;
+
+	if (owner && owner->tgid == tgid) {
+		c->target = owner->target;
+	} else {
+		key = tgid;
+		entry = bpf_map_lookup_elem(&targets, &key);
+		if (!entry)
+			return false;
+		c->target = entry->id;
+		key = entry->meter;
+	}
+	c->control = bpf_map_lookup_elem(&controls, &key);
+	c->meter = bpf_map_lookup_elem(&meters, &key);
+	return c->control && c->meter;
+}
+
+static __always_inline void count_hit(const struct caller *c)
+{
+	struct target_meter *m = c->meter;
 	__u64 hits = m->allocations + m->frees;
 
-	if (!control->alarm_hits || hits - m->noted < control->alarm_hits)
+	if (!c->control->alarm_hits || hits - m->noted < c->control->alarm_hits)
 		return;
 	m->noted = hits;
-	note_life(NOTE_ALARM, target->id, control->alarm_hits, bpf_get_current_pid_tgid() >> 32,
-		  target->id);
+	note_life(NOTE_ALARM, c->target, c->control->alarm_hits, 0, c->target);
 }
 
 /* The call in progress, of which nothing more will be heard. */
@@ -171,6 +199,7 @@ static __always_inline void abandon_call(struct thread *t, bool probes_were_take
 
 /* A call that is wanted at its return. */
 struct call {
+	__u64 thread;
 	__u64 size;
 	__u32 kind;
 	__u32 target;
@@ -181,8 +210,8 @@ struct call {
 
 static __always_inline bool begin_call(struct pt_regs *ctx, const struct call *call)
 {
-	__u64 id = bpf_get_current_pid_tgid(), sp = PT_REGS_SP(ctx);
-	struct thread *t = thread_of_call(id, call->target);
+	struct thread *t = thread_of_call(call->thread, call->target);
+	__u64 sp = PT_REGS_SP(ctx);
 
 	if (!t)
 		return false;
@@ -218,34 +247,29 @@ static __always_inline bool is_live(__u32 target, __u64 address)
  * followed all the same if another hooked function may be called within (@may_nest: that one must
  * know), and if it frees a block that was.
  */
-static __always_inline bool track_begin(struct pt_regs *ctx, __u32 kind, bool may_nest)
+static __always_inline bool track_begin(struct pt_regs *ctx, __u32 kind, __u64 cookie,
+					bool may_nest)
 {
-	__u32 tgid = bpf_get_current_pid_tgid() >> 32;
-	struct target_entry *target = bpf_map_lookup_elem(&targets, &tgid);
 	struct call call = { .kind = kind };
-	struct target_control *control;
-	struct target_meter *m;
+	struct caller c;
 
-	if (!target)
-		return false;
-	control = bpf_map_lookup_elem(&controls, &target->meter);
-	m = bpf_map_lookup_elem(&meters, &target->meter);
-	if (!control || !m)
+	if (!find_caller(cookie, &c))
 		return false;
 	call.size = asked_bytes(ctx, kind);
-	m->allocations++;
-	m->bytes += call.size;
-	count_hit(target, control, m);
-	if (control->mode == CONTROL_COUNT)
+	c.meter->allocations++;
+	c.meter->bytes += call.size;
+	count_hit(&c);
+	if (c.control->mode == CONTROL_COUNT)
 		return false;
-	if (control->mode == CONTROL_SAMPLED) {
-		call.is_left = !choose(control, m, call.size, &call.extra);
+	if (c.control->mode == CONTROL_SAMPLED) {
+		call.is_left = !choose(c.control, c.meter, call.size, &call.extra);
 		if (call.is_left && !may_nest &&
-		    !(is_realloc(kind) && is_live(target->id, PT_REGS_PARM1(ctx))))
+		    !(is_realloc(kind) && is_live(c.target, PT_REGS_PARM1(ctx))))
 			return false;
 	}
-	call.target = target->id;
-	call.epoch = control->epoch;
+	call.thread = bpf_get_current_pid_tgid();
+	call.target = c.target;
+	call.epoch = c.control->epoch;
 	return begin_call(ctx, &call);
 }
 
@@ -395,28 +419,17 @@ static __always_inline bool is_nested(__u64 id, __u64 sp)
 	return t && t->sp && sp <= t->sp;
 }
 
-static __always_inline void track_free(struct pt_regs *ctx)
+static __always_inline void track_free(struct pt_regs *ctx, __u64 cookie)
 {
-	__u64 id = bpf_get_current_pid_tgid();
 	struct block_key key = { .address = PT_REGS_PARM1(ctx) };
-	struct target_control *control;
-	struct target_entry *target;
 	struct block *b, freed;
-	struct target_meter *m;
-	__u32 tgid = id >> 32;
+	struct caller c;
 
-	if (!key.address)
+	if (!key.address || !find_caller(cookie, &c))
 		return;
-	target = bpf_map_lookup_elem(&targets, &tgid);
-	if (!target)
-		return;
-	control = bpf_map_lookup_elem(&controls, &target->meter);
-	m = bpf_map_lookup_elem(&meters, &target->meter);
-	if (!control || !m)
-		return;
-	m->frees++;
-	count_hit(target, control, m);
-	key.target = target->id;
+	c.meter->frees++;
+	count_hit(&c);
+	key.target = c.target;
 	b = bpf_map_lookup_elem(&live, &key);
 	if (b) {
 		freed = *b;
@@ -426,7 +439,7 @@ static __always_inline void track_free(struct pt_regs *ctx)
 		}
 	}
 	/* realloc(p, 0) frees through here; the block was taken out when realloc began. */
-	if (control->mode == CONTROL_EXACT && !is_nested(id, PT_REGS_SP(ctx)))
+	if (c.control->mode == CONTROL_EXACT && !is_nested(bpf_get_current_pid_tgid(), PT_REGS_SP(ctx)))
 		count_unknown_free(key.target);
 }
 

@@ -26,6 +26,9 @@ static void fill_defaults(struct monitor_options *o)
 	o->max_frames = o->max_frames ?: 48;
 	o->max_targets = o->max_targets ?: 500;
 	o->ring_bytes = o->ring_bytes ?: 256u << 10;
+	o->budget_ratio = o->budget_ratio > 0 ? o->budget_ratio : 0.02;
+	o->total_budget_ratio = o->total_budget_ratio > 0 ? o->total_budget_ratio : 0.05;
+	o->sampling_interval = o->sampling_interval ?: 64u << 10;
 }
 
 static void refresh_mappings(struct monitor *m)
@@ -128,6 +131,21 @@ static void on_work(evutil_socket_t fd, short what, void *userdata)
 		log_debug("failed to schedule work, the next tick does it");
 }
 
+static void on_windows(evutil_socket_t fd, short what, void *userdata)
+{
+	struct monitor *m = userdata;
+	int r;
+
+	(void)fd;
+	(void)what;
+	r = probe_read_windows(m->probe);
+	if (r == 0)
+		return;
+	log_error_errno(r, "the process that sets probes for windows is gone: busy targets are no "
+			   "longer traced");
+	(void)event_del(m->windows_event);
+}
+
 static int make_events(struct monitor *m)
 {
 	struct timeval period = {
@@ -139,9 +157,12 @@ static int make_events(struct monitor *m)
 	m->work_event = event_new(m->base, -1, 0, on_work, m);
 	m->notes_event =
 		event_new(m->base, probe_notes_fd(m->probe), EV_READ | EV_PERSIST, on_notes, m);
-	if (!m->tick_timer || !m->work_event || !m->notes_event)
+	m->windows_event =
+		event_new(m->base, probe_windows_fd(m->probe), EV_READ | EV_PERSIST, on_windows, m);
+	if (!m->tick_timer || !m->work_event || !m->notes_event || !m->windows_event)
 		return -ENOMEM;
-	if (event_add(m->tick_timer, &period) < 0 || event_add(m->notes_event, NULL) < 0)
+	if (event_add(m->tick_timer, &period) < 0 || event_add(m->notes_event, NULL) < 0 ||
+	    event_add(m->windows_event, NULL) < 0)
 		return -ENOMEM;
 	return 0;
 }
@@ -183,6 +204,8 @@ int monitor_new(struct event_base *base, const struct monitor_options *options,
 	r = probe_new(&probe_options, &m->probe, ret_why);
 	if (r < 0)
 		return r;
+	governor_total_init(&m->total, m->options.total_budget_ratio, monotonic_ns());
+	windows_listen(m);
 	anonymous_prepare(m);
 	r = probe_listen(m->probe, life_note, m);
 	if (r == 0)
@@ -195,7 +218,8 @@ int monitor_new(struct event_base *base, const struct monitor_options *options,
 
 static void free_events(struct monitor *m)
 {
-	struct event *const events[] = { m->tick_timer, m->work_event, m->notes_event };
+	struct event *const events[] = { m->tick_timer, m->work_event, m->notes_event,
+					 m->windows_event };
 
 	for (size_t i = 0; i < ARRAY_SIZE(events); i++)
 		if (events[i])
@@ -304,5 +328,9 @@ void monitor_get_info(const struct monitor *m, struct monitor_info *ret)
 		.max_targets = m->options.max_targets,
 		.live_blocks = m->n_blocks,
 		.sites = m->n_sites,
+		.budget_ratio = m->options.budget_ratio,
+		.total_budget_ratio = m->options.total_budget_ratio,
+		.total_cost_ratio = governor_total_ratio(&m->total, monotonic_ns()),
+		.sampling_interval = m->options.sampling_interval,
 	};
 }

@@ -24,15 +24,18 @@ struct snapshot;
 struct symbolizer;
 
 struct monitor_options {
-	uint64_t tick_ns;	 /* 0: 10 s */
-	uint32_t max_blocks;	 /* live blocks over all targets; 0: 1048576 */
-	uint32_t max_sites;	 /* 0: 65536 */
-	uint32_t max_threads;	 /* 0: 16384 */
-	uint32_t max_frames;	 /* per stack, 1..127; 0: 48 */
-	uint32_t max_targets;	 /* 0: 500 */
-	uint32_t ring_bytes;	 /* of the note ring buffer, a power of two of pages; 0: 256 KiB */
-	bool keep_exited;	 /* targets that exited stay, with their sites, until the end */
-	const char *force_links; /* one of monitor_link_words: instead of the best, for tests */
+	uint64_t tick_ns;     /* 0: 10 s */
+	uint32_t max_blocks;  /* live blocks over all targets; 0: 1048576 */
+	uint32_t max_sites;   /* 0: 65536 */
+	uint32_t max_threads; /* 0: 16384 */
+	uint32_t max_frames;  /* per stack, 1..127; 0: 48 */
+	uint32_t max_targets; /* 0: 500 */
+	uint32_t ring_bytes;  /* of the note ring buffer, a power of two of pages; 0: 256 KiB */
+	double budget_ratio;  /* of one processor, for each target; 0: 0.02 */
+	double total_budget_ratio;  /* the same for all together; 0: 0.05 */
+	uint32_t sampling_interval; /* bytes; 0: 65536 */
+	bool keep_exited;	    /* targets that exited stay, with their sites, until the end */
+	const char *force_links;    /* one of monitor_link_words: instead of the best, for tests */
 };
 
 /* Kinds of links, the best first; NULL at the end. */
@@ -49,6 +52,22 @@ int monitor_new(struct event_base *base, const struct monitor_options *options,
 struct monitor *monitor_free(struct monitor *m);
 DEFINE_CLEANUP(struct monitor *, monitor_free)
 
+/* How much of a target's blocks is taken. */
+enum track_mode {
+	TRACK_GOVERNED, /* as many as the budget allows */
+	TRACK_EXACT,	/* every block, whatever it costs */
+	TRACK_SAMPLED,	/* sampled, whatever it costs */
+};
+
+struct track_options {
+	bool follow; /* forked children become targets, too */
+	enum track_mode mode;
+	uint32_t sampling_interval; /* bytes; 0: the monitor's */
+	double budget_ratio;	    /* while governed; 0: the monitor's */
+};
+
+#define TRACK_BUDGET_MAX 1.0
+
 /*
  * Starts to watch what the selector means, now and (for a lasting selector) later. Takes over
  * @selector, also on failure. Targets appear in TARGET_ATTACHING; *ret_targets, if wanted, lists
@@ -56,8 +75,25 @@ DEFINE_CLEANUP(struct monitor *, monitor_free)
  * -ESRCH: a pid selector without such a process; -EEXIST: the selector is tracked already;
  * -EPERM: seep itself or PID 1; -ENOSPC: too many targets.
  */
-int monitor_track(struct monitor *m, struct selector *selector, bool follow_forks,
+int monitor_track(struct monitor *m, struct selector *selector, const struct track_options *options,
 		  struct target ***ret_targets, size_t *ret_n);
+
+/*
+ * What tracing costs on this machine, measured at the first use (a third of a second). If that fails
+ * figures of another machine are used, which is logged, and *ret_measured is false.
+ */
+struct monitor_prices {
+	double allocation_ns;  /* a call that is not followed */
+	double return_ns;      /* what following it to its return adds */
+	double block_ns;       /* what taking its block adds, with a stack of ten frames */
+	double free_ns;	       /* a free */
+	double single_step_ns; /* what an instruction adds that is not emulated */
+	bool are_measured;
+};
+
+struct monitor_prices monitor_get_prices(struct monitor *m);
+/* What a malloc and a free cost together when every block is taken. */
+double monitor_pair_ns(struct monitor *m);
 
 /*
  * For seepctl run, which sets its probes before the command is executed. Files that the command
@@ -77,8 +113,12 @@ bool monitor_has_hooks(const struct monitor *m, uint16_t slot);
  */
 int monitor_probe_file(struct monitor *m, uint16_t slot, pid_t pid);
 
-/* Makes a process a target whose probes are set by monitor_probe_file(), forks included. */
-int monitor_adopt(struct monitor *m, pid_t pid, struct target **ret);
+/*
+ * Makes a process a target whose probes are set by monitor_probe_file(). Those cannot be taken away, so
+ * it is not governed: its mode must be exact or sampled.
+ */
+int monitor_adopt(struct monitor *m, pid_t pid, const struct track_options *options,
+		  struct target **ret);
 
 /* Ends what @text (a selector as it was tracked, or a target's id) started. -ENOENT. */
 int monitor_untrack(struct monitor *m, const char *text);
@@ -135,6 +175,10 @@ struct monitor_info {
 	uint32_t max_targets;
 	uint64_t live_blocks; /* entries in use, as of the last tick */
 	uint64_t sites;
+	double budget_ratio;
+	double total_budget_ratio;
+	double total_cost_ratio; /* spent in the last minute, over all targets */
+	uint32_t sampling_interval;
 };
 
 void monitor_get_info(const struct monitor *m, struct monitor_info *ret);

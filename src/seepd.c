@@ -53,6 +53,11 @@ static const char usage[] =
 	"                         " DEFAULT_SOCKET ")\n"
 	"  -t, --track SELECTOR   watch this from the start; may be given several times\n"
 	"      --tick DURATION    how often the maps are read, 1s to 1h (default: 10s)\n"
+	"      --budget PERCENT   of one processor that tracing may cost a process (default: 2)\n"
+	"      --total-budget PERCENT\n"
+	"                         the same for all processes together (default: 5)\n"
+	"      --sampling-interval SIZE\n"
+	"                         a block each so many bytes, while sampling (default: 64K)\n"
 	"      --max-blocks N     room for live blocks, all targets (default: 1048576)\n"
 	"      --max-sites N      room for call stacks, all targets (default: 65536)\n"
 	"      --max-threads N    room for threads, all targets (default: 16384)\n"
@@ -67,6 +72,9 @@ static const char usage[] =
 
 enum option_value {
 	OPT_TICK = 256,
+	OPT_BUDGET,
+	OPT_TOTAL_BUDGET,
+	OPT_SAMPLING_INTERVAL,
 	OPT_MAX_BLOCKS,
 	OPT_MAX_SITES,
 	OPT_MAX_THREADS,
@@ -80,6 +88,9 @@ static const struct option long_options[] = {
 	{ "socket", required_argument, NULL, 's' },
 	{ "track", required_argument, NULL, 't' },
 	{ "tick", required_argument, NULL, OPT_TICK },
+	{ "budget", required_argument, NULL, OPT_BUDGET },
+	{ "total-budget", required_argument, NULL, OPT_TOTAL_BUDGET },
+	{ "sampling-interval", required_argument, NULL, OPT_SAMPLING_INTERVAL },
 	{ "max-blocks", required_argument, NULL, OPT_MAX_BLOCKS },
 	{ "max-sites", required_argument, NULL, OPT_MAX_SITES },
 	{ "max-threads", required_argument, NULL, OPT_MAX_THREADS },
@@ -118,6 +129,20 @@ static int take_tick(const char *text, uint64_t *ret)
 	return 0;
 }
 
+static int take_interval(const char *text, uint32_t *ret)
+{
+	uint64_t bytes;
+	int r;
+
+	r = parse_size(text, &bytes);
+	if (r < 0)
+		return r;
+	if (bytes < SAMPLING_INTERVAL_MIN || bytes > SAMPLING_INTERVAL_MAX)
+		return -ERANGE;
+	*ret = (uint32_t)bytes;
+	return 0;
+}
+
 static int take_ring_size(const char *text, uint32_t *ret)
 {
 	uint64_t bytes;
@@ -145,6 +170,12 @@ static int take_value(struct seepd_options *o, int option, const char *text)
 		return 0;
 	case OPT_TICK:
 		return take_tick(text, &o->monitor.tick_ns);
+	case OPT_BUDGET:
+		return parse_percent(text, &o->monitor.budget_ratio);
+	case OPT_TOTAL_BUDGET:
+		return parse_percent(text, &o->monitor.total_budget_ratio);
+	case OPT_SAMPLING_INTERVAL:
+		return take_interval(text, &o->monitor.sampling_interval);
 	case OPT_MAX_BLOCKS:
 		return take_number(text, 64, 1u << 28, &o->monitor.max_blocks);
 	case OPT_MAX_SITES:
@@ -244,6 +275,8 @@ static int catch_signals(struct daemon *d)
 
 static int track_selectors(struct monitor *m, const struct seepd_options *o)
 {
+	static const struct track_options governed = { .mode = TRACK_GOVERNED };
+
 	for (size_t i = 0; i < o->n_selectors; i++) {
 		struct selector *selector = NULL;
 		const char *why = NULL;
@@ -255,7 +288,7 @@ static int track_selectors(struct monitor *m, const struct seepd_options *o)
 			return r;
 		}
 		if (r == 0)
-			r = monitor_track(m, selector, false, NULL, NULL);
+			r = monitor_track(m, selector, &governed, NULL, NULL);
 		if (r < 0)
 			return log_error_errno(r, "failed to track '%s'", o->selectors[i]);
 	}
@@ -279,6 +312,8 @@ static int serve(struct daemon *d, const struct seepd_options *o)
 		log_error("cannot start: %s", why ? why : strerror(-r));
 		return r;
 	}
+	/* Once, and before anybody waits for an answer. */
+	(void)monitor_get_prices(m);
 	r = make_socket_folder(o->socket_path);
 	if (r == 0)
 		r = server_new(d->base, m, &server_options, &server);

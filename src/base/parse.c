@@ -193,6 +193,28 @@ static int parse_duration_part(const char **p, const struct unit **ret_unit, uin
 	return 0;
 }
 
+int parse_percent(const char *text, double *ret_ratio)
+{
+	uint64_t whole, fraction, scale;
+	double percent;
+	int r;
+
+	r = parse_digits(&text, 10, &whole);
+	if (r == 0)
+		r = parse_fraction(&text, &fraction, &scale);
+	if (r < 0)
+		return r;
+	if (*text == '%')
+		text++;
+	if (*text)
+		return -EINVAL;
+	percent = (double)whole + (double)fraction / (double)scale;
+	if (!(percent > 0 && percent <= 100))
+		return -ERANGE;
+	*ret_ratio = percent / 100;
+	return 0;
+}
+
 int parse_duration(const char *text, uint64_t *ret_ns)
 {
 	const struct unit *last = NULL;

@@ -21,6 +21,9 @@ int parse_pid(const char *text, pid_t *ret);
 /* Bytes: "512", "512B", "64K", "64KiB", "3M", "2GiB", "1T" (binary multiples; no fractions). */
 int parse_size(const char *text, uint64_t *ret_bytes);
 
+/* A share in percent as a ratio: "2", "0.5%"; above 0, at most 100. */
+int parse_percent(const char *text, double *ret_ratio);
+
 /*
  * A duration in nanoseconds: a number (decimals allowed) with ns, us, ms, s, m (or min), h or d,
  * several in sequence, the greatest unit first ("1h30m"). A bare number is refused, its unit would

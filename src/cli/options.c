@@ -171,6 +171,11 @@ static int store(struct parser *p, const struct cli_option *o, const char *text,
 				      OPTION_LIST_MAX);
 		list->items[list->n++] = text;
 		return 0;
+	case OPTION_PERCENT:
+		if (parse_percent(text, to) < 0)
+			return refuse(p, "--%s wants a percentage above 0, up to 100, not '%s'",
+				      o->name, text);
+		return 0;
 	case OPTION_NUMBER:
 	case OPTION_SIZE:
 	case OPTION_DURATION:

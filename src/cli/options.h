@@ -32,6 +32,7 @@ enum option_kind {
 	OPTION_NUMBER,	 /* uint64_t within [min, max] */
 	OPTION_SIZE,	 /* uint64_t bytes within [min, max], as parse_size() */
 	OPTION_DURATION, /* uint64_t nanoseconds within [min, max], as parse_duration() */
+	OPTION_PERCENT,	 /* double ratio, as parse_percent() */
 	OPTION_CHOICE,	 /* const char *, one of choices */
 	OPTION_LIST,	 /* struct option_list, may be given several times */
 	OPTION_HELP,	 /* stores nothing */

@@ -78,6 +78,12 @@ const char *render_cut_reason(const char *status);
 /* What a frame is called: "leak (server.c:87)"; cleaned. The caller frees. */
 int render_frame_name(const json_t *frame, bool full_path, bool ascii, char **ret);
 
+/* How much of the target is traced and what that costs it; nothing if that is not known. */
+void render_cost(FILE *out, const json_t *target, const struct render_options *o);
+
+/* " ±1.2 KiB": the standard error of an object's live bytes; "": they are exact. */
+struct number render_error(const json_t *object, const struct render_options *o);
+
 /*
  * What was seen and what was not, in sentences. @coverage: of one target, or of several ones
  * summed up by render_coverage_sum().

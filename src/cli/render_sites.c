@@ -40,8 +40,9 @@ static void put_live(FILE *out, const json_t *site, const struct render_options 
 	double oldest = field_number(site, "oldest_seconds");
 	bool raw = o->raw_bytes;
 
-	(void)fprintf(out, "live %s in %s (avg %s)",
+	(void)fprintf(out, "live %s%s in %s (avg %s)",
 		      format_signed_bytes(field_integer(site, "live_bytes"), raw).text,
+		      render_error(site, o).text,
 		      format_plural(field_count(site, "live_count"), "block", raw).text,
 		      format_bytes(field_count(site, "average_bytes"), raw).text);
 	if (*growth.text)
@@ -57,8 +58,9 @@ static void put_change(FILE *out, const json_t *site, const struct render_option
 {
 	bool raw = o->raw_bytes;
 
-	(void)fprintf(out, "%s in %s blocks   allocated %s in %s   freed %s in %s",
+	(void)fprintf(out, "%s%s in %s blocks   allocated %s in %s   freed %s in %s",
 		      format_change_bytes(field_integer(site, "live_bytes"), raw).text,
+		      render_error(site, o).text,
 		      format_change_count(field_integer(site, "live_count"), raw).text,
 		      format_bytes(field_count(site, "allocated_bytes"), raw).text,
 		      format_count(field_count(site, "allocated_count"), raw).text,
@@ -216,10 +218,12 @@ static void put_totals(FILE *out, const json_t *list, const json_t *sites,
 		have ? field_integer(sum, "allocated_count") : add_up(sites, "allocated_count");
 
 	if (listing->is_difference)
-		(void)fprintf(out, "Change: %s in %s blocks", format_change_bytes(bytes, raw).text,
+		(void)fprintf(out, "Change: %s%s in %s blocks",
+			      format_change_bytes(bytes, raw).text, render_error(sum, o).text,
 			      format_change_count(count, raw).text);
 	else
-		(void)fprintf(out, "Live: %s in %s", format_signed_bytes(bytes, raw).text,
+		(void)fprintf(out, "Live: %s%s in %s", format_signed_bytes(bytes, raw).text,
+			      render_error(sum, o).text,
 			      format_plural(count > 0 ? (uint64_t)count : 0, "block", raw).text);
 	(void)fprintf(out, "; allocated %s in %s\n", format_signed_bytes(allocated, raw).text,
 		      format_plural(calls > 0 ? (uint64_t)calls : 0, "call", raw).text);

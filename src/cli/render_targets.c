@@ -114,13 +114,15 @@ void render_target_heading(FILE *out, const json_t *target, const struct render_
 	put_labelled(out, "  ", field_text(target, "state"), o);
 	put_labelled(out, ", ", field_text(target, "mode"), o);
 	put_labelled(out, "  ", home_of(target), o);
-	(void)fprintf(out, "\nlive %s in %s",
+	(void)fprintf(out, "\nlive %s%s in %s",
 		      format_signed_bytes(field_integer(target, "live_bytes"), o->raw_bytes).text,
+		      render_error(target, o).text,
 		      format_plural(field_count(target, "live_count"), "block", o->raw_bytes).text);
 	if (rss)
 		(void)fprintf(out, ", resident %s", format_bytes(rss, o->raw_bytes).text);
 	if (limit)
 		(void)fprintf(out, " of %s", format_bytes(limit, o->raw_bytes).text);
 	(void)fputc('\n', out);
+	render_cost(out, target, o);
 	put_error(out, target, o);
 }

@@ -213,8 +213,13 @@ static int start(struct run *run, char *const argv[])
 	_cleanup_(launch_files_freep) char **files = NULL;
 	_cleanup_free_ char **probed = NULL;
 	_cleanup_free_ uint16_t *slots = NULL;
+	struct track_options how = taking_options(&run->session.options->taking, true);
 	struct target *target;
 	int r;
+
+	/* What a command costs is for who runs it to decide. */
+	if (how.mode == TRACK_GOVERNED)
+		how.mode = TRACK_EXACT;
 
 	r = find_files(argv[0], &files);
 	if (r < 0)
@@ -239,7 +244,7 @@ static int start(struct run *run, char *const argv[])
 	if (r == 0)
 		r = probe_command(run, probed, slots);
 	if (r == 0)
-		r = monitor_adopt(run->session.monitor, run->launch.pid, &target);
+		r = monitor_adopt(run->session.monitor, run->launch.pid, &how, &target);
 	if (r < 0) {
 		cli_error("cannot set the probes: %s", strerror(-r));
 		return CLI_ERROR;
@@ -303,6 +308,8 @@ int cli_run(int argc, char **argv, const struct cli_context *parent)
 
 	if (!options_begin(&run_options, argc, argv, &values, &context, &operands, &code))
 		return code;
+	if (!taking_check(&values.session.taking))
+		return CLI_USAGE;
 	launch_note_surroundings(&run.surroundings);
 	code = session_open(&run.session, &values.session, &context, true);
 	if (code == CLI_OK)

@@ -12,6 +12,7 @@
 
 #include "cli/context.h"
 #include "cli/grouping.h"
+#include "cli/taking.h"
 #include "monitor.h"
 
 struct event_base;
@@ -20,7 +21,7 @@ struct event_base;
 struct session_options {
 	struct grouping grouping;
 	const char *output; /* file for the report; NULL: standard output */
-	bool exact;	    /* every block, whatever it costs */
+	struct taking taking;
 	uint64_t max_blocks;
 	uint64_t max_frames;
 	uint64_t ring_bytes;
@@ -39,15 +40,8 @@ struct session_options {
 	GROUPING_OPTIONS(type, member.grouping),                                               \
 		{ "output", 'o', OPTION_TEXT, offsetof(type, member.output), "FILE",           \
 		  NULL,	    0,	 0,	      "write the report to a file" },                  \
-		{ "exact",                                                                     \
-		  0,                                                                           \
-		  OPTION_FLAG,                                                                 \
-		  offsetof(type, member.exact),                                                \
-		  NULL,                                                                        \
-		  NULL,                                                                        \
-		  0,                                                                           \
-		  0,                                                                           \
-		  "follow every block (in this version always so)" },                          \
+		TAKING_EXACT_OPTION(type, member.taking),                                      \
+		TAKING_SAMPLE_OPTION(type, member.taking),                                     \
 		{ "max-blocks",                                                                \
 		  0,                                                                           \
 		  OPTION_NUMBER,                                                               \

@@ -10,6 +10,7 @@
 #include "cli/options.h"
 #include "cli/pick.h"
 #include "cli/render.h"
+#include "cli/taking.h"
 
 static const struct option_set targets_options = {
 	.verb = "targets",
@@ -52,11 +53,15 @@ int cli_targets(int argc, char **argv, const struct cli_context *parent)
 
 struct track_values {
 	bool follow;
+	struct taking taking;
 };
 
 static const struct cli_option track_table[] = {
 	{ "follow", 'f', OPTION_FLAG, offsetof(struct track_values, follow), NULL, NULL, 0, 0,
 	  "watch the children that they fork, too" },
+	TAKING_BUDGET_OPTION(struct track_values, taking),
+	TAKING_EXACT_OPTION(struct track_values, taking),
+	TAKING_SAMPLE_OPTION(struct track_values, taking),
 };
 
 static const struct option_set track_options = {
@@ -80,6 +85,41 @@ static const struct option_set track_options = {
 	.max_operands = 1,
 };
 
+/* NULL: the selector is not UTF-8. */
+static json_t *track_body(const char *selector, const struct track_values *values)
+{
+	const struct taking *t = &values->taking;
+	json_t *body = json_pack("{s:s,s:b}", "selector", selector, "follow", values->follow);
+	int r = 0;
+
+	if (!body)
+		return NULL;
+	if (t->exact || t->interval)
+		r |= json_object_set_new(body, "mode", json_string(t->exact ? "exact" : "sampled"));
+	if (t->interval)
+		r |= json_object_set_new(body, "sampling_interval_bytes",
+					 json_integer((json_int_t)t->interval));
+	if (t->budget_ratio > 0)
+		r |= json_object_set_new(body, "budget_ratio", json_real(t->budget_ratio));
+	if (r == 0)
+		return body;
+	json_decref(body);
+	return NULL;
+}
+
+/* Before it is paid. A daemon that cannot tell has its own errors for what comes next. */
+static void print_price(const struct cli_context *context)
+{
+	_cleanup_(json_decrefp) json_t *info = NULL;
+	double ns;
+
+	if (api_call(context, "GET", "/v1/info", NULL, &info) != CLI_OK)
+		return;
+	ns = json_number_value(json_object_get(json_object_get(info, "prices"), "exact_pair_ns"));
+	if (ns > 0)
+		taking_print_price(ns);
+}
+
 int cli_track(int argc, char **argv, const struct cli_context *parent)
 {
 	_cleanup_(json_decrefp) json_t *answer = NULL;
@@ -93,9 +133,13 @@ int cli_track(int argc, char **argv, const struct cli_context *parent)
 
 	if (!options_begin(&track_options, argc, argv, &values, &context, &operands, &code))
 		return code;
-	body = json_pack("{s:s,s:b}", "selector", operands.items[0], "follow", values.follow);
+	if (!taking_check(&values.taking))
+		return CLI_USAGE;
+	body = track_body(operands.items[0], &values);
 	if (!body)
 		return options_complain(&track_options, "'%s' is not UTF-8", operands.items[0]);
+	if (values.taking.exact && !context.quiet)
+		print_price(&context);
 	code = api_call(&context, "POST", "/v1/targets", body, &answer);
 	if (code != CLI_OK)
 		return code;

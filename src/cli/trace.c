@@ -25,6 +25,7 @@ static const struct cli_option options[] = {
 	  SECOND_NS / 10, 7 * 86400 * SECOND_NS, "how long, as 30s or 1h30m (default: 60s)" },
 	{ "follow", 0, OPTION_FLAG, offsetof(struct trace_values, follow), NULL, NULL, 0, 0,
 	  "trace the processes that it forks, too" },
+	TAKING_BUDGET_OPTION(struct trace_values, session.taking),
 	SESSION_OPTIONS(struct trace_values, session),
 };
 
@@ -111,8 +112,10 @@ static int complain(const char *selector, int r)
 	}
 }
 
-static int track(struct trace *trace, const char *text, bool follow, pid_t *ret)
+static int track(struct trace *trace, const char *text, const struct trace_values *values,
+		 pid_t *ret)
 {
+	const struct track_options how = taking_options(&values->session.taking, values->follow);
 	_cleanup_free_ struct target **targets = NULL;
 	struct selector *selector = NULL;
 	const char *why = NULL;
@@ -125,7 +128,7 @@ static int track(struct trace *trace, const char *text, bool follow, pid_t *ret)
 		return CLI_USAGE;
 	}
 	if (r == 0)
-		r = monitor_track(trace->session.monitor, selector, follow, &targets, &n);
+		r = monitor_track(trace->session.monitor, selector, &how, &targets, &n);
 	if (r < 0 || n == 0)
 		return complain(text, r < 0 ? r : -ESRCH);
 	*ret = targets[0]->pid;
@@ -149,7 +152,9 @@ static int trace_for(struct trace *trace, const char *text, const struct trace_v
 	pid_t pid;
 	int code;
 
-	code = track(trace, text, values->follow, &pid);
+	if (values->session.taking.exact && !trace->session.context->quiet)
+		taking_print_price(monitor_pair_ns(trace->session.monitor));
+	code = track(trace, text, values, &pid);
 	if (code != CLI_OK)
 		return code;
 	session_settle(&trace->session, 60 * SECOND_NS);
@@ -178,6 +183,8 @@ int cli_trace(int argc, char **argv, const struct cli_context *parent)
 
 	if (!options_begin(&trace_options, argc, argv, &values, &context, &operands, &code))
 		return code;
+	if (!taking_check(&values.session.taking))
+		return CLI_USAGE;
 	code = session_open(&trace.session, &values.session, &context, true);
 	if (code == CLI_OK)
 		code = trace_for(&trace, operands.items[0], &values);

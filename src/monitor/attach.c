@@ -247,10 +247,11 @@ static int attach_file(struct monitor *m, struct tracked *t, uint16_t slot)
 
 	if (!s || !s->points || !file || has_links(t, slot))
 		return 0;
-	if (!is_probed_ahead(s, t)) {
+	/* Of an allocator only while the governor wants its probes: else windows will open it. */
+	if (!is_probed_ahead(s, t) && (!s->is_allocator || govern_wants_probes(t))) {
 		fresh = true;
-		r = probe_attach(m->probe, t->target->pid, file->fd, s->points, s->n_points,
-				 &links);
+		r = probe_attach(m->probe, t->target->key, t->target->pid, file->fd, s->points,
+				 s->n_points, &links);
 		if (r < 0)
 			return r;
 	}
@@ -264,11 +265,23 @@ static int attach_file(struct monitor *m, struct tracked *t, uint16_t slot)
 	return r < 0 ? r : fresh;
 }
 
+static bool maps_allocator(const struct monitor *m, const struct tracked *t)
+{
+	for (size_t i = 0; i < t->n_slots; i++)
+		if (monitor_is_allocator(m, t->slots[i]))
+			return true;
+	return false;
+}
+
 /* Probes that came after the first allocation: earlier blocks are unknown. */
 static int attach_files(struct monitor *m, struct tracked *t)
 {
-	int r;
+	int r = 0;
 
+	if (maps_allocator(m, t))
+		r = govern_begin(m, t);
+	if (r < 0)
+		return r;
 	for (size_t i = 0; i < t->n_slots; i++) {
 		r = attach_file(m, t, t->slots[i]);
 		if (r < 0)
@@ -292,7 +305,7 @@ static bool is_starting(const struct target *target)
 /* Counting begins. If the pid was given to another process meanwhile, it does not. */
 static int arm(struct monitor *m, struct tracked *t)
 {
-	uint32_t flags = t->watch && t->watch->follow ? TARGET_FOLLOW : 0;
+	uint32_t flags = t->options.follow ? TARGET_FOLLOW : 0;
 	struct proc_stat stat;
 	int r;
 
@@ -341,10 +354,26 @@ static void attach_finish(struct monitor *m, struct tracked *t)
 		attach_failed(t, "arming the probes failed: %s", strerror(-r));
 		return;
 	}
+	/* The governor says when it is traced; what maps no allocator has none (yet). */
+	if (t->govern) {
+		govern_attached(t);
+		return;
+	}
 	t->target->state = TARGET_TRACED;
 	t->target->attached_ns = monotonic_ns();
-	log_info("tracing pid %d (%s) as target %s", (int)t->target->pid, t->target->comm,
+	log_info("following pid %d (%s) as target %s", (int)t->target->pid, t->target->comm,
 		 t->target->id);
+}
+
+/* A target that is traced has mapped something more. */
+static void attach_more(struct monitor *m, struct tracked *t)
+{
+	/* A library that was loaded later may be an allocator. */
+	if (attach_files(m, t) < 0)
+		log_debug("failed to probe a new library of pid %d, trying again",
+			  (int)t->target->pid);
+	else if (t->govern)
+		govern_attached(t);
 }
 
 static bool all_ready(const struct monitor *m, const struct tracked *t)
@@ -363,12 +392,10 @@ void attach_advance(struct monitor *m)
 	HASH_ITER(by_key, m->tracked, t, next) {
 		if (!all_ready(m, t))
 			continue;
-		if (t->target->state == TARGET_ATTACHING)
+		if (t->target->state == TARGET_ATTACHING && !t->is_attached)
 			attach_finish(m, t);
-		else if (t->target->state == TARGET_TRACED && attach_files(m, t) < 0)
-			/* A library that was loaded later may be an allocator. */
-			log_debug("failed to probe a new library of pid %d, trying again",
-				  (int)t->target->pid);
+		else if (t->target->state == TARGET_ATTACHING || t->target->state == TARGET_TRACED)
+			attach_more(m, t);
 	}
 }
 

@@ -19,6 +19,8 @@ static void adopt_from_kernel(struct monitor *m, uint32_t key, pid_t pid, uint32
 	t = tracked_new(m, key, pid, origin ? origin->watch : NULL, parent);
 	if (t)
 		t->armed_by_kernel = true;
+	if (t && origin)
+		t->options = origin->options;
 	if (!t || attach_start(m, t) < 0)
 		log_errno(LOG_WARNING, -ENOMEM, "failed to follow pid %d", (int)pid);
 }
@@ -41,6 +43,8 @@ static void take_fork(struct monitor *m, const struct note *note)
 			note->other);
 	if (!t)
 		goto no_memory;
+	if (origin)
+		t->options = origin->options;
 	t->armed_by_kernel = true;
 	t->from_start = true;
 	name_from_note(t->target, note);
@@ -49,6 +53,24 @@ static void take_fork(struct monitor *m, const struct note *note)
 	return;
 no_memory:
 	log_errno(LOG_WARNING, -ENOMEM, "failed to follow pid %u", note->tgid);
+}
+
+/* Those of windows are taken away, and opened anew for the new image. */
+static void inherit_links(struct tracked *t, struct tracked *old)
+{
+	if (!govern_has_links(old)) {
+		govern_end(old);
+		tracked_drop_links(old);
+		return;
+	}
+	govern_end(old);
+	t->links = TAKE_PTR(old->links);
+	t->link_slots = TAKE_PTR(old->link_slots);
+	t->n_links = old->n_links;
+	old->n_links = 0;
+	t->target->allocators = TAKE_PTR(old->target->allocators);
+	t->target->n_allocators = old->target->n_allocators;
+	old->target->n_allocators = 0;
 }
 
 /* The old image's blocks went with its memory; the links stay, they belong to the process. */
@@ -65,13 +87,8 @@ static void take_exec(struct monitor *m, const struct note *note)
 		return;
 	}
 	if (old) {
-		t->links = TAKE_PTR(old->links);
-		t->link_slots = TAKE_PTR(old->link_slots);
-		t->n_links = old->n_links;
-		old->n_links = 0;
-		t->target->allocators = TAKE_PTR(old->target->allocators);
-		t->target->n_allocators = old->target->n_allocators;
-		old->target->n_allocators = 0;
+		t->options = old->options;
+		inherit_links(t, old);
 		if (probe_purge_start(m->probe, old->target->key) < 0)
 			log_debug("failed to forget the old image of pid %u, ignoring", note->tgid);
 		m->purging = true;
@@ -93,6 +110,8 @@ void life_exited(struct monitor *m, struct tracked *t)
 		return;
 	t->target->state = TARGET_EXITED;
 	t->exited_at_tick = m->ticks;
+	govern_report(t, false);
+	govern_end(t);
 	tracked_drop_links(t);
 	/* A filtered probe dies with its process; what is still armed belongs to the same pid. */
 	m->final_read_wanted = true;
@@ -121,6 +140,11 @@ void life_note(const struct note *note, void *userdata)
 		if (t)
 			t->mappings_stale = true;
 		m->refresh_wanted = true;
+		break;
+	case NOTE_ALARM:
+		t = tracked_find(m, note->target);
+		if (t)
+			govern_alarm(t);
 		break;
 	case NOTE_FILE:
 		t = tracked_find(m, note->target);

@@ -15,6 +15,7 @@
 #include "heap/heap.h"
 #include "heap/snapshot.h"
 #include "monitor.h"
+#include "probe/governor.h"
 #include "probe/probe.h"
 #include "symbolize/symbolizer.h"
 #include "target/procfs.h"
@@ -37,7 +38,7 @@ struct process_name {
 /* What was asked for: a selector and the processes that it brought in. */
 struct watch {
 	struct selector *selector; /* owned */
-	bool follow;
+	struct track_options options;
 	struct process_name *left_out; /* owned: untracked by themselves, not to be found again */
 	size_t n_left_out;
 	struct watch *next;
@@ -62,14 +63,19 @@ struct file_state {
 
 #define PROBED_EVERYWHERE (-1) /* in every process that maps the file */
 
+struct govern;
+
 struct tracked {
 	struct target *target; /* owned */
 	struct watch *watch;   /* NULL: adopted */
+	struct track_options options;
+	struct govern *govern; /* owned; NULL: nothing is traced yet, or any more */
+	bool is_attached;      /* its files were looked at, and probes set as far as wanted */
 	bool from_start; /* every allocation since its image began met the probes, if any did */
 	bool armed_by_kernel; /* began at a fork or exec of another target */
 	uint16_t *slots;      /* of the files that it maps; owned */
 	size_t n_slots;
-	struct probe_links **links; /* owned, one per allocator file */
+	struct probe_links **links; /* owned, one per file with hooks; NULL: windows open them */
 	uint16_t *link_slots;	    /* owned */
 	size_t n_links;
 	struct probe_mapping *mappings; /* owned: as they were when last read, ascending */
@@ -107,9 +113,14 @@ struct monitor {
 	struct event *tick_timer;
 	struct event *notes_event;
 	struct event *work_event; /* things to do soon: attach, purge */
+	struct event *windows_event;
 	bool final_read_wanted;
 	bool refresh_wanted; /* some target's mappings are stale */
 	bool purging;
+
+	struct monitor_prices prices;
+	bool has_prices;
+	struct governor_total total;
 
 	uint64_t ticks;
 	uint64_t last_tick_ns;
@@ -140,6 +151,31 @@ uint64_t attach_place_frame(const struct tracked *t, uint64_t frame);
 int attach_refresh_mappings(struct monitor *m, struct tracked *t);
 void attach_failed(struct tracked *t, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
+
+/* govern.c: how much of a target is traced */
+int govern_begin(struct monitor *m, struct tracked *t);
+bool govern_wants_probes(const struct tracked *t);
+bool govern_has_links(const struct tracked *t); /* no windows, but links as of the attach */
+void govern_attached(struct tracked *t);	/* the probes are set */
+void govern_alarm(struct tracked *t);		/* it makes many calls */
+void govern_report(struct tracked *t, bool learn);
+void govern_end(struct tracked *t);
+
+/* windows.c: probes that come and go. 1: they are as wanted; 0: answers are awaited */
+struct window_state {
+	bool has_links; /* those that were set at the attach */
+	bool has_frees; /* window of the free functions */
+	bool has_allocs;
+	size_t awaited; /* answers */
+	int error;	/* of the last change */
+};
+int windows_change(struct monitor *m, struct tracked *t, struct window_state *s, bool frees,
+		   bool allocs);
+void windows_close(struct monitor *m, struct tracked *t, struct window_state *s);
+/* An answer: 1 if it was the last one awaited. */
+int windows_answer(struct window_state *s, int error);
+void windows_listen(struct monitor *m); /* answers go to govern_answer() */
+void govern_answer(struct tracked *t, int error);
 
 /* anonymous.c: executable memory without a file; the slot of a mapping, 0: none */
 uint16_t anonymous_slot(struct monitor *m, const struct target *target, const struct mapping *map);

@@ -107,7 +107,12 @@ static void take_mode(struct tracked *t)
 	bool is_probed = t->target->n_allocators || c->allocations_seen || c->frees_seen ||
 			 c->failed_allocations;
 
-	t->target->mode = is_probed ? TARGET_EXACT : TARGET_WATCH;
+	/* (Of what exited the last one stands.) */
+	govern_report(t, true);
+	if (!is_probed)
+		t->target->mode = TARGET_WATCH;
+	else if (!t->govern && t->target->mode == TARGET_WATCH)
+		t->target->mode = TARGET_EXACT;
 	c->from_start = is_probed && t->from_start;
 }
 

@@ -34,7 +34,7 @@ static int check_pid(const struct monitor *m, const struct selector *s)
 	return stat.state == 'Z' || stat.state == 'X' ? -ESRCH : 0;
 }
 
-int monitor_track(struct monitor *m, struct selector *selector, bool follow_forks,
+int monitor_track(struct monitor *m, struct selector *selector, const struct track_options *options,
 		  struct target ***ret_targets, size_t *ret_n)
 {
 	_cleanup_(selector_freep) struct selector *s = selector;
@@ -50,7 +50,7 @@ int monitor_track(struct monitor *m, struct selector *selector, bool follow_fork
 	if (!w)
 		return -ENOMEM;
 	w->selector = TAKE_PTR(s);
-	w->follow = follow_forks;
+	w->options = *options;
 	w->next = m->watches;
 	m->watches = w;
 	r = life_search(m, w, ret_targets, ret_n);
@@ -63,6 +63,7 @@ static void stop_target(struct monitor *m, struct tracked *t)
 {
 	/* Disarmed first: what happens while the links are taken down is not half seen. */
 	(void)probe_disarm(m->probe, t->target->pid, t->target->key);
+	govern_end(t);
 	tracked_drop_links(t);
 	if (!t->purged && probe_purge_start(m->probe, t->target->key) < 0)
 		log_debug("failed to forget target %s, ignoring", t->target->id);
@@ -147,7 +148,7 @@ int monitor_probe_file(struct monitor *m, uint16_t slot, pid_t pid)
 
 	if (!file || !monitor_has_hooks(m, slot))
 		return -ENOENT;
-	r = probe_attach(m->probe, pid, file->fd, m->states[slot]->points,
+	r = probe_attach(m->probe, 0, pid, file->fd, m->states[slot]->points,
 			 m->states[slot]->n_points, &links);
 	if (r < 0)
 		return r;
@@ -160,7 +161,8 @@ int monitor_probe_file(struct monitor *m, uint16_t slot, pid_t pid)
 	return 0;
 }
 
-int monitor_adopt(struct monitor *m, pid_t pid, struct target **ret)
+int monitor_adopt(struct monitor *m, pid_t pid, const struct track_options *options,
+		  struct target **ret)
 {
 	struct tracked *t;
 	uint32_t key;
@@ -172,15 +174,20 @@ int monitor_adopt(struct monitor *m, pid_t pid, struct target **ret)
 	t = tracked_new(m, key, pid, NULL, 0);
 	if (!t)
 		return -ENOMEM;
-	t->armed_by_kernel = true;
+	t->options = *options;
+	t->options.follow = true;
 	t->from_start = true;
 	r = target_describe(t->target, PROC_ROOT);
+	if (r == 0)
+		r = govern_begin(m, t);
+	t->armed_by_kernel = true;
 	if (r == 0)
 		r = probe_arm(m->probe, pid, key, TARGET_FOLLOW, 0);
 	if (r < 0) {
 		tracked_remove(m, t);
 		return r;
 	}
+	govern_attached(t);
 	t->target->state = TARGET_TRACED;
 	t->target->attached_ns = monotonic_ns();
 	*ret = t->target;
@@ -246,7 +253,7 @@ size_t monitor_selectors(const struct monitor *m, struct monitor_selector *list,
 			continue;
 		list[n] = (struct monitor_selector){
 			.text = w->selector->text,
-			.follow = w->follow,
+			.follow = w->options.follow,
 		};
 		for (const struct tracked *t = m->tracked; t; t = t->by_key.next)
 			list[n].n_targets += t->watch == w;

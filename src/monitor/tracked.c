@@ -33,6 +33,7 @@ static struct tracked *tracked_release(struct tracked *t)
 {
 	if (!t)
 		return NULL;
+	govern_end(t);
 	tracked_drop_links(t);
 	target_free(t->target);
 	free(t->slots);
@@ -60,6 +61,8 @@ struct tracked *tracked_new(struct monitor *m, uint32_t key, pid_t pid, struct w
 	t->target->state = TARGET_ATTACHING;
 	t->target->mode = TARGET_EXACT;
 	t->watch = watch;
+	if (watch)
+		t->options = watch->options;
 	set_id(t->target);
 	added = TAKE_PTR(t);
 	HASH_ADD_KEYPTR(by_key, m->tracked, &added->target->key, sizeof(added->target->key), added);

@@ -96,13 +96,13 @@ static int create(const struct link_request *q, int prog_fd, int file_fd)
 /* Links that are kept, with the windows that they belong to. */
 struct kept {
 	struct kept_link {
-		uint32_t window;
+		uint64_t window;
 		int fd;
 	} * links; /* owned */
 	size_t n;
 };
 
-static int keep(struct kept *k, uint32_t window, int fd)
+static int keep(struct kept *k, uint64_t window, int fd)
 {
 	struct kept_link *grown = reallocarray(k->links, k->n + 1, sizeof(*grown));
 
@@ -115,7 +115,7 @@ static int keep(struct kept *k, uint32_t window, int fd)
 	return 0;
 }
 
-static void close_window(struct kept *k, uint32_t window)
+static void close_window(struct kept *k, uint64_t window)
 {
 	size_t n = 0;
 

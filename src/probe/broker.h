@@ -30,8 +30,8 @@ enum link_operation {
 
 /* What to do with one link. */
 struct link_request {
+	uint64_t window;
 	uint32_t operation; /* enum link_operation */
-	uint32_t window;
 	uint32_t kind;	    /* enum probe_links_kind; of perf links @n is 1 */
 	uint32_t on_return; /* 1: return probes */
 	int32_t pid;	    /* 0: every process that maps the file */
@@ -41,8 +41,8 @@ struct link_request {
 };
 
 struct link_answer {
+	uint64_t window;
 	uint32_t operation;
-	uint32_t window;
 	int32_t error; /* 0, or a negative errno */
 };
 

@@ -169,7 +169,7 @@ static int set_probes(struct calibration *c, const struct own_mapping *map)
 		points[i].kind = functions[i].kind;
 		points[i].calls_hooks = functions[i].calls_hooks;
 	}
-	return probe_attach(c->probe, c->pid, fd, points, ARRAY_SIZE(points), &c->links);
+	return probe_attach(c->probe, c->target, c->pid, fd, points, ARRAY_SIZE(points), &c->links);
 }
 
 /* The child's only mapping that matters: a stack there has one frame, without a table. */

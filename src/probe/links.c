@@ -161,8 +161,9 @@ static int add_multi(struct probe *p, struct probe_links *l, enum probe_links_ki
 	for (size_t i = 0; i < n; i++) {
 		if (!wanted(points[i].kind))
 			continue;
-		request.cookies[request.n] =
-			points[i].kind | (points[i].calls_hooks ? HOOK_CALLS_HOOKS : 0);
+		request.cookies[request.n] = points[i].kind |
+					     (points[i].calls_hooks ? HOOK_CALLS_HOOKS : 0) |
+					     (uint64_t)l->meter << COOKIE_METER_SHIFT;
 		request.offsets[request.n++] = points[i].offset;
 	}
 	return add_link(p, l, prog, file_fd, &request);
@@ -280,8 +281,9 @@ static void warm_up(int fd, const struct probe_point *points, size_t n)
 			log_debug_errno(-errno, "failed to read the probed instruction, ignoring");
 }
 
-int links_attach(struct probe *p, pid_t pid, int fd, const struct probe_point *points, size_t n,
-		 uint32_t window, struct probe_links **ret)
+int links_attach(struct probe *p, uint32_t target, pid_t pid, int fd,
+		 const struct probe_point *points, size_t n, uint64_t window,
+		 struct probe_links **ret)
 {
 	_cleanup_(probe_links_freep) struct probe_links *l = NULL;
 	_cleanup_free_ struct probe_point *unique = NULL;
@@ -294,6 +296,9 @@ int links_attach(struct probe *p, pid_t pid, int fd, const struct probe_point *p
 	if (!unique || !l)
 		return -ENOMEM;
 	l->window = window;
+	/* A target that has no meter, or none yet, is found by its process. */
+	if (target && meter_of(p, target, &l->meter) < 0)
+		l->meter = 0;
 	n = drop_aliases(points, n, unique);
 	warm_up(fd, unique, n);
 	if (p->features.links != PROBE_LINKS_PERF)
@@ -306,8 +311,8 @@ int links_attach(struct probe *p, pid_t pid, int fd, const struct probe_point *p
 	return 0;
 }
 
-int probe_attach(struct probe *p, pid_t pid, int fd, const struct probe_point *points, size_t n,
-		 struct probe_links **ret)
+int probe_attach(struct probe *p, uint32_t target, pid_t pid, int fd,
+		 const struct probe_point *points, size_t n, struct probe_links **ret)
 {
-	return links_attach(p, pid, fd, points, n, 0, ret);
+	return links_attach(p, target, pid, fd, points, n, 0, ret);
 }

@@ -77,7 +77,7 @@ void meters_give_back(struct probe *p, uint32_t meter)
 	if (!meter)
 		return;
 	none = new_parts(&n);
-	r = none ? 0 : -ENOMEM;
+	r = none ? meters_set_owner(p, meter, 0, 0) : -ENOMEM;
 	if (r == 0)
 		r = bpf_map_update_elem(bpf_map__fd(p->skel->maps.controls), &meter, &exact,
 					BPF_ANY);
@@ -90,7 +90,14 @@ void meters_give_back(struct probe *p, uint32_t meter)
 		log_debug_errno(r, "failed to give back a target's meter, ignoring");
 }
 
-static int meter_of(struct probe *p, uint32_t target, uint32_t *ret)
+int meters_set_owner(struct probe *p, uint32_t meter, pid_t tgid, uint32_t target)
+{
+	const struct meter_owner owner = { .tgid = (uint32_t)tgid, .target = target };
+
+	return bpf_map_update_elem(bpf_map__fd(p->skel->maps.owners), &meter, &owner, BPF_ANY);
+}
+
+int meter_of(struct probe *p, uint32_t target, uint32_t *ret)
 {
 	struct target_counters counters;
 	int r;

@@ -49,12 +49,14 @@ struct probe {
 
 struct probe_links {
 	size_t n;
-	uint32_t window; /* not 0: the links are the window's, n of them were asked for */
+	uint32_t meter;	 /* in the cookies */
+	uint64_t window; /* not 0: the links are the window's, n of them were asked for */
 	int fds[];	 /* owned; none of a window */
 };
 
-int links_attach(struct probe *p, pid_t pid, int fd, const struct probe_point *points, size_t n,
-		 uint32_t window, struct probe_links **ret);
+int links_attach(struct probe *p, uint32_t target, pid_t pid, int fd,
+		 const struct probe_point *points, size_t n, uint64_t window,
+		 struct probe_links **ret);
 
 /*
  * Opens the object, the one for kernels before 5.17 if @legacy (bpf/compat.bpf.h). Both have the
@@ -83,6 +85,9 @@ void meters_fill_table(uint32_t table[]);
 int meters_fill(struct seep_bpf *skel);
 int meters_take(struct probe *p, uint32_t *ret);
 void meters_give_back(struct probe *p, uint32_t meter);
+int meter_of(struct probe *p, uint32_t target, uint32_t *ret); /* -ENOENT */
+/* Says whose it is; @tgid 0: nobody's. */
+int meters_set_owner(struct probe *p, uint32_t meter, pid_t tgid, uint32_t target);
 
 /* Where in its file a function of this program lies, and which file that is. */
 struct own_mapping {

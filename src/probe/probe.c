@@ -135,6 +135,11 @@ int probe_arm(struct probe *p, pid_t tgid, uint32_t id, uint32_t flags, uint32_t
 		return r;
 	entry.meter = counters.meter;
 	r = bpf_map_update_elem(bpf_map__fd(p->skel->maps.targets), &key, &entry, BPF_NOEXIST);
+	if (r == 0)
+		r = meters_set_owner(p, entry.meter, tgid, id);
+	/* If it has executed another image in between, the meter is not its any more. */
+	if (r == 0 && (probe_get_target(p, tgid, &entry) < 0 || entry.id != id))
+		r = meters_set_owner(p, counters.meter, 0, 0);
 	return r == -E2BIG ? -ENOSPC : r;
 }
 
@@ -149,6 +154,9 @@ int probe_disarm(struct probe *p, pid_t tgid, uint32_t id)
 		return r;
 	if (entry.id != id)
 		return -ENOENT;
+	r = meters_set_owner(p, entry.meter, 0, 0);
+	if (r < 0)
+		return r;
 	return bpf_map_delete_elem(bpf_map__fd(p->skel->maps.targets), &key);
 }
 

@@ -123,11 +123,11 @@ struct probe_links;
 
 /*
  * Sets probes on the file open at @fd, filtered to one process; @pid 0 means every process that
- * maps the file, which only suits a file that is private to the targets. Points at one offset with
- * one kind are set once.
+ * maps the file, which only suits a file that is private to the targets. @target, if it is known whose
+ * probes they are (else 0), makes them cheaper. Points at one offset with one kind are set once.
  */
-int probe_attach(struct probe *p, pid_t pid, int fd, const struct probe_point *points, size_t n,
-		 struct probe_links **ret);
+int probe_attach(struct probe *p, uint32_t target, pid_t pid, int fd,
+		 const struct probe_point *points, size_t n, struct probe_links **ret);
 struct probe_links *probe_links_free(struct probe_links *l);
 DEFINE_CLEANUP(struct probe_links *, probe_links_free)
 
@@ -143,16 +143,16 @@ void probe_links_drop(struct probe *p, struct probe_links *l);
  * the listener, which is told whether one link was created (or why not); a close is answered once.
  * What was opened in vain is closed by closing the window. -EAGAIN: too much is waiting, try later.
  */
-int probe_window_open(struct probe *p, uint32_t window, pid_t pid, int fd,
+int probe_window_open(struct probe *p, uint64_t window, uint32_t target, pid_t pid, int fd,
 		      const struct probe_point *points, size_t n, size_t *ret_asked);
-int probe_window_close(struct probe *p, uint32_t window);
+int probe_window_close(struct probe *p, uint64_t window);
 
 enum probe_window_event {
 	PROBE_WINDOW_LINK,   /* a link was created, or not: @error */
 	PROBE_WINDOW_CLOSED, /* all of its probes are gone */
 };
 
-typedef void (*probe_window_fn)(uint32_t window, enum probe_window_event event, int error,
+typedef void (*probe_window_fn)(uint64_t window, enum probe_window_event event, int error,
 				void *userdata);
 
 void probe_listen_to_windows(struct probe *p, probe_window_fn callback, void *userdata);

@@ -19,7 +19,7 @@ void probe_links_drop(struct probe *p, struct probe_links *l)
 	probe_links_free(l);
 }
 
-int probe_window_open(struct probe *p, uint32_t window, pid_t pid, int fd,
+int probe_window_open(struct probe *p, uint64_t window, uint32_t target, pid_t pid, int fd,
 		      const struct probe_point *points, size_t n, size_t *ret_asked)
 {
 	_cleanup_(probe_links_freep) struct probe_links *l = NULL;
@@ -27,14 +27,14 @@ int probe_window_open(struct probe *p, uint32_t window, pid_t pid, int fd,
 
 	if (!window)
 		return -EINVAL;
-	r = links_attach(p, pid, fd, points, n, window, &l);
+	r = links_attach(p, target, pid, fd, points, n, window, &l);
 	if (r < 0)
 		return r;
 	*ret_asked = l->n;
 	return 0;
 }
 
-int probe_window_close(struct probe *p, uint32_t window)
+int probe_window_close(struct probe *p, uint64_t window)
 {
 	const struct link_request request = {
 		.operation = LINK_CLOSE_WINDOW,

@@ -54,9 +54,27 @@ static const struct body_field *find_field(const struct body_field *fields, cons
 	return NULL;
 }
 
+static bool has_type(const json_t *value, enum body_type type)
+{
+	switch (type) {
+	case BODY_STRING:
+		return json_is_string(value);
+	case BODY_BOOLEAN:
+		return json_is_boolean(value);
+	case BODY_NUMBER:
+		return json_is_number(value);
+	}
+	return false;
+}
+
 /* Fields that are there. */
 static bool check_present(struct exchange *x, const struct body_field *fields)
 {
+	static const char *const words[] = {
+		[BODY_STRING] = "a string",
+		[BODY_BOOLEAN] = "true or false",
+		[BODY_NUMBER] = "a number",
+	};
 	const char *name;
 	json_t *value;
 
@@ -70,9 +88,9 @@ static bool check_present(struct exchange *x, const struct body_field *fields)
 					      name);
 			return false;
 		}
-		if (f->is_boolean ? !json_is_boolean(value) : !json_is_string(value)) {
+		if (!has_type(value, f->type)) {
 			(void)exchange_refuse(x, PROBLEM_WRONG_TYPE, "The field \"%s\" must be %s.",
-					      name, f->is_boolean ? "true or false" : "a string");
+					      name, words[f->type]);
 			return false;
 		}
 	}
@@ -115,4 +133,14 @@ const char *body_get_string(const struct exchange *x, const char *name)
 bool body_get_boolean(const struct exchange *x, const char *name)
 {
 	return json_is_true(json_object_get(x->body, name));
+}
+
+bool body_has(const struct exchange *x, const char *name)
+{
+	return json_object_get(x->body, name) != NULL;
+}
+
+double body_get_number(const struct exchange *x, const char *name)
+{
+	return json_number_value(json_object_get(x->body, name));
 }

@@ -12,9 +12,15 @@ struct exchange;
 
 #define BODY_BYTES_MAX 65536u
 
+enum body_type {
+	BODY_STRING,
+	BODY_BOOLEAN,
+	BODY_NUMBER,
+};
+
 struct body_field {
 	const char *name;
-	bool is_boolean; /* else a string */
+	enum body_type type;
 	bool is_required;
 };
 
@@ -26,5 +32,8 @@ bool body_read(struct exchange *x, const struct body_field *fields);
 
 const char *body_get_string(const struct exchange *x, const char *name); /* NULL: left out */
 bool body_get_boolean(const struct exchange *x, const char *name);	 /* false: left out */
+
+bool body_has(const struct exchange *x, const char *name);
+double body_get_number(const struct exchange *x, const char *name); /* 0: left out */
 
 #endif

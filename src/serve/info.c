@@ -71,6 +71,35 @@ static json_t *symbolizer_json(struct monitor *m)
 	return r < 0 ? NULL : TAKE_PTR(o);
 }
 
+static json_t *budget_json(const struct monitor_info *info)
+{
+	json_auto_t *o = json_object();
+	int r = 0;
+
+	r |= view_put(o, "target_ratio", view_real(info->budget_ratio));
+	r |= view_put(o, "total_ratio", view_real(info->total_budget_ratio));
+	r |= view_put(o, "estimated_ratio", view_real(info->total_cost_ratio));
+	r |= view_put(o, "sampling_interval_bytes", view_u64(info->sampling_interval));
+	return r < 0 ? NULL : TAKE_PTR(o);
+}
+
+/* What probes cost on this machine. */
+static json_t *prices_json(struct monitor *m)
+{
+	const struct monitor_prices p = monitor_get_prices(m);
+	json_auto_t *o = json_object();
+	int r = 0;
+
+	r |= view_put(o, "are_measured", json_boolean(p.are_measured));
+	r |= view_put(o, "allocation_ns", view_real(p.allocation_ns));
+	r |= view_put(o, "return_ns", view_real(p.return_ns));
+	r |= view_put(o, "block_ns", view_real(p.block_ns));
+	r |= view_put(o, "free_ns", view_real(p.free_ns));
+	r |= view_put(o, "single_step_ns", view_real(p.single_step_ns));
+	r |= view_put(o, "exact_pair_ns", view_real(monitor_pair_ns(m)));
+	return r < 0 ? NULL : TAKE_PTR(o);
+}
+
 static int put_host(json_t *o)
 {
 	struct utsname host = { 0 };
@@ -107,6 +136,8 @@ int info_get(struct exchange *x)
 	r |= view_put(o, "is_healthy", json_boolean(status.is_healthy));
 	r |= view_put(o, "limits", limits_json(&info));
 	r |= view_put(o, "usage", usage_json(x->monitor, &info, &status));
+	r |= view_put(o, "budget", budget_json(&info));
+	r |= view_put(o, "prices", prices_json(x->monitor));
 	r |= view_put(o, "symbolizer", symbolizer_json(x->monitor));
 	return exchange_reply(x, 200, r < 0 ? NULL : TAKE_PTR(o));
 }

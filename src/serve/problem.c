@@ -17,6 +17,7 @@ static const struct {
 	[PROBLEM_BAD_SELECTOR] = { 400, "bad_selector" },
 	[PROBLEM_BAD_SNAPSHOT_NAME] = { 400, "bad_snapshot_name" },
 	[PROBLEM_LIMIT_OUT_OF_RANGE] = { 400, "limit_out_of_range" },
+	[PROBLEM_OUT_OF_RANGE] = { 400, "out_of_range" },
 	[PROBLEM_MISSING_FIELD] = { 400, "missing_field" },
 	[PROBLEM_UNEXPECTED_BODY] = { 400, "unexpected_body" },
 	[PROBLEM_UNKNOWN_FIELD] = { 400, "unknown_field" },

@@ -152,20 +152,75 @@ static int reply_tracked(struct exchange *x, const char *text, struct target *co
 	return exchange_reply(x, 201, r < 0 ? NULL : TAKE_PTR(o));
 }
 
+/* A number that only one mode has a use for. False: answered. */
+static bool check_number(struct exchange *x, const char *name, bool is_wanted, double min,
+			 double max)
+{
+	double value = body_get_number(x, name);
+
+	if (!body_has(x, name))
+		return true;
+	if (is_wanted && value >= min && value <= max)
+		return true;
+	if (is_wanted)
+		(void)exchange_refuse(x, PROBLEM_OUT_OF_RANGE,
+				      "The field \"%s\" must be from %g to %g.", name, min, max);
+	else
+		(void)exchange_refuse(x, PROBLEM_OUT_OF_RANGE,
+				      "The field \"%s\" goes with another mode.", name);
+	return false;
+}
+
+/* How much of the processes is traced. False: answered. */
+static bool read_track_options(struct exchange *x, struct track_options *ret)
+{
+	static const char *const modes[] = {
+		[TRACK_GOVERNED] = "governed",
+		[TRACK_EXACT] = "exact",
+		[TRACK_SAMPLED] = "sampled",
+	};
+	const char *mode = body_get_string(x, "mode");
+	size_t i = mode ? 0 : TRACK_GOVERNED;
+
+	while (mode && i < ARRAY_SIZE(modes) && strcmp(mode, modes[i]) != 0)
+		i++;
+	if (i == ARRAY_SIZE(modes)) {
+		(void)exchange_refuse(x, PROBLEM_OUT_OF_RANGE,
+				      "The field \"mode\" must be \"governed\", \"exact\" or "
+				      "\"sampled\".");
+		return false;
+	}
+	if (!check_number(x, "sampling_interval_bytes", i == TRACK_SAMPLED, SAMPLING_INTERVAL_MIN,
+			  SAMPLING_INTERVAL_MAX) ||
+	    !check_number(x, "budget_ratio", i == TRACK_GOVERNED, 0.0001, TRACK_BUDGET_MAX))
+		return false;
+	*ret = (struct track_options){
+		.follow = body_get_boolean(x, "follow"),
+		.mode = (enum track_mode)i,
+		.sampling_interval = (uint32_t)body_get_number(x, "sampling_interval_bytes"),
+		.budget_ratio = body_get_number(x, "budget_ratio"),
+	};
+	return true;
+}
+
 int targets_post(struct exchange *x)
 {
 	static const struct body_field fields[] = {
 		{ .name = "selector", .is_required = true },
-		{ .name = "follow", .is_boolean = true },
+		{ .name = "follow", .type = BODY_BOOLEAN },
+		{ .name = "mode" },
+		{ .name = "sampling_interval_bytes", .type = BODY_NUMBER },
+		{ .name = "budget_ratio", .type = BODY_NUMBER },
 		{ 0 },
 	};
 	_cleanup_(selector_freep) struct selector *selector = NULL;
 	_cleanup_free_ struct target **targets = NULL;
 	const char *text, *why = "it is not understood.";
+	struct track_options how;
 	size_t n = 0;
 	int r;
 
-	if (!body_read(x, fields))
+	if (!body_read(x, fields) || !read_track_options(x, &how))
 		return EXCHANGE_ANSWERED;
 	text = body_get_string(x, "selector");
 	r = selector_parse(text, &selector, &why);
@@ -176,8 +231,7 @@ int targets_post(struct exchange *x)
 		return r;
 	if (!may_track(x, selector))
 		return EXCHANGE_ANSWERED;
-	r = monitor_track(x->monitor, TAKE_PTR(selector), body_get_boolean(x, "follow"), &targets,
-			  &n);
+	r = monitor_track(x->monitor, TAKE_PTR(selector), &how, &targets, &n);
 	if (r < 0)
 		return refuse_tracking(x, r, text);
 	/* The pid may have changed hands since may_track() looked. */

@@ -57,28 +57,37 @@ static const char *language_of(const struct target *t)
 	return strncmp(name, "python", strlen("python")) == 0 ? "python" : "native";
 }
 
-/* Calls of allocator functions per second since the attach; the only figure of cost so far. */
-static json_t *hits_per_second(const struct target *t)
+static json_t *real_or_null(bool is_known, double value)
 {
-	const struct coverage *c = &t->coverage;
-	uint64_t now = clock_ns(CLOCK_MONOTONIC);
-
-	if (t->state != TARGET_TRACED || !t->attached_ns || now <= t->attached_ns)
-		return json_null();
-	return view_real((double)(c->allocations_seen + c->failed_allocations + c->frees_seen) *
-			 (double)NS_PER_SECOND / (double)(now - t->attached_ns));
+	return is_known ? view_real(value) : json_null();
 }
 
+/* Of what is not governed any more (it exited) the last figures stand. */
 static int put_overhead(json_t *o, const struct target *t)
 {
+	const struct overhead *cost = &t->overhead;
+	bool is_known = t->mode_reason != NULL;
 	json_auto_t *overhead = json_object();
 	int r = 0;
 
-	r |= view_put(overhead, "budget_ratio", json_null());
-	r |= view_put(overhead, "estimated_ratio", json_null());
-	r |= view_put(overhead, "hits_per_second", hits_per_second(t));
-	r |= view_put(overhead, "ns_per_hit", json_null());
+	r |= view_put(overhead, "budget_ratio",
+		      real_or_null(cost->budget_ratio > 0, cost->budget_ratio));
+	r |= view_put(overhead, "estimated_ratio", real_or_null(is_known, cost->estimated_ratio));
+	r |= view_put(overhead, "hits_per_second", real_or_null(is_known, cost->hits_per_second));
+	r |= view_put(overhead, "ns_per_hit", real_or_null(is_known, cost->ns_per_hit));
 	r |= view_put(o, "overhead", TAKE_PTR(overhead));
+	return r;
+}
+
+static int put_mode(json_t *o, const struct target *t)
+{
+	bool is_known = t->mode_reason != NULL;
+	int r = 0;
+
+	r |= view_put(o, "mode", view_text(target_mode_name(t->mode)));
+	r |= view_put(o, "mode_reason", view_text(t->mode_reason));
+	r |= view_put(o, "sampling_interval_bytes", view_u64_or_null(t->sampling_interval));
+	r |= view_put(o, "duty_ratio", real_or_null(is_known, t->duty_ratio));
 	return r;
 }
 
@@ -122,10 +131,7 @@ int view_target(struct monitor *m, const struct target *t, json_t **ret)
 
 	r |= put_identity(o, m, t);
 	r |= put_allocators(o, t);
-	r |= view_put(o, "mode", view_text(target_mode_name(t->mode)));
-	/* Every block is taken in exact mode; sampling comes later. */
-	r |= view_put(o, "sampling_interval_bytes", json_null());
-	r |= view_put(o, "duty_ratio", t->mode == TARGET_EXACT ? json_real(1) : json_null());
+	r |= put_mode(o, t);
 	r |= view_put(o, "state", view_text(target_state_name(t->state)));
 	r |= view_put(o, "error", view_text(t->error));
 	r |= view_put(o, "attached_at", view_monotonic(t->attached_ns));
@@ -133,6 +139,7 @@ int view_target(struct monitor *m, const struct target *t, json_t **ret)
 	r |= view_put(o, "limit_bytes", view_u64_or_null(t->limit_bytes));
 	r |= view_put(o, "live_bytes", view_u64(totals_live_bytes(&sum)));
 	r |= view_put(o, "live_count", view_u64(totals_live_count(&sum)));
+	r |= view_put(o, "error_bytes", view_u64(totals_live_error(&sum)));
 	r |= put_overhead(o, t);
 	r |= view_coverage(&t->coverage, &coverage);
 	r |= view_put(o, "coverage", TAKE_PTR(coverage));

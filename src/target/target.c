@@ -18,6 +18,8 @@ static const char *const state_names[] = {
 static const char *const mode_names[] = {
 	[TARGET_WATCH] = "watch",
 	[TARGET_EXACT] = "exact",
+	[TARGET_SAMPLED] = "sampled",
+	[TARGET_WINDOWED] = "windowed",
 };
 
 static const char *const loss_names[] = {

@@ -23,8 +23,18 @@ enum target_state {
 };
 
 enum target_mode {
-	TARGET_WATCH, /* no probes */
-	TARGET_EXACT, /* every block */
+	TARGET_WATCH,	 /* no probes */
+	TARGET_EXACT,	 /* every block */
+	TARGET_SAMPLED,	 /* blocks by a Poisson process along their bytes */
+	TARGET_WINDOWED, /* the same, in windows */
+};
+
+/* What the probes cost the target, as ratios of one processor. */
+struct overhead {
+	double budget_ratio;	/* 0: none is kept (the mode was asked for) */
+	double estimated_ratio; /* over the last minute */
+	double hits_per_second;
+	double ns_per_hit;
 };
 
 /* What was seen, and what was not. */
@@ -56,6 +66,10 @@ struct target {
 	char **allocators; /* paths of the files whose functions are probed */
 	size_t n_allocators;
 	enum target_mode mode;
+	uint32_t sampling_interval; /* bytes; 0: every block is taken */
+	double duty_ratio;	    /* share of the time with probes on allocations */
+	const char *mode_reason;    /* why this mode, a static text; NULL: it was asked for */
+	struct overhead overhead;
 	enum target_state state;
 	char *error;	      /* why, when TARGET_FAILED */
 	uint64_t attached_ns; /* monotonic */

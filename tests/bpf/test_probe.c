@@ -105,7 +105,8 @@ static void watch_some(struct watched *w, const struct probe_options *options, u
 	for (size_t i = 0; i < n; i++)
 		find_point(functions[i].name, functions[i].kind, &w->fd, &points[i]);
 	assert_int_equal(probe_new_target(w->probe, &w->id), 0);
-	assert_int_equal(probe_attach(w->probe, w->child.pid, w->fd, points, n, &w->links), 0);
+	assert_int_equal(probe_attach(w->probe, w->id, w->child.pid, w->fd, points, n, &w->links),
+			 0);
 	assert_int_equal(probe_arm(w->probe, w->child.pid, w->id, flags, 0), 0);
 }
 

@@ -102,7 +102,9 @@ static struct target *track(struct event_base *base, struct monitor *m, pid_t pi
 
 	assert_true(snprintf(text, sizeof(text), "%d", (int)pid) > 0);
 	assert_int_equal(selector_parse(text, &selector, NULL), 0);
-	assert_int_equal(monitor_track(m, selector, false, &targets, &n), 0);
+	assert_int_equal(monitor_track(m, selector, &(struct track_options){ .mode = TRACK_EXACT },
+				       &targets, &n),
+			 0);
 	assert_int_equal(n, 1);
 	target = targets[0];
 	free(targets);

@@ -191,7 +191,7 @@ def children_of(pid):
 
 
 def symbolizers_of(pid):
-    """The children that read ELF files; the other one, seep-probes, sets the probes."""
+    """The children that read ELF files; the others, seep-probes, set the probes."""
     found = []
     for child in children_of(pid):
         with contextlib.suppress(FileNotFoundError, ProcessLookupError):
@@ -218,8 +218,8 @@ class Daemon:
         wait_until(self.is_ready, "seepd is ready")
         if check:
             self.end_symbolizers()
-            wait_equal(lambda: descriptors(self.pid).get("socket"), 2,
-                   "sockets: the listening one, and that of the process which sets the probes")
+            wait_equal(lambda: descriptors(self.pid).get("socket"), 3,
+                   "sockets: the listening one, and those of two processes which set probes")
             self.descriptors = self.own_descriptors()
             self.warm_up()
             self.rss = rss_bytes(self.pid)
@@ -287,10 +287,11 @@ class Daemon:
         found = [t for t in self.targets() if t["pid"] == pid]
         return found[-1] if found else None
 
-    def track(self, selector, follow=False, traced=True):
+    def track(self, selector, follow=False, traced=True, mode="exact", **more):
         """Returns the id of the one target, once it is traced."""
         response = self.request("POST", "/v1/targets",
-                                {"selector": str(selector), "follow": follow})
+                                {"selector": str(selector), "follow": follow, "mode": mode,
+                                 **more})
         equal(response.status, 201, f"track {selector}: {response.body[:500]}")
         key = response.json["targets"][0]["id"]
         if traced:

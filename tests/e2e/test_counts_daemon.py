@@ -256,7 +256,7 @@ def trace(workload, *options):
         path = os.path.join(folder, "report.json")
         process = subprocess.Popen(
             [seep.SEEPCTL, "trace", str(workload.pid), "--for", "60s", "-j", "-o", path, "--by",
-             "function", "--verbose", *options],
+             "function", "--exact", "--verbose", *options],
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, bufsize=0,
             preexec_fn=seep.die_with_parent, env=seep.environment())
         wait_tracing(process)
@@ -296,7 +296,7 @@ def test_trace_to_the_end():
     with seep.Workload("twins", 211, 31) as workload:
         process = subprocess.Popen(
             [seep.SEEPCTL, "trace", str(workload.pid), "--for", "1h", "-j", "--by", "function",
-             "--verbose"],
+             "--exact", "--verbose"],
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, bufsize=0,
             preexec_fn=seep.die_with_parent, env=seep.environment())
         wait_tracing(process)

@@ -44,7 +44,7 @@ def test_kill_at_any_moment():
 
 def test_kill_when_traced():
     with seep.Workload("churn", 3, wait=False) as workload:
-        for links in ("multi", "perf"):
+        for links in ("session", "multi", "perf"):
             with seep.Daemon("--links", links, check=False) as daemon:
                 key = daemon.track(workload.pid)
                 seep.wait_until(lambda: daemon.sites(key), "it is seen at work")

@@ -137,13 +137,13 @@ static void test_track(void **state)
 	assert_string_equal(string(a.json, "selector"), "pid=4243");
 	assert_int_equal(json_array_size(json_object_get(a.json, "targets")), 1);
 	assert_string_equal(f->monitor->tracked, "pid=4243");
-	assert_true(f->monitor->tracked_follow);
+	assert_true(f->monitor->tracked_how.follow);
 	answer_done(&a);
 	f->monitor->track_new = 2;
 	a = send_json(f, "POST", "/v1/targets", "{\"selector\":\"comm=server\"}");
 	assert_int_equal(a.status, 201);
 	assert_null(strstr(a.head, "Location:"));
-	assert_false(f->monitor->tracked_follow);
+	assert_false(f->monitor->tracked_how.follow);
 	answer_done(&a);
 }
 

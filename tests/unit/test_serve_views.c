@@ -88,6 +88,11 @@ static void test_target(void **state)
 	t->parent = 8;
 	(void)fake_target(m, 8, 4241, 1009);
 	t->rss_bytes = 1048573;
+	t->mode = TARGET_SAMPLED;
+	t->mode_reason = "budget";
+	t->sampling_interval = 65536;
+	t->duty_ratio = 0.5;
+	t->overhead = (struct overhead){ 0.25, 0.125, 2003, 401 };
 	t->coverage.allocations_seen = 23;
 	t->coverage.frees_seen = 17;
 	t->coverage.lost[LOSS_LIVE_FULL] = 3;
@@ -101,11 +106,13 @@ static void test_target(void **state)
 		"\"start_time\":\"2025-11-25T16:00:00.000000Z\",\"uid\":1009,\"comm\":\"server\","
 		"\"exe\":\"/opt/python3.11\",\"command\":\"python3 app.py?\",\"unit\":null,"
 		"\"cgroup\":null,\"container\":null,\"language\":\"python\","
-		"\"allocators\":[\"/usr/lib/libc.so.6\"],\"mode\":\"exact\","
-		"\"sampling_interval_bytes\":null,\"duty_ratio\":1.0,\"state\":\"traced\","
+		"\"allocators\":[\"/usr/lib/libc.so.6\"],\"mode\":\"sampled\","
+		"\"mode_reason\":\"budget\",\"sampling_interval_bytes\":65536,"
+		"\"duty_ratio\":0.5,\"state\":\"traced\","
 		"\"error\":null,\"attached_at\":null,\"rss_bytes\":1048573,\"limit_bytes\":null,"
-		"\"live_bytes\":600,\"live_count\":6,\"overhead\":{\"budget_ratio\":null,"
-		"\"estimated_ratio\":null,\"hits_per_second\":null,\"ns_per_hit\":null},"
+		"\"live_bytes\":600,\"live_count\":6,\"error_bytes\":0,"
+		"\"overhead\":{\"budget_ratio\":0.25,\"estimated_ratio\":0.125,"
+		"\"hits_per_second\":2003.0,\"ns_per_hit\":401.0},"
 		"\"coverage\":{\"from_start\":false,\"allocations_seen\":23,\"frees_seen\":17,"
 		"\"frees_of_unknown_blocks\":0,\"failed_allocations\":0,\"lost\":{\"live_full\":3,"
 		"\"sites_full\":0,\"stacks_full\":0,\"threads_full\":0,\"map_busy\":0,"

@@ -1,0 +1,421 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * How much of a target is traced: hands the governor what was counted, and does what it decides.
+ */
+#include <event2/event.h>
+
+#include "base/log.h"
+#include "monitor/state.h"
+
+#define SECOND_NS 1000000000ull
+
+/* Until a target's own blocks were timed: so many frames at so much each (make bench). */
+#define FRAMES_ASSUMED	 10
+#define FRAME_NS_ASSUMED 100
+
+#define WATCH_RATIO 0.5 /* of what a window costs, for watching the frees of its blocks */
+
+struct govern {
+	struct governor governor;
+	struct monitor *monitor; /* borrowed */
+	struct tracked *tracked; /* borrowed */
+	struct event *timer;	 /* owned */
+	struct window_state windows;
+	struct target_meter counted; /* as of the last call of the governor */
+	struct target_meter timed;   /* as of the last report */
+	struct governor_prices prices;
+	uint32_t epoch;
+	bool inherits;	  /* its control is its origin's until the governor has decided */
+	bool is_measured; /* once at least */
+	bool is_changing; /* probes are being set or removed */
+	enum governor_probes wanted; /* what is set, or being set */
+};
+
+/* --- prices ----------------------------------------------------------------------------------------- */
+
+struct monitor_prices monitor_get_prices(struct monitor *m)
+{
+	/* Of a virtual machine where a trap is dear; used only if measuring failed. */
+	struct probe_prices p = {
+		.skip_ns = 600,
+		.return_ns = 500,
+		.block_ns = 500,
+		.free_ns = 600,
+		.step_ns = 16000,
+	};
+	int r;
+
+	if (m->has_prices)
+		return m->prices;
+	r = probe_calibrate(m->probe, &p);
+	if (r < 0)
+		log_warning_errno(r, "failed to measure what a probe costs here, using figures of "
+				     "another machine");
+	m->prices = (struct monitor_prices){
+		.allocation_ns = p.skip_ns,
+		.return_ns = p.return_ns,
+		.block_ns = p.block_ns + FRAMES_ASSUMED * FRAME_NS_ASSUMED,
+		.free_ns = p.free_ns,
+		.single_step_ns = p.step_ns,
+		.are_measured = r == 0,
+	};
+	m->has_prices = true;
+	return m->prices;
+}
+
+double monitor_pair_ns(struct monitor *m)
+{
+	const struct monitor_prices p = monitor_get_prices(m);
+
+	return p.allocation_ns + p.return_ns + p.block_ns + p.free_ns;
+}
+
+/* The dearest place of a kind decides: which function a target calls most is not known. */
+static bool is_stepped(const struct monitor *m, const struct tracked *t, enum hook_kind kind)
+{
+	for (size_t i = 0; i < t->n_slots; i++) {
+		const struct file_state *s = m->states[t->slots[i]];
+
+		for (size_t k = 0; s && s->is_allocator && k < s->n_points; k++)
+			if (s->points[k].kind == kind && !s->points[k].emulated)
+				return true;
+	}
+	return false;
+}
+
+static struct governor_prices prices_of(struct monitor *m, const struct tracked *t)
+{
+	const struct monitor_prices here = monitor_get_prices(m);
+	double alloc_step = is_stepped(m, t, HOOK_MALLOC) ? here.single_step_ns : 0;
+	double free_step = is_stepped(m, t, HOOK_FREE) ? here.single_step_ns : 0;
+
+	return (struct governor_prices){
+		.skip_ns = here.allocation_ns + alloc_step,
+		.return_ns = here.return_ns,
+		.block_ns = here.block_ns,
+		.free_ns = here.free_ns + free_step,
+	};
+}
+
+/* --- what the governor decides ------------------------------------------------------------------------ */
+
+static struct governor_limits limits_of(const struct monitor *m, const struct track_options *o)
+{
+	long n_cpus = sysconf(_SC_NPROCESSORS_ONLN);
+	struct governor_limits l = governor_default_limits(n_cpus > 0 ? (uint32_t)n_cpus : 1);
+
+	l.budget_ratio = o->budget_ratio > 0 ? o->budget_ratio : m->options.budget_ratio;
+	if (l.burst_ratio < l.budget_ratio)
+		l.burst_ratio = l.budget_ratio;
+	l.watch_ratio = WATCH_RATIO;
+	l.interval_bytes = m->options.sampling_interval;
+	if (l.max_interval_bytes < l.interval_bytes)
+		l.max_interval_bytes = l.interval_bytes;
+	l.is_forced = o->mode != TRACK_GOVERNED;
+	l.forced_mode = o->mode == TRACK_EXACT ? GOVERNOR_EXACT : GOVERNOR_SAMPLED;
+	if (o->mode == TRACK_SAMPLED)
+		l.forced_interval_bytes = o->sampling_interval ?: m->options.sampling_interval;
+	return l;
+}
+
+static enum target_mode target_mode_of(const struct governor_plan *plan)
+{
+	switch (plan->mode) {
+	case GOVERNOR_EXACT:
+		return TARGET_EXACT;
+	case GOVERNOR_SAMPLED:
+		return TARGET_SAMPLED;
+	case GOVERNOR_WINDOWED:
+		return TARGET_WINDOWED;
+	default:
+		return TARGET_WATCH;
+	}
+}
+
+static uint32_t control_mode_of(const struct governor_plan *plan)
+{
+	switch (plan->mode) {
+	case GOVERNOR_EXACT:
+		return CONTROL_EXACT;
+	case GOVERNOR_SAMPLED:
+	case GOVERNOR_WINDOWED:
+		return CONTROL_SAMPLED;
+	default:
+		return CONTROL_COUNT;
+	}
+}
+
+static void set_control(struct govern *g)
+{
+	const struct governor_plan *plan = &g->governor.plan;
+	struct target_control control = {
+		.mode = control_mode_of(plan),
+		.interval = (uint32_t)plan->interval_bytes,
+		.alarm_hits = plan->alarm_hits < UINT32_MAX ? (uint32_t)plan->alarm_hits : 0,
+		.epoch = g->epoch,
+	};
+	struct target_control inherited;
+	int r;
+
+	/* A child's first blocks are taken as its parent's are: counting goes on beside it. */
+	if (plan->mode != GOVERNOR_COUNT)
+		g->inherits = false;
+	if (g->inherits &&
+	    probe_get_control(g->monitor->probe, g->tracked->target->key, &inherited) == 0) {
+		control.mode = inherited.mode;
+		control.interval = inherited.interval;
+	}
+	r = probe_set_control(g->monitor->probe, g->tracked->target->key, &control);
+	if (r < 0)
+		log_debug_errno(r, "failed to set how target %s is taken, ignoring",
+				g->tracked->target->id);
+}
+
+static struct governor_counts take_counts(struct govern *g)
+{
+	struct governor_counts counts = { 0 };
+	struct target_meter now;
+
+	if (probe_read_meter(g->monitor->probe, g->tracked->target->key, &now) < 0)
+		return counts;
+	counts.allocations = now.allocations - g->counted.allocations;
+	counts.bytes = now.bytes - g->counted.bytes;
+	counts.frees = now.frees - g->counted.frees;
+	counts.taken = now.taken - g->counted.taken;
+	g->counted = now;
+	return counts;
+}
+
+static void set_timer(struct govern *g)
+{
+	uint64_t now = monotonic_ns(), next = g->governor.plan.next_ns, after;
+	struct timeval tv;
+
+	if (next == UINT64_MAX) {
+		(void)evtimer_del(g->timer);
+		return;
+	}
+	after = next > now ? next - now : 0;
+	tv.tv_sec = (time_t)(after / SECOND_NS);
+	tv.tv_usec = (suseconds_t)(after % SECOND_NS / 1000 + 1);
+	if (evtimer_add(g->timer, &tv) < 0)
+		log_debug("failed to set a timer, the next tick looks after it");
+}
+
+/* What was found out is the target's mode from now on. While it is counted first, it is attaching. */
+static void take_plan(struct govern *g)
+{
+	const struct governor_plan *plan = &g->governor.plan;
+	struct target *target = g->tracked->target;
+	bool is_counting = plan->mode == GOVERNOR_COUNT && plan->probes != GOVERNOR_PROBES_NONE;
+
+	if (is_counting && !g->is_measured)
+		return;
+	if (g->tracked->is_attached && target->state == TARGET_ATTACHING) {
+		target->state = TARGET_TRACED;
+		target->attached_ns = monotonic_ns();
+		log_info("tracing pid %d (%s) as target %s: %s", (int)target->pid, target->comm,
+			 target->id, governor_mode_name(plan->mode));
+	} else if (target_mode_of(plan) != target->mode && plan->mode != GOVERNOR_COUNT) {
+		log_info("target %s is %s now: %s", target->id, governor_mode_name(plan->mode),
+			 governor_reason_name(plan->reason));
+	}
+	g->is_measured = true;
+}
+
+/* Makes the plan so, and tells the governor when it is. */
+static void apply(struct govern *g)
+{
+	const struct governor_plan *plan = &g->governor.plan;
+	struct governor_counts counts;
+	bool again;
+
+	do {
+		bool allocs = plan->probes == GOVERNOR_PROBES_ALL;
+		bool frees = plan->probes != GOVERNOR_PROBES_NONE;
+
+		if (allocs && g->wanted != GOVERNOR_PROBES_ALL) {
+			g->epoch++;
+			(void)attach_refresh_mappings(g->monitor, g->tracked);
+		}
+		g->wanted = plan->probes;
+		set_control(g);
+		if (windows_change(g->monitor, g->tracked, &g->windows, frees, allocs) == 0) {
+			g->is_changing = true;
+			return;
+		}
+		counts = take_counts(g);
+		again = governor_applied(&g->governor, monotonic_ns(), &counts);
+	} while (again);
+	take_plan(g);
+	set_timer(g);
+}
+
+static void measure(struct govern *g)
+{
+	struct governor_counts counts = take_counts(g);
+
+	/* A change under way is finished first: its last answer looks at the plan again. */
+	if (governor_measure(&g->governor, monotonic_ns(), &counts) && !g->is_changing)
+		apply(g);
+	else
+		set_timer(g);
+}
+
+static void on_timer(evutil_socket_t fd, short what, void *userdata)
+{
+	(void)fd;
+	(void)what;
+	measure(userdata);
+}
+
+void govern_alarm(struct tracked *t)
+{
+	if (t->govern && t->is_attached)
+		measure(t->govern);
+}
+
+void govern_answer(struct tracked *t, int error)
+{
+	struct govern *g = t->govern;
+	struct governor_counts counts;
+
+	if (!g || !g->is_changing || !windows_answer(&g->windows, error))
+		return;
+	g->is_changing = false;
+	if (g->windows.error < 0)
+		log_debug_errno(g->windows.error,
+				"setting the probes of pid %d failed, the next "
+				"window tries again",
+				(int)t->target->pid);
+	if (g->governor.plan.probes != g->wanted) {
+		apply(g);
+		return;
+	}
+	set_control(g);
+	counts = take_counts(g);
+	if (governor_applied(&g->governor, monotonic_ns(), &counts)) {
+		apply(g);
+		return;
+	}
+	take_plan(g);
+	set_timer(g);
+}
+
+/* --- for attach.c and tick.c --------------------------------------------------------------------------- */
+
+/* Decides what to begin with; called when the target's files are known, before probes are set. */
+int govern_begin(struct monitor *m, struct tracked *t)
+{
+	struct governor_limits limits = limits_of(m, &t->options);
+	struct govern *g;
+	int r;
+
+	if (t->govern)
+		return 0;
+	g = calloc(1, sizeof(*g));
+	if (!g)
+		return -ENOMEM;
+	g->monitor = m;
+	g->tracked = t;
+	g->inherits = t->armed_by_kernel;
+	g->prices = prices_of(m, t);
+	g->timer = evtimer_new(m->base, on_timer, g);
+	r = g->timer ? governor_init(&g->governor, &limits, &g->prices, &m->total, monotonic_ns()) :
+		       -ENOMEM;
+	if (r < 0) {
+		if (g->timer)
+			event_free(g->timer);
+		free(g);
+		return r;
+	}
+	/* What was counted before belongs to no plan. */
+	(void)probe_read_meter(m->probe, t->target->key, &g->counted);
+	g->timed = g->counted;
+	g->wanted = g->governor.plan.probes;
+	t->govern = g;
+	set_control(g);
+	return 0;
+}
+
+bool govern_wants_probes(const struct tracked *t)
+{
+	return t->govern && t->govern->governor.plan.probes == GOVERNOR_PROBES_ALL &&
+	       !t->govern->windows.has_allocs;
+}
+
+bool govern_has_links(const struct tracked *t)
+{
+	return !t->govern || t->govern->windows.has_links;
+}
+
+void govern_attached(struct tracked *t)
+{
+	struct govern *g = t->govern;
+
+	if (t->is_attached)
+		return;
+	t->is_attached = true;
+	g->windows.has_links = g->wanted == GOVERNOR_PROBES_ALL;
+	if (g->governor.plan.next_ns == UINT64_MAX) {
+		apply(g);
+		return;
+	}
+	/* The budget of all targets is used up: it waits. */
+	take_plan(g);
+	set_timer(g);
+}
+
+/* What the target's own blocks cost, from those that were timed since the last report. */
+static void learn_prices(struct govern *g)
+{
+	struct target_meter now;
+	uint64_t n;
+
+	if (probe_read_meter(g->monitor->probe, g->tracked->target->key, &now) < 0)
+		return;
+	n = now.timed - g->timed.timed;
+	if (n == 0)
+		return;
+	g->prices.block_ns = (double)(now.timed_ns - g->timed.timed_ns) / (double)n;
+	g->timed = now;
+	governor_set_prices(&g->governor, &g->prices);
+	set_control(g);
+}
+
+/* Into the target's description; @learn: also looks at what its blocks cost. */
+void govern_report(struct tracked *t, bool learn)
+{
+	struct target *target = t->target;
+	struct govern *g = t->govern;
+	struct governor_report report;
+
+	if (!g)
+		return;
+	if (learn)
+		learn_prices(g);
+	report = governor_report(&g->governor, monotonic_ns());
+	target->mode = target_mode_of(&g->governor.plan);
+	target->sampling_interval = (uint32_t)report.interval_bytes;
+	target->duty_ratio = report.duty_ratio;
+	target->mode_reason = governor_reason_name(report.reason);
+	target->overhead = (struct overhead){
+		.budget_ratio = g->governor.limits.is_forced ? 0 : g->governor.limits.budget_ratio,
+		.estimated_ratio = report.cost_ratio,
+		.hits_per_second = report.hits_per_second,
+		.ns_per_hit = report.ns_per_hit,
+	};
+}
+
+void govern_end(struct tracked *t)
+{
+	struct govern *g = t->govern;
+
+	if (!g)
+		return;
+	windows_close(g->monitor, t, &g->windows);
+	governor_done(&g->governor);
+	event_free(g->timer);
+	free(g);
+	t->govern = NULL;
+}

@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* When a window opens, how long it is and what comes after it. See governor_decide.h. */
+#include "probe/governor_decide.h"
+
+#include <math.h>
+
+/* However long a wait is, things may have changed meanwhile. */
+#define LONGEST_WAIT_NS	 (10 * GOVERNOR_MINUTE_NS)
+#define SHORTEST_WAIT_NS 10000000ull
+/* Frees are watched no longer than this after a window. */
+#define LONGEST_WATCH_NS GOVERNOR_MINUTE_NS
+
+/* Probe hits that no sampling avoids, as a share of one core. */
+static double trap_cost(const struct governor *g, const struct governor_rates *rates)
+{
+	return governor_predict(&g->prices, rates, GOVERNOR_NO_INTERVAL, 0);
+}
+
+/* The shortest interval with which a window spends no more on blocks than on hits. */
+static uint64_t window_interval(const struct governor *g, const struct governor_rates *rates)
+{
+	const struct governor_limits *l = &g->limits;
+	double enough = 2 * trap_cost(g, rates);
+	uint64_t interval = l->interval_bytes, longer = interval;
+
+	while (longer != GOVERNOR_NO_INTERVAL) {
+		interval = longer;
+		if (governor_predict(&g->prices, rates, interval, g->taken_factor) <= enough)
+			break;
+		longer = governor_longer_interval(interval, l->interval_bytes,
+						  l->max_interval_bytes);
+	}
+	return interval;
+}
+
+static double free_cost(const struct governor *g)
+{
+	struct governor_rates worst = governor_worst(g);
+
+	return worst.frees * g->prices.free_ns / (double)GOVERNOR_SECOND_NS;
+}
+
+/*
+ * The next window: as long as half of the reserve pays for, and as one second may cost, with the
+ * time that removing takes. False: not even the shortest one can be paid.
+ */
+static bool size_window(struct governor *g)
+{
+	const struct governor_limits *l = &g->limits;
+	struct governor_rates worst = governor_worst(g);
+	uint64_t interval = window_interval(g, &worst);
+	double rate = governor_predict(&g->prices, &worst, interval, g->taken_factor);
+	double fixed_ns = rate * g->removal_ns + g->prices.attach_ns;
+	double shortest_ns = rate * (double)l->min_window_ns + fixed_ns;
+	double second_ns = l->burst_ratio * (double)GOVERNOR_SECOND_NS;
+	double most_ns = g->ledger.capacity_ns;
+	double pay_ns, length_ns, cost_ns;
+
+	/* Watching frees goes on before and after the window, within the same second. */
+	if (l->watch_ratio > 0)
+		second_ns -= free_cost(g) * (double)GOVERNOR_SECOND_NS;
+	if (g->total)
+		most_ns = fmin(most_ns, g->total->ledger.capacity_ns);
+	if (shortest_ns > second_ns || shortest_ns > most_ns)
+		return false;
+	pay_ns = g->ledger.capacity_ns * governor_share(g) / 2 / (1 + l->watch_ratio);
+	length_ns = rate > 0 ? (pay_ns - fixed_ns) / rate : INFINITY;
+	if (rate * (double)GOVERNOR_SECOND_NS + g->prices.attach_ns > second_ns)
+		length_ns = fmin(length_ns, (second_ns - fixed_ns) / rate);
+	length_ns = fmax(fmin(length_ns, (double)l->max_window_ns), (double)l->min_window_ns);
+	cost_ns = rate * length_ns + fixed_ns;
+	g->window.length_ns = (uint64_t)length_ns;
+	g->window.interval_bytes = interval;
+	g->window.need_ns = fmin(cost_ns * (1 + l->watch_ratio), most_ns);
+	g->window.second_ns =
+		fmin(cost_ns, rate * (double)GOVERNOR_SECOND_NS + g->prices.attach_ns);
+	return true;
+}
+
+/* When the next window can be paid. */
+static uint64_t window_time(struct governor *g)
+{
+	double burst_ns = g->limits.burst_ratio * (double)GOVERNOR_SECOND_NS;
+	double need_ns = g->window.need_ns;
+	double wait_ns = governor_ledger_wait_ns(&g->ledger, need_ns, governor_share(g));
+	double second_ns = governor_spending_sum(&g->second, g->now_ns,
+						 GOVERNOR_SECOND_NS + g->second.slot_ns);
+
+	if (second_ns > 0 && second_ns + g->window.second_ns > burst_ns)
+		wait_ns = fmax(wait_ns, (double)g->second.slot_ns);
+	if (wait_ns > 0)
+		return governor_later(g->now_ns, fmax(wait_ns, SHORTEST_WAIT_NS));
+	if (!g->total)
+		return g->now_ns;
+	/* Its turn comes after all that asked before. */
+	if (g->promised_ns == 0)
+		g->promised_ns = governor_total_promise(g->total, g->now_ns, need_ns);
+	if (g->promised_ns > g->now_ns)
+		return g->promised_ns;
+	wait_ns = governor_ledger_wait_ns(&g->total->ledger, need_ns, 1);
+	return wait_ns > 0 ? governor_later(g->now_ns, fmax(wait_ns, SHORTEST_WAIT_NS)) : g->now_ns;
+}
+
+/* Nothing can be traced. What it would spend is left to others, but for a count now and then. */
+static bool give_up(struct governor *g)
+{
+	if (g->total)
+		governor_total_demand(g->total, g->demand, 0);
+	g->demand = 0;
+	g->window.need_ns = g->ledger.capacity_ns;
+	g->promised_ns = 0;
+	return governor_set_plan(g, GOVERNOR_NONE, GOVERNOR_PROBES_NONE, 0, GOVERNOR_TOO_BUSY);
+}
+
+bool governor_plan_window(struct governor *g)
+{
+	uint64_t when_ns;
+
+	if (!size_window(g))
+		return give_up(g);
+	when_ns = window_time(g);
+	if (when_ns <= g->now_ns) {
+		g->promised_ns = 0;
+		governor_book(g, g->window.need_ns);
+		return governor_set_plan(g, GOVERNOR_WINDOWED, GOVERNOR_PROBES_ALL,
+					 g->window.interval_bytes, g->plan.reason);
+	}
+	g->window_begin_ns = when_ns;
+	g->plan.next_ns = governor_later(g->now_ns, LONGEST_WAIT_NS);
+	if (when_ns < g->plan.next_ns)
+		g->plan.next_ns = when_ns;
+	if (g->in_place == GOVERNOR_PROBES_FREES && g->watch_end_ns < g->plan.next_ns)
+		g->plan.next_ns = g->watch_end_ns;
+	return false;
+}
+
+/* How long frees can be watched for a share of what a window costs. */
+static double watch_ns(const struct governor *g)
+{
+	double ratio = g->limits.watch_ratio;
+	double cost = free_cost(g);
+
+	if (!(ratio > 0))
+		return 0;
+	return fmin(ratio / (1 + ratio) * g->window.need_ns / fmax(cost, 1e-12), LONGEST_WATCH_NS);
+}
+
+bool governor_close_window(struct governor *g, enum governor_reason reason)
+{
+	enum governor_probes probes = GOVERNOR_PROBES_NONE;
+
+	if (g->plan.mode == GOVERNOR_WINDOWED && watch_ns(g) >= (double)g->limits.min_window_ns)
+		probes = GOVERNOR_PROBES_FREES;
+	return governor_set_plan(g, GOVERNOR_WINDOWED, probes,
+				 g->plan.interval_bytes > 0 ? g->plan.interval_bytes :
+							      g->limits.interval_bytes,
+				 reason);
+}
+
+bool governor_window_applied(struct governor *g)
+{
+	if (g->in_place == GOVERNOR_PROBES_ALL) {
+		g->plan.next_ns = governor_later(g->now_ns, (double)g->window.length_ns);
+		return false;
+	}
+	if (g->in_place == GOVERNOR_PROBES_FREES)
+		g->watch_end_ns = governor_later(g->now_ns, watch_ns(g));
+	return governor_plan_window(g);
+}

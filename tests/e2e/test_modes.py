@@ -1,0 +1,163 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""How much is traced follows from the budget; and what was sampled is estimated right."""
+
+import json
+import os
+import re
+
+import seep
+
+
+class Pace(seep.Workload):
+    """A process that makes malloc/free pairs at a pace."""
+
+    def __init__(self):
+        super().__init__("pace", wait=False)
+
+    def tell(self, line):
+        self.process.stdin.write(f"{line}\n".encode())
+        return json.loads(self.read_line())
+
+
+def probes_on_libc(pid):
+    """Those of the allocator; the dynamic linker keeps its one."""
+    return [c for c in seep.changed_bytes(pid) if "/libc" in c]
+
+
+def wait_mode(daemon, key, *modes, deadline=60.0):
+    seep.wait_until(lambda: daemon.target(key)["mode"] in modes and
+                    daemon.target(key)["state"] == "traced",
+                    f"the mode is {' or '.join(modes)}, not {daemon.target(key)}", deadline)
+    return daemon.target(key)
+
+
+def test_quiet_process_is_exact():
+    with seep.Daemon() as daemon, Pace() as pace:
+        pace.tell(500)
+        key = daemon.track(pace.pid, mode="governed")
+        target = wait_mode(daemon, key, "exact")
+        seep.equal(target["mode_reason"], "fits", "why")
+        seep.equal(target["overhead"]["budget_ratio"], 0.02, "the budget")
+        pace.tell("leak")
+        seep.wait_until(lambda: daemon.target(key)["live_bytes"] > 0, "a block is kept")
+        seep.equal(daemon.target(key)["live_bytes"] % 997, 0, "bytes are exact")
+        seep.wait_until(lambda: daemon.target(key)["overhead"]["estimated_ratio"] > 0,
+                        "its cost is known")
+        assert daemon.target(key)["overhead"]["estimated_ratio"] < 0.02, "within the budget"
+
+
+def test_busy_process_is_not_probed_between_windows():
+    """One that does nothing else keeps its budget, and its code is as it was most of the time."""
+    with seep.Daemon() as daemon, Pace() as pace:
+        pace.tell("max")
+        key = daemon.track(pace.pid, mode="governed")
+        target = wait_mode(daemon, key, "windowed", "watch")
+        assert target["mode_reason"] in ("budget", "burst", "too_busy"), f"why: {target}"
+        seep.wait_equal(lambda: probes_on_libc(pace.pid), [], "no breakpoint is left")
+        ratio = target["overhead"]["estimated_ratio"]
+        assert 0 < ratio <= 0.02, f"it has cost {ratio}"
+
+
+def test_burst_is_backed_off():
+    with seep.Daemon() as daemon, Pace() as pace:
+        pace.tell(1000)
+        key = daemon.track(pace.pid, mode="governed")
+        wait_mode(daemon, key, "exact")
+        pace.tell("max")
+        target = wait_mode(daemon, key, "windowed", "watch", deadline=20)
+        assert target["overhead"]["estimated_ratio"] <= 0.02, f"it has cost {target['overhead']}"
+        seep.wait_equal(lambda: probes_on_libc(pace.pid), [], "no breakpoint is left")
+        pace.tell(100)
+        # The reserve is spent: a window has to be saved for.
+        wait_mode(daemon, key, "exact", "sampled", deadline=90)
+
+
+def test_windows_see_a_leak():
+    with seep.Daemon("--budget", "10%") as daemon, Pace() as pace:
+        pace.tell(300000)
+        pace.tell("leak")
+        key = daemon.track(pace.pid, mode="governed")
+        target = wait_mode(daemon, key, "windowed")
+        seep.wait_until(
+            lambda: any(s["frames"][0]["function"] == "keep" and s["live_bytes"] > 0
+                        for s in daemon.sites(key) if s["frames"]),
+            "what is kept is among the sites", 90)
+        assert daemon.target(key)["duty_ratio"] < 0.9, f"{target} is not always probed"
+
+
+def test_budget_of_all():
+    """Two that each would fit share what there is for both."""
+    with seep.Daemon("--budget", "50%", "--total-budget", "0.1%") as daemon, \
+            Pace() as first, Pace() as second:
+        for pace in (first, second):
+            pace.tell(20000)
+        keys = [daemon.track(p.pid, mode="governed", traced=False) for p in (first, second)]
+        for key in keys:
+            target = wait_mode(daemon, key, "windowed", "watch")
+            assert target["mode_reason"] in ("shared", "too_busy", "budget"), f"why: {target}"
+
+
+def check_estimates(*options):
+    """Live bytes lie within five standard errors, which are no excuse: they are small."""
+    report = sampled_report(*options)
+    target = report["target"]
+    seep.equal(target["mode"], "sampled", "mode")
+    seep.equal(target["sampling_interval_bytes"], 4096, "interval")
+    for site in report["sites"]:
+        if site["frames"][0]["function"] == "fill":
+            truth, live, error = 1000000, site["live_count"], site["error_bytes"]
+            size = site["live_bytes"] / live
+            assert 0 < error < 0.02 * site["live_bytes"], f"error of {site}"
+            assert abs(live - truth) < 5 * error / size, f"{live} live blocks, not {truth}"
+            return
+    raise AssertionError("fill() is not among the sites")
+
+
+def sampled_report(*options):
+    result, report = seep.run_command([seep.workload_path("million")], "--sample", "4K",
+                                      "--by", "function", *options)
+    seep.equal(result.status, 0, f"million: {result}")
+    return report
+
+
+def test_sampled_estimates():
+    check_estimates()
+
+
+def test_sampled_estimates_by_multi_links():
+    check_estimates("--links", "multi")
+
+
+def test_sampled_estimates_by_perf_links():
+    check_estimates("--links", "perf")
+
+
+def test_price_is_told_first():
+    with seep.Daemon() as daemon, Pace() as pace:
+        result = daemon.seepctl("track", str(pace.pid), "--exact")
+        seep.equal(result.status, 0, f"track: {result}")
+        assert re.search(r"every block is taken: .* [0-9.]+ us", result.err), f"price: {result}"
+        seep.equal(daemon.find(pace.pid)["mode"], "exact", "mode")
+
+
+def test_bad_requests():
+    with seep.Daemon() as daemon, Pace() as pace:
+        for body in ({"mode": "fast"}, {"mode": "exact", "budget_ratio": 0.1},
+                     {"budget_ratio": 0}, {"budget_ratio": 1.5}, {"sampling_interval_bytes": 4096},
+                     {"mode": "sampled", "sampling_interval_bytes": 1023},
+                     {"mode": "sampled", "sampling_interval_bytes": 2 ** 31}):
+            response = daemon.request("POST", "/v1/targets", {"selector": str(pace.pid), **body})
+            seep.equal((response.status, response.json["code"]), (400, "out_of_range"), str(body))
+        seep.equal(daemon.targets(), [], "targets")
+
+
+def test_bad_options():
+    for options in (["--exact", "--sample", "4K"], ["--budget", "0"], ["--budget", "101"],
+                    ["--budget", "x"], ["--sample", "1023"], ["--budget", "2", "--exact"]):
+        result = seep.seepctl("trace", str(os.getpid()), "--for", "1s", *options)
+        seep.equal(result.status, 2, f"trace {options}: {result}")
+
+
+if __name__ == "__main__":
+    seep.main(globals())
