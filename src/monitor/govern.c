@@ -221,6 +221,7 @@ static void take_plan(struct govern *g)
 			 governor_reason_name(plan->reason));
 	}
 	g->is_measured = true;
+	govern_report(g->tracked, false);
 }
 
 /* Makes the plan so, and tells the governor when it is. */

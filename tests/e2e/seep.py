@@ -352,6 +352,9 @@ class Daemon:
                 equal(self.stop(), 0, f"exit status of seepd; it says: {self.log()}")
                 assert not os.path.exists(self.socket), "the socket file is left"
         finally:
+            if kind is not None:
+                for line in self.log().splitlines():
+                    print(f"# seepd says: {line}")
             if self.process.poll() is None:
                 self.process.kill()
             self.process.wait(30)
