@@ -9,14 +9,30 @@
 #include <event2/event.h>
 
 #include "base/cleanup.h"
+#include "cli/doctor_places.h"
 #include "cli/options.h"
 #include "cli/render.h"
 #include "monitor.h"
 
+struct doctor_values {
+	const char *file;
+};
+
+static const struct cli_option file_option[] = {
+	{ "file", 0, OPTION_TEXT, offsetof(struct doctor_values, file), "PATH", NULL, 0, 0,
+	  "only tell where probes would go in this ELF file" },
+};
+
 static const struct option_set doctor_options = {
 	.verb = "doctor",
 	.about = "Tries what tracing needs on this machine and says what does not work, why, and\n"
-		 "what to do. Ends with 1 when something needed is missing.",
+		 "what to do. Ends with 1 when something needed is missing. Then tells where the\n"
+		 "probes go in the C library: an instruction that the kernel emulates costs a\n"
+		 "fraction of one that it has to single-step.",
+	.examples = "  seepctl doctor\n"
+		    "  seepctl doctor --file /usr/lib/x86_64-linux-gnu/libjemalloc.so.2",
+	.options = file_option,
+	.n_options = ARRAY_SIZE(file_option),
 };
 
 enum finding {
@@ -156,6 +172,25 @@ static int check_tracing(json_t *checks)
 	return r;
 }
 
+/* The C library's places; that they cannot be told is no obstacle to tracing. */
+static int check_places(json_t *checks, json_t *places)
+{
+	_cleanup_free_ char *path = NULL, *text = NULL;
+	int r;
+
+	r = doctor_c_library(&path);
+	if (r == 0)
+		r = doctor_find_places(path, places);
+	if (r == 0 || r == -ENOMEM)
+		return r;
+	if (asprintf(&text, "cannot tell where probes go in %s: %s", path ? path : "the C library",
+		     strerror(-r)) < 0) {
+		text = NULL;
+		return -ENOMEM;
+	}
+	return add(checks, FINDING_WARN, "places", text);
+}
+
 static bool has_failed(const json_t *checks)
 {
 	json_t *check;
@@ -181,21 +216,10 @@ static void print_checks(const json_t *checks)
 		       json_string_value(json_object_get(check, "detail")));
 }
 
-int cli_doctor(int argc, char **argv, const struct cli_context *parent)
+static int run_checks(json_t *checks, json_t *places, const struct cli_context *context)
 {
-	_cleanup_(json_decrefp) json_t *report = NULL;
-	struct cli_context context = *parent;
-	json_t *checks = json_array();
-	struct operands operands;
-	int code, r;
+	int r;
 
-	if (!options_begin(&doctor_options, argc, argv, NULL, &context, &operands, &code)) {
-		json_decref(checks);
-		return code;
-	}
-	report = json_pack("{s:o}", "checks", checks);
-	if (!report)
-		return cli_no_memory();
 	r = check_kernel(checks);
 	if (r == 0)
 		r = check_btf(checks);
@@ -204,15 +228,71 @@ int cli_doctor(int argc, char **argv, const struct cli_context *parent)
 	if (r == 0)
 		r = check_tracing(checks);
 	if (r == 0)
-		r = check_daemon(checks, &context);
-	if (r < 0)
+		r = check_daemon(checks, context);
+	if (r == 0)
+		r = check_places(checks, places);
+	return r;
+}
+
+static int report_machine(const struct cli_context *context)
+{
+	_cleanup_(json_decrefp) json_t *report = NULL;
+	json_t *checks = json_array(), *places = json_array();
+	int code;
+
+	report = json_pack("{s:o, s:o}", "checks", checks, "places", places);
+	if (!report || run_checks(checks, places, context) < 0)
 		return cli_no_memory();
-	if (context.json) {
+	if (context->json) {
 		code = cli_print_json(report);
 		if (code != CLI_OK)
 			return code;
 	} else {
 		print_checks(checks);
+		if (!context->no_legend && json_array_size(places) > 0)
+			(void)putchar('\n');
+		if (doctor_print_places(places, context) < 0)
+			return cli_no_memory();
 	}
 	return has_failed(checks) ? CLI_ERROR : CLI_OK;
+}
+
+static const char *why_no_places(int error)
+{
+	if (error == -ENOEXEC)
+		return "not an ELF file for x86-64";
+	return error == -EINVAL ? "not a regular file" : strerror(-error);
+}
+
+static int report_file(const char *path, const struct cli_context *context)
+{
+	_cleanup_(json_decrefp) json_t *report = NULL;
+	json_t *places = json_array();
+	int r;
+
+	report = json_pack("{s:o}", "places", places);
+	if (!report)
+		return cli_no_memory();
+	r = doctor_find_places(path, places);
+	if (r < 0) {
+		cli_error("cannot look for functions in '%s': %s", path, why_no_places(r));
+		return CLI_ERROR;
+	}
+	if (json_array_size(places) == 0)
+		cli_info("'%s' defines none of the functions that seep hooks", path);
+	if (context->json)
+		return cli_print_json(report);
+	return doctor_print_places(places, context) < 0 ? cli_no_memory() : CLI_OK;
+}
+
+int cli_doctor(int argc, char **argv, const struct cli_context *parent)
+{
+	struct cli_context context = *parent;
+	struct doctor_values values = { 0 };
+	struct operands operands;
+	int code;
+
+	if (!options_begin(&doctor_options, argc, argv, &values, &context, &operands, &code))
+		return code;
+	return values.file ? report_file(values.file, &context) : report_machine(&context);
 }

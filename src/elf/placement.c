@@ -205,3 +205,36 @@ size_t placement_find(const uint8_t *code, size_t size, bool skips_null)
 	cs_close(&engine);
 	return found;
 }
+
+/* Adds as much of @words as there is room for. */
+static size_t append_words(char *text, size_t size, size_t used, const char *words)
+{
+	for (; *words && used + 1 < size; words++)
+		text[used++] = *words >= ' ' && *words <= '~' ? *words : ' ';
+	text[used] = 0;
+	return used;
+}
+
+void placement_describe(const uint8_t *code, size_t size, uint64_t vaddr, char *text,
+			size_t text_bytes)
+{
+	cs_insn *insn;
+	csh engine;
+
+	*text = 0;
+	if (cs_open(CS_ARCH_X86, CS_MODE_64, &engine) != CS_ERR_OK)
+		return;
+	cs_option(engine, CS_OPT_SYNTAX, CS_OPT_SYNTAX_ATT);
+	insn = cs_malloc(engine);
+	if (insn && cs_disasm_iter(engine, &code, &size, &vaddr, insn)) {
+		size_t used = append_words(text, text_bytes, 0, insn->mnemonic);
+
+		if (*insn->op_str) {
+			used = append_words(text, text_bytes, used, " ");
+			(void)append_words(text, text_bytes, used, insn->op_str);
+		}
+	}
+	if (insn)
+		cs_free(insn, 1);
+	cs_close(&engine);
+}

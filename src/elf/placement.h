@@ -27,4 +27,11 @@ size_t placement_find(const uint8_t *code, size_t size, bool skips_null);
 /* Whether the kernel emulates the instruction at @code. */
 bool placement_is_emulated(const uint8_t *code, size_t size);
 
+/*
+ * The instruction at @code, which is loaded at @vaddr, in words: "pushq %r12". Printable ASCII, cut to
+ * @text_bytes (at least 1) with its NUL; empty if it is no instruction.
+ */
+void placement_describe(const uint8_t *code, size_t size, uint64_t vaddr, char *text,
+			size_t text_bytes);
+
 #endif

@@ -79,9 +79,12 @@ static void take_hooks(struct file_state *s, const struct hook_point *points, si
 		if (!hook || (hook->kind == HOOK_LINK_MAP ? !is_dynamic_linker(file->path) :
 							    !s->is_allocator))
 			continue;
-		s->points[s->n_points].offset = points[i].probe_offset;
-		s->points[s->n_points].kind = hook->kind;
-		s->n_points++;
+		s->points[s->n_points++] = (struct probe_point){
+			.offset = points[i].probe_offset,
+			.kind = hook->kind,
+			.emulated = points[i].flags & HOOK_EMULATED,
+			.calls_hooks = points[i].flags & HOOK_CALLS_HOOKS,
+		};
 	}
 	if (!s->n_points) {
 		free(s->points);

@@ -114,8 +114,8 @@ int probe_calibrate(struct probe *p, struct probe_prices *ret);
 struct probe_point {
 	uint64_t offset; /* in the file */
 	enum hook_kind kind;
-	bool emulated;	  /* the kernel need not single-step the instruction */
-	bool calls_hooks; /* the function may call another one of the points */
+	bool emulated; /* the instruction there, see elf/placement.h; else it is single-stepped */
+	bool calls_hooks; /* may call another point's function while it runs, see elf/nesting.h */
 };
 
 /* Links of one file in one process; removing them waits for the kernel (tens of milliseconds). */

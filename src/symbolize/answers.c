@@ -162,6 +162,24 @@ static void finish(struct symbolizer *s, struct job *job, int error)
 	exchange_end(s);
 }
 
+static bool is_printable_ascii(const char *text)
+{
+	for (; *text; text++) {
+		if (*text < ' ' || *text > '~')
+			return false;
+	}
+	return true;
+}
+
+static bool is_possible_point(const struct hook_point *p, const struct job *job)
+{
+	return p->name < job->n_names && p->symbol_offset <= FRAME_OFFSET_MASK &&
+	       p->probe_offset >= p->symbol_offset &&
+	       p->probe_offset - p->symbol_offset <= PROBE_DISTANCE_MAX &&
+	       (p->flags & ~(uint32_t)(HOOK_EMULATED | HOOK_CALLS_HOOKS)) == 0 &&
+	       is_text(p->words, sizeof(p->words)) && is_printable_ascii(p->words);
+}
+
 static int take_hooks(struct symbolizer *s, struct job *job, const struct message *header,
 		      const uint8_t *body, size_t size)
 {
@@ -178,11 +196,7 @@ static int take_hooks(struct symbolizer *s, struct job *job, const struct messag
 		return -ENOMEM;
 	memcpy(points, body, size);
 	for (uint32_t i = 0; i < header->count; i++) {
-		const struct hook_point *p = &points[i];
-
-		if (p->name >= job->n_names || p->symbol_offset > FRAME_OFFSET_MASK ||
-		    p->probe_offset < p->symbol_offset ||
-		    p->probe_offset - p->symbol_offset > PROBE_DISTANCE_MAX)
+		if (!is_possible_point(&points[i], job))
 			return -EBADMSG;
 	}
 	job->points = TAKE_PTR(points);

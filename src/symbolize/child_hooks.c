@@ -2,7 +2,10 @@
 /* The search for functions to hook, in the symbolizer's child. */
 #include <string.h>
 
+#include "elf/cfi.h"
+#include "elf/nesting.h"
 #include "elf/placement.h"
+#include "elf/slots.h"
 #include "symbolize/child_file.h"
 
 /* Bytes of a function that are looked at for branches; allocator functions are much smaller. */
@@ -61,7 +64,8 @@ static bool skips_null(const char *name)
 static int add_point(struct search *s, const struct symbol *symbol, uint32_t name)
 {
 	const struct segment *segment = image_segment_of_vaddr(s->image, symbol->vaddr);
-	struct hook_point point = { .name = name };
+	/* Until the code says otherwise. */
+	struct hook_point point = { .name = name, .flags = HOOK_CALLS_HOOKS };
 	size_t wanted;
 	uint64_t room;
 	ssize_t n;
@@ -84,6 +88,11 @@ static int add_point(struct search *s, const struct symbol *symbol, uint32_t nam
 	n = image_read(s->image, point.probe_offset, point.instruction, sizeof(point.instruction));
 	if (n < 0)
 		return (int)n;
+	if (placement_is_emulated(point.instruction, (size_t)n))
+		point.flags |= HOOK_EMULATED;
+	placement_describe(point.instruction, (size_t)n,
+			   point.probe_offset - segment->offset + segment->vaddr, point.words,
+			   sizeof(point.words));
 
 	/* One symbol can stand in a table under several versions. */
 	for (int i = 0; i < s->n_points; i++) {
@@ -96,14 +105,22 @@ static int add_point(struct search *s, const struct symbol *symbol, uint32_t nam
 	return 0;
 }
 
+/* Whether a symbol has the name, in some version of it. */
+static bool has_name(const char *symbol, const char *name)
+{
+	size_t length;
+
+	if (symbol[0] != name[0])
+		return false;
+	length = symbol_name_length(symbol);
+	return strlen(name) == length && strncmp(name, symbol, length) == 0;
+}
+
 /* Index of a name that no earlier table had, -1 if it is none. */
 static int wanted_name(const struct search *s, const char *name)
 {
-	size_t length = symbol_name_length(name);
-
 	for (uint32_t i = 0; i < s->n_names; i++) {
-		if (!s->done[i] && s->names[i][0] == name[0] && strlen(s->names[i]) == length &&
-		    strncmp(s->names[i], name, length) == 0)
+		if (!s->done[i] && has_name(name, s->names[i]))
 			return (int)i;
 	}
 	return -1;
@@ -200,6 +217,93 @@ static int find_in_full_table(struct search *s, Elf *full)
 	return find_locals(s, full);
 }
 
+static bool is_hooked_name(const char *name, void *userdata)
+{
+	const struct search *s = userdata;
+
+	for (uint32_t i = 0; i < s->n_names; i++) {
+		if (has_name(name, s->names[i]))
+			return true;
+	}
+	return false;
+}
+
+/* The bytes of a segment, mapped with the file. */
+static bool map_code(const struct image *image, const struct segment *segment,
+		     struct nesting_code *code)
+{
+	size_t size = 0;
+	const char *file = elf_rawfile(image->elf, &size);
+
+	if (!file || segment->offset >= size)
+		return false;
+	code->bytes = (const uint8_t *)file + segment->offset;
+	code->size = size - (size_t)segment->offset;
+	if (code->size > segment->size)
+		code->size = (size_t)segment->size;
+	code->vaddr = segment->vaddr;
+	return true;
+}
+
+static uint64_t vaddr_in(const struct segment *segment, uint64_t offset)
+{
+	return offset - segment->offset + segment->vaddr;
+}
+
+static int follow_calls(struct search *s, const struct segment *segment, struct nesting_code *code)
+{
+	_cleanup_free_ struct nesting_hook *hooks = calloc((size_t)s->n_points, sizeof(*hooks));
+	_cleanup_free_ bool *calls = calloc((size_t)s->n_points, sizeof(*calls));
+	int r;
+
+	if (!hooks || !calls)
+		return -ENOMEM;
+	for (int i = 0; i < s->n_points; i++) {
+		hooks[i].start = vaddr_in(segment, s->points[i].symbol_offset);
+		hooks[i].probe = vaddr_in(segment, s->points[i].probe_offset);
+	}
+	code->hooks = hooks;
+	code->n_hooks = (size_t)s->n_points;
+	r = nesting_find(code, calls);
+	if (r < 0)
+		return r;
+	for (int i = 0; i < s->n_points; i++) {
+		if (!calls[i] && hooks[i].start - code->vaddr < code->size)
+			s->points[i].flags &= ~(uint32_t)HOOK_CALLS_HOOKS;
+	}
+	return 0;
+}
+
+/*
+ * Which of the functions call one another. All code of a file is in one segment, whatever linker made
+ * it; functions elsewhere keep the flag.
+ */
+static int find_nesting(struct search *s)
+{
+	_cleanup_(cfi_starts_done) struct cfi_starts starts = { 0 };
+	_cleanup_(slots_done) struct slots slots = { 0 };
+	struct nesting_code code = { 0 };
+	const struct segment *segment;
+	int r;
+
+	if (s->n_points == 0)
+		return 0;
+	segment = image_segment_of_offset(s->image, s->points[0].symbol_offset);
+	if (!segment || !map_code(s->image, segment, &code))
+		return 0;
+	r = cfi_eh_frame_starts(s->image, &starts);
+	if (r < 0)
+		return r;
+	r = slots_read(s->image, is_hooked_name, s, &slots);
+	if (r < 0)
+		return r;
+	code.starts = starts.list;
+	code.n_starts = starts.n;
+	code.slots = slots.list;
+	code.n_slots = slots.n;
+	return follow_calls(s, segment, &code);
+}
+
 int child_file_find_hooks(struct child_file *f, const char *const *names, uint32_t n,
 			  struct hook_point points[HOOK_POINTS_MAX])
 {
@@ -229,5 +333,7 @@ int child_file_find_hooks(struct child_file *f, const char *const *names, uint32
 		if (r < 0)
 			return r;
 	}
-	return s->n_points;
+	/* Without it each function is hooked all the same, at a higher price. */
+	r = find_nesting(s);
+	return r == -ENOMEM ? r : s->n_points;
 }

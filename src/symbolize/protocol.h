@@ -43,7 +43,7 @@ struct message {
 #define RESOLVE_MAX 64
 
 #define HOOK_NAMES_MAX	1024
-#define HOOK_POINTS_MAX 1024
+#define HOOK_POINTS_MAX 512
 
 /* Frames that one address may stand for: inlined calls and the function itself. */
 #define INLINE_DEPTH_MAX 64

@@ -53,17 +53,28 @@ typedef void (*symbolizer_done_fn)(void *userdata);
 int symbolizer_resolve(struct symbolizer *s, const uint64_t *frames, size_t n,
 		       symbolizer_done_fn done, void *userdata);
 
+/* Longer words of an instruction are cut; allocators' take 30 at most. */
+#define HOOK_WORDS_BYTES 56
+
+enum hook_point_flags {
+	HOOK_EMULATED = 1 << 0,	   /* the instruction at the probe, see elf/placement.h */
+	HOOK_CALLS_HOOKS = 1 << 1, /* may call a function of the other points, see elf/nesting.h */
+};
+
 /* A function to look for in a file, by its symbol. */
 struct hook_point {
-	uint64_t symbol_offset;	 /* in the file: where the function starts */
-	uint64_t probe_offset;	 /* in the file: where the probe goes (elf/placement.h) */
-	uint32_t name;		 /* index into the names that were asked for */
-	uint8_t instruction[16]; /* bytes at probe_offset, zero padded */
+	uint64_t symbol_offset;	      /* in the file: where the function starts */
+	uint64_t probe_offset;	      /* in the file: where the probe goes (elf/placement.h) */
+	uint32_t name;		      /* index into the names that were asked for */
+	uint32_t flags;		      /* HOOK_… */
+	uint8_t instruction[16];      /* bytes at probe_offset, zero padded */
+	char words[HOOK_WORDS_BYTES]; /* the instruction as text, printable ASCII; "": none */
 };
 
 /*
  * Answers with the names that the file defines as functions, dynamic symbols first, else the full
- * table; several names at one offset are all listed. @points is valid during the call. @error is 0
+ * table; several names at one offset are all listed. A function whose code could not be followed
+ * has HOOK_CALLS_HOOKS, since that only costs more. @points is valid during the call. @error is 0
  * or a negative errno (-ENOEXEC: not an ELF file for this machine).
  */
 typedef void (*symbolizer_hooks_fn)(int error, const struct hook_point *points, size_t n,

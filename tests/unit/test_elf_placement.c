@@ -125,6 +125,41 @@ static void test_emulated(void **state)
 	}
 }
 
+static void test_words(void **state)
+{
+	static const struct {
+		const char *code, *expected;
+	} rows[] = {
+		{ "4154", "pushq %r12" },
+		{ "90", "nop" },
+		{ "f30f1efa", "endbr64" },
+		{ "eb10", "jmp 0x1012" },
+		{ "0f84f8ffffff", "je 0xffe" },
+		{ "488b05f9ffffff", "movq -7(%rip), %rax" },
+		{ "06", "" },
+		{ "e8", "" },
+		{ "", "" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		uint8_t bytes[16];
+		size_t size = decode(rows[i].code, bytes, sizeof(bytes)),
+		       length = strlen(rows[i].expected);
+
+		/* Cut wherever there is no more room, and with its NUL. */
+		for (size_t room = 1; room < 32; room++) {
+			size_t kept = length < room ? length : room - 1;
+			_cleanup_free_ char *text = malloc(room);
+
+			assert_non_null(text);
+			placement_describe(bytes, size, 0x1000, text, room);
+			assert_int_equal(strlen(text), kept);
+			assert_memory_equal(text, rows[i].expected, kept);
+		}
+	}
+}
+
 static void test_libc(void **state)
 {
 	static const struct {
@@ -169,6 +204,7 @@ static void test_random(void **state)
 	(void)state;
 	for (int i = 0; i < 4999; i++) {
 		size_t size = fixture_random(&seed) % 67, place;
+		char words[23];
 		_cleanup_free_ uint8_t *code = malloc(size + 1);
 
 		assert_non_null(code);
@@ -177,15 +213,17 @@ static void test_random(void **state)
 		code = realloc(code, size ? size : 1);
 		place = placement_find(code, size, i % 2);
 		assert_true(place <= 32 && (place == 0 || place < size));
+		placement_describe(code, size, fixture_random(&seed), words, sizeof(words));
+		for (const char *c = words; *c; c++)
+			assert_true(*c >= ' ' && *c <= '~');
 	}
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_tables),
-		cmocka_unit_test(test_emulated),
-		cmocka_unit_test(test_libc),
+		cmocka_unit_test(test_tables), cmocka_unit_test(test_emulated),
+		cmocka_unit_test(test_words),  cmocka_unit_test(test_libc),
 		cmocka_unit_test(test_random),
 	};
 

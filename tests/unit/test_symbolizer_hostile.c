@@ -314,7 +314,7 @@ struct lie {
 	uint32_t count;
 	uint32_t flags;
 	size_t size;
-	uint8_t body[80];
+	uint8_t body[sizeof(struct hook_point)];
 };
 
 /* Whatever the child says that is not an answer costs it its life, and the request its result. */
@@ -329,23 +329,40 @@ static void test_lies(void **state)
 		{ .what = "success as error", .asked = MESSAGE_HOOKS, .error = 1 },
 		{ .what = "no errno", .asked = MESSAGE_HOOKS, .error = -5000 },
 		{ .what = "points without bytes", .asked = MESSAGE_HOOKS, .count = 1 },
-		{ .what = "bytes without points", .asked = MESSAGE_HOOKS, .size = 40 },
+		{ .what = "bytes without points",
+		  .asked = MESSAGE_HOOKS,
+		  .size = sizeof(struct hook_point) },
 		{ .what = "too many points", .asked = MESSAGE_HOOKS, .count = 0x10000000 },
 		{ .what = "probe before function",
 		  .asked = MESSAGE_HOOKS,
 		  .count = 1,
-		  .size = 40,
+		  .size = sizeof(struct hook_point),
 		  .body = { 1 } },
 		{ .what = "probe far from function",
 		  .asked = MESSAGE_HOOKS,
 		  .count = 1,
-		  .size = 40,
+		  .size = sizeof(struct hook_point),
 		  .body = { [9] = 1 } },
 		{ .what = "no such name",
 		  .asked = MESSAGE_HOOKS,
 		  .count = 1,
-		  .size = 40,
+		  .size = sizeof(struct hook_point),
 		  .body = { [16] = 2 } },
+		{ .what = "no such flag",
+		  .asked = MESSAGE_HOOKS,
+		  .count = 1,
+		  .size = sizeof(struct hook_point),
+		  .body = { [20] = 4 } },
+		{ .what = "words without end",
+		  .asked = MESSAGE_HOOKS,
+		  .count = 1,
+		  .size = sizeof(struct hook_point),
+		  .body = { [40 ... 95] = 'w' } },
+		{ .what = "words that steer a terminal",
+		  .asked = MESSAGE_HOOKS,
+		  .count = 1,
+		  .size = sizeof(struct hook_point),
+		  .body = { [40] = 0x1b } },
 		{ .what = "no rows", .asked = MESSAGE_UNWIND },
 		{ .what = "rows that are not there", .asked = MESSAGE_UNWIND, .count = 23 },
 		{ .what = "too many rows", .asked = MESSAGE_UNWIND, .count = UINT32_MAX },
@@ -380,7 +397,7 @@ static void test_lies(void **state)
 		  .size = sizeof(struct name_answer) + 1 },
 	};
 
-	_Static_assert(sizeof(struct hook_point) == 40, "the table above");
+	_Static_assert(sizeof(struct hook_point) == 96, "the table above");
 	_Static_assert(sizeof(struct name_answer) == 20, "the table above");
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(lies); i++) {
