@@ -40,7 +40,7 @@ enum hook_kind {
  * In a cookie: the function may call another hooked one, which shall not count then; and the meter of
  * the target, if the link is that target's alone.
  */
-#define HOOK_CALLS_HOOKS   (1u << 8)
+#define COOKIE_CALLS_HOOKS (1u << 8)
 #define COOKIE_METER_SHIFT 32
 
 /* Why something was not seen. One counter each per target; names in target/target.c. */

@@ -67,7 +67,7 @@ int alloc_session(struct pt_regs *ctx)
 	if (PT_REGS_IP(ctx) != bpf_get_func_ip(ctx))
 		track_end(ctx);
 	else
-		wanted = track_begin(ctx, cookie & 0xff, cookie, cookie & HOOK_CALLS_HOOKS);
+		wanted = track_begin(ctx, cookie & 0xff, cookie, cookie & COOKIE_CALLS_HOOKS);
 	unguard();
 	return wanted ? 0 : 1;
 }

@@ -162,7 +162,7 @@ static int add_multi(struct probe *p, struct probe_links *l, enum probe_links_ki
 		if (!wanted(points[i].kind))
 			continue;
 		request.cookies[request.n] = points[i].kind |
-					     (points[i].calls_hooks ? HOOK_CALLS_HOOKS : 0) |
+					     (points[i].calls_hooks ? COOKIE_CALLS_HOOKS : 0) |
 					     (uint64_t)l->meter << COOKIE_METER_SHIFT;
 		request.offsets[request.n++] = points[i].offset;
 	}
