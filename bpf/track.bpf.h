@@ -439,7 +439,8 @@ static __always_inline void track_free(struct pt_regs *ctx, __u64 cookie)
 		}
 	}
 	/* realloc(p, 0) frees through here; the block was taken out when realloc began. */
-	if (c.control->mode == CONTROL_EXACT && !is_nested(bpf_get_current_pid_tgid(), PT_REGS_SP(ctx)))
+	if (c.control->mode == CONTROL_EXACT &&
+	    !is_nested(bpf_get_current_pid_tgid(), PT_REGS_SP(ctx)))
 		count_unknown_free(key.target);
 }
 

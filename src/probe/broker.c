@@ -218,6 +218,8 @@ struct broker *broker_free(struct broker *b)
 {
 	if (!b)
 		return NULL;
+	/* Also if a process that was forked meanwhile has a copy: it would not end else. */
+	(void)shutdown(b->fd, SHUT_RDWR);
 	b->fd = close_fd(b->fd);
 	while (b->pid > 0 && waitpid(b->pid, NULL, 0) < 0 && errno == EINTR)
 		continue;

@@ -129,14 +129,16 @@ static void learn_taken_factor(struct governor *g)
 		g->taken_factor = (g->taken_factor + fmin(g->recent_sum.taken / most, 1)) / 2;
 }
 
-/* Ends a measurement. */
-static void keep_measurement(struct governor *g)
+/* Ends a measurement; one that was broken off counts as what led to that. */
+static void keep_measurement(struct governor *g, bool is_broken_off)
 {
 	uint64_t ns = g->recent_ns > MIN_SAMPLE_NS ? g->recent_ns : MIN_SAMPLE_NS;
 
 	learn_taken_factor(g);
 	memmove(&g->recent[1], &g->recent[0], sizeof(g->recent) - sizeof(g->recent[0]));
 	g->recent[0] = governor_rates_per_second(&g->recent_sum, ns);
+	if (is_broken_off)
+		governor_rates_raise(&g->recent[0], &g->instant);
 	if (g->n_recent < GOVERNOR_MEASUREMENTS)
 		g->n_recent++;
 	g->n_agreeing++;
@@ -164,8 +166,11 @@ static void end_closing(struct governor *g)
 	if (!(g->closing_calls > 0))
 		return;
 	ns = fmin(g->closing_sum / g->closing_calls, 1) * (double)GOVERNOR_SECOND_NS;
-	/* What was worse than expected is believed at once, what was better half. */
-	g->removal_ns = ns > g->removal_ns ? ns : (ns + g->removal_ns) / 2;
+	/*
+	 * What was worse than expected is believed at once, what was better only in part: the
+	 * process may have become quiet just then.
+	 */
+	g->removal_ns = fmax(ns, g->removal_ns + (ns - g->removal_ns) / 4);
 	g->closing_calls = 0;
 }
 
@@ -200,8 +205,11 @@ bool governor_set_plan(struct governor *g, enum governor_mode mode, enum governo
 static bool start_count(struct governor *g)
 {
 	double wait_ns = governor_ledger_wait_ns(&g->ledger, 0, governor_share(g));
-	double book_ns = governor_unseen_ns(g);
+	double book_ns = 0;
 
+	if (g->total)
+		book_ns = fmin(g->total->reserve_ns / 2, governor_unseen_ns(g));
+	/* Not one after the other, as windows are: most targets cost next to nothing to count. */
 	if (wait_ns == 0 && g->total && g->total->ledger.level_ns < book_ns) {
 		wait_ns = governor_ledger_wait_ns(&g->total->ledger, book_ns, 1);
 		wait_ns = fmax(wait_ns, ASK_AGAIN_NS);
@@ -211,6 +219,8 @@ static bool start_count(struct governor *g)
 		return false;
 	}
 	governor_book(g, book_ns);
+	/* What was measured before a minute without probes says little about now. */
+	g->n_recent = 0;
 	return governor_set_plan(g, GOVERNOR_COUNT, GOVERNOR_PROBES_ALL, 0, GOVERNOR_MEASURING);
 }
 
@@ -218,7 +228,7 @@ static bool trace_at(struct governor *g, uint64_t interval_bytes, enum governor_
 {
 	governor_unbook(g);
 	if (interval_bytes == GOVERNOR_NO_INTERVAL)
-		return governor_close_window(g, reason);
+		return governor_close_window(g, reason, false);
 	g->window.need_ns = 0;
 	if (interval_bytes == GOVERNOR_EXACT_INTERVAL)
 		return governor_set_plan(g, GOVERNOR_EXACT, GOVERNOR_PROBES_ALL, 0, GOVERNOR_FITS);
@@ -238,22 +248,25 @@ static uint64_t find_better(const struct governor *g, uint64_t interval_bytes)
 	return better < interval_bytes ? better : interval_bytes;
 }
 
-static bool end_count(struct governor *g)
+static bool end_count(struct governor *g, bool is_broken_off)
 {
 	uint64_t interval_bytes;
 
-	keep_measurement(g);
+	keep_measurement(g, is_broken_off);
 	interval_bytes = governor_choose(g, GOVERNOR_EXACT_INTERVAL, governor_allowed(g));
 	return trace_at(g, interval_bytes, governor_why_less(g));
 }
 
-static bool end_window(struct governor *g)
+static bool end_window(struct governor *g, bool is_broken_off)
 {
 	uint64_t interval_bytes;
 
-	keep_measurement(g);
+	keep_measurement(g, is_broken_off);
 	interval_bytes = find_better(g, GOVERNOR_NO_INTERVAL);
-	return trace_at(g, interval_bytes, governor_why_less(g));
+	if (interval_bytes != GOVERNOR_NO_INTERVAL)
+		return trace_at(g, interval_bytes, governor_why_less(g));
+	governor_unbook(g);
+	return governor_close_window(g, governor_why_less(g), !is_broken_off);
 }
 
 static void set_next_measurement(struct governor *g)
@@ -274,7 +287,7 @@ static bool measure_steady(struct governor *g)
 	uint64_t better;
 
 	if (governor_must_stop(g, &reason)) {
-		keep_measurement(g);
+		keep_measurement(g, true);
 		interval_bytes = governor_longer_interval(interval_bytes, l->interval_bytes,
 							  l->max_interval_bytes);
 		if (interval_bytes != GOVERNOR_NO_INTERVAL)
@@ -282,7 +295,7 @@ static bool measure_steady(struct governor *g)
 		return trace_at(g, interval_bytes, reason);
 	}
 	if (g->recent_ns >= GOVERNOR_SECOND_NS) {
-		keep_measurement(g);
+		keep_measurement(g, false);
 		better = find_better(g, interval_bytes);
 		if (better < interval_bytes)
 			return trace_at(g, better, governor_why_less(g));
@@ -294,15 +307,15 @@ static bool measure_steady(struct governor *g)
 static bool measure_windowed(struct governor *g)
 {
 	enum governor_reason reason = g->plan.reason;
-	bool is_over = governor_must_stop(g, &reason);
+	bool must_stop = governor_must_stop(g, &reason);
 
 	switch (g->plan.probes) {
 	case GOVERNOR_PROBES_ALL:
-		if (is_over || g->now_ns >= g->plan.next_ns)
-			return end_window(g);
+		if (must_stop || g->now_ns >= g->plan.next_ns)
+			return end_window(g, must_stop);
 		return false;
 	case GOVERNOR_PROBES_FREES:
-		if (is_over || g->now_ns >= g->watch_end_ns)
+		if (must_stop || g->now_ns >= g->watch_end_ns)
 			return governor_set_plan(g, GOVERNOR_WINDOWED, GOVERNOR_PROBES_NONE,
 						 g->plan.interval_bytes, g->plan.reason);
 		return governor_plan_window(g);
@@ -317,20 +330,22 @@ static bool measure_windowed(struct governor *g)
 bool governor_measure(struct governor *g, uint64_t now_ns, const struct governor_counts *counts)
 {
 	enum governor_reason reason = g->plan.reason;
+	bool must_stop;
 
 	take_counts(g, now_ns, counts);
 	if (!g->is_applied)
 		return false;
 	if (g->limits.is_forced) {
 		if (g->recent_ns >= GOVERNOR_SECOND_NS)
-			keep_measurement(g);
+			keep_measurement(g, false);
 		g->plan.next_ns = governor_later(g->now_ns, QUIET_NS);
 		return false;
 	}
 	switch (g->plan.mode) {
 	case GOVERNOR_COUNT:
-		if (governor_must_stop(g, &reason) || g->now_ns >= g->plan.next_ns)
-			return end_count(g);
+		must_stop = governor_must_stop(g, &reason);
+		if (must_stop || g->now_ns >= g->plan.next_ns)
+			return end_count(g, must_stop);
 		return false;
 	case GOVERNOR_EXACT:
 	case GOVERNOR_SAMPLED:

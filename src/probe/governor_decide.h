@@ -43,8 +43,8 @@ bool governor_set_plan(struct governor *g, enum governor_mode mode, enum governo
 
 /* --- governor_window.c: windows ------------------------------------------------------------------- */
 
-/* No allocation probes until the next window. */
-bool governor_close_window(struct governor *g, enum governor_reason reason);
+/* No allocation probes until the next window; those of frees may stay if @may_watch. */
+bool governor_close_window(struct governor *g, enum governor_reason reason, bool may_watch);
 /* Opens the next window, or says in the plan when that will be, or that there can be none. */
 bool governor_plan_window(struct governor *g);
 bool governor_window_applied(struct governor *g);

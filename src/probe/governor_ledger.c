@@ -6,7 +6,9 @@
 #include <string.h>
 
 /* Part of a minute's worth that is reserve: steady spending can use four fifths of the budget. */
-#define RESERVE 0.2
+#define RESERVE		  0.2
+/* Part of the total's reserve that windows do not touch. */
+#define KEPT_FROM_WINDOWS 0.25
 
 uint64_t governor_later(uint64_t now_ns, double ns)
 {
@@ -133,6 +135,7 @@ void governor_total_init(struct governor_total *t, double ratio, uint64_t now_ns
 	memset(t, 0, sizeof(*t));
 	t->ratio = ratio > 0 ? ratio : 0;
 	governor_ledger_init(&t->ledger, t->ratio, 0, now_ns);
+	t->reserve_ns = KEPT_FROM_WINDOWS * t->ledger.capacity_ns;
 	governor_spending_init(&t->minute, GOVERNOR_SECOND_NS);
 }
 
@@ -191,9 +194,14 @@ void governor_total_spend(struct governor_total *t, uint64_t from_ns, uint64_t n
 	governor_ledger_spend(&t->ledger, ns - booked_ns);
 }
 
+double governor_total_wait_ns(const struct governor_total *t, double ns)
+{
+	return governor_ledger_wait_ns(&t->ledger, ns + t->reserve_ns, 1);
+}
+
 uint64_t governor_total_promise(struct governor_total *t, uint64_t now_ns, double ns)
 {
-	uint64_t when = governor_later(now_ns, governor_ledger_wait_ns(&t->ledger, ns, 1));
+	uint64_t when = governor_later(now_ns, governor_total_wait_ns(t, ns));
 
 	if (t->free_ns > now_ns) {
 		uint64_t after = governor_later(t->free_ns, ns / t->ledger.growth);

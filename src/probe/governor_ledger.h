@@ -71,7 +71,8 @@ double governor_ledger_wait_ns(const struct governor_ledger *l, double ns, doubl
  */
 struct governor_total {
 	double ratio;
-	struct governor_ledger ledger;	 /* of the targets that are not forced */
+	struct governor_ledger ledger; /* of the targets that are not forced */
+	double reserve_ns; /* that windows leave to targets which are counted, and to bursts */
 	struct governor_spending minute; /* of all targets */
 	uint64_t free_ns;		 /* when all that was promised to windows is paid */
 	uint32_t counts[GOVERNOR_DEMAND_CLASSES];
@@ -87,7 +88,9 @@ double governor_total_share(const struct governor_total *t);
 /* Spending; @booked_ns of it had been taken out of the ledger before. */
 void governor_total_spend(struct governor_total *t, uint64_t from_ns, uint64_t now_ns, double ns,
 			  double booked_ns);
-/* When @ns can be paid after all that was promised before, which this is from then on. */
+/* How long until it can pay a window of @ns. */
+double governor_total_wait_ns(const struct governor_total *t, double ns);
+/* When it can pay one after all that were promised before, as this one is from then on. */
 uint64_t governor_total_promise(struct governor_total *t, uint64_t now_ns, double ns);
 /* What was spent in the last minute, forced targets included, as a share of one core. */
 double governor_total_ratio(const struct governor_total *t, uint64_t now_ns);

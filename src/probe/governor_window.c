@@ -40,6 +40,12 @@ static double free_cost(const struct governor *g)
 	return worst.frees * g->prices.free_ns / (double)GOVERNOR_SECOND_NS;
 }
 
+/* Where the frees alone would take half of what a second may cost, none are watched. */
+static double watch_ratio(const struct governor *g)
+{
+	return free_cost(g) > g->limits.burst_ratio / 2 ? 0 : g->limits.watch_ratio;
+}
+
 /*
  * The next window: as long as half of the reserve pays for, and as one second may cost, with the
  * time that removing takes. False: not even the shortest one can be paid.
@@ -57,13 +63,13 @@ static bool size_window(struct governor *g)
 	double pay_ns, length_ns, cost_ns;
 
 	/* Watching frees goes on before and after the window, within the same second. */
-	if (l->watch_ratio > 0)
+	if (watch_ratio(g) > 0)
 		second_ns -= free_cost(g) * (double)GOVERNOR_SECOND_NS;
 	if (g->total)
-		most_ns = fmin(most_ns, g->total->ledger.capacity_ns);
+		most_ns = fmin(most_ns, g->total->ledger.capacity_ns - g->total->reserve_ns);
 	if (shortest_ns > second_ns || shortest_ns > most_ns)
 		return false;
-	pay_ns = g->ledger.capacity_ns * governor_share(g) / 2 / (1 + l->watch_ratio);
+	pay_ns = g->ledger.capacity_ns * governor_share(g) / 2 / (1 + watch_ratio(g));
 	length_ns = rate > 0 ? (pay_ns - fixed_ns) / rate : INFINITY;
 	if (rate * (double)GOVERNOR_SECOND_NS + g->prices.attach_ns > second_ns)
 		length_ns = fmin(length_ns, (second_ns - fixed_ns) / rate);
@@ -71,7 +77,7 @@ static bool size_window(struct governor *g)
 	cost_ns = rate * length_ns + fixed_ns;
 	g->window.length_ns = (uint64_t)length_ns;
 	g->window.interval_bytes = interval;
-	g->window.need_ns = fmin(cost_ns * (1 + l->watch_ratio), most_ns);
+	g->window.need_ns = fmin(cost_ns * (1 + watch_ratio(g)), most_ns);
 	g->window.second_ns =
 		fmin(cost_ns, rate * (double)GOVERNOR_SECOND_NS + g->prices.attach_ns);
 	return true;
@@ -97,7 +103,7 @@ static uint64_t window_time(struct governor *g)
 		g->promised_ns = governor_total_promise(g->total, g->now_ns, need_ns);
 	if (g->promised_ns > g->now_ns)
 		return g->promised_ns;
-	wait_ns = governor_ledger_wait_ns(&g->total->ledger, need_ns, 1);
+	wait_ns = governor_total_wait_ns(g->total, need_ns);
 	return wait_ns > 0 ? governor_later(g->now_ns, fmax(wait_ns, SHORTEST_WAIT_NS)) : g->now_ns;
 }
 
@@ -134,27 +140,30 @@ bool governor_plan_window(struct governor *g)
 	return false;
 }
 
-/* How long frees can be watched for a share of what a window costs. */
+/* How long frees can be watched for a share of what a window costs, until removing begins. */
 static double watch_ns(const struct governor *g)
 {
-	double ratio = g->limits.watch_ratio;
+	double ratio = watch_ratio(g);
 	double cost = free_cost(g);
 
 	if (!(ratio > 0))
 		return 0;
-	return fmin(ratio / (1 + ratio) * g->window.need_ns / fmax(cost, 1e-12), LONGEST_WATCH_NS);
+	if (!(cost > 0))
+		return LONGEST_WATCH_NS;
+	return fmin(ratio / (1 + ratio) * g->window.need_ns / cost - g->removal_ns,
+		    LONGEST_WATCH_NS);
 }
 
-bool governor_close_window(struct governor *g, enum governor_reason reason)
+bool governor_close_window(struct governor *g, enum governor_reason reason, bool may_watch)
 {
 	enum governor_probes probes = GOVERNOR_PROBES_NONE;
+	uint64_t interval_bytes = g->plan.interval_bytes;
 
-	if (g->plan.mode == GOVERNOR_WINDOWED && watch_ns(g) >= (double)g->limits.min_window_ns)
+	if (may_watch && watch_ns(g) >= (double)g->limits.min_window_ns)
 		probes = GOVERNOR_PROBES_FREES;
-	return governor_set_plan(g, GOVERNOR_WINDOWED, probes,
-				 g->plan.interval_bytes > 0 ? g->plan.interval_bytes :
-							      g->limits.interval_bytes,
-				 reason);
+	if (interval_bytes == GOVERNOR_EXACT_INTERVAL)
+		interval_bytes = g->limits.interval_bytes;
+	return governor_set_plan(g, GOVERNOR_WINDOWED, probes, interval_bytes, reason);
 }
 
 bool governor_window_applied(struct governor *g)

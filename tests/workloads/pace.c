@@ -79,27 +79,25 @@ static bool take_line(double seconds, double *pace)
 
 int main(int argc, char **argv)
 {
-	double pace = 0, used = 0, begin = now(CLOCK_MONOTONIC), done = 0;
+	double pace = 0, old = 0, wait = 0, begin = 0, done = 0;
 
 	leaked = number_argument(argc, argv, 0, 1009);
-	while (take_line(pace <= 0 ? 3600 : used, &pace)) {
-		double ahead;
-
-		if (pace <= 0) {
+	while (take_line(pace > 0 ? wait : 3600, &pace)) {
+		/* What could not be done in time is not made up for. */
+		if (pace != old || wait < -0.1) {
 			begin = now(CLOCK_MONOTONIC);
 			done = 0;
-			continue;
+			wait = 0;
+		}
+		old = pace;
+		if (pace <= 0 || wait > 0.001) {
+			wait = done / pace - (now(CLOCK_MONOTONIC) - begin);
+			if (pace <= 0 || wait > 0.001)
+				continue;
 		}
 		work(BATCH);
 		done += BATCH;
-		ahead = done / pace - (now(CLOCK_MONOTONIC) - begin);
-		used = ahead > 0 ? ahead : 0;
-		/* What could not be done in time is not made up for: the pace may have changed. */
-		if (ahead < -0.1 || used > 0.5) {
-			begin = now(CLOCK_MONOTONIC);
-			done = 0;
-			used = 0;
-		}
+		wait = done / pace - (now(CLOCK_MONOTONIC) - begin);
 	}
 	return 0;
 }
