@@ -80,8 +80,10 @@ BPFTEST_SRC := $(wildcard tests/bpf/test_*.c)
 BPFTEST_BIN := $(BPFTEST_SRC:tests/bpf/%.c=$(B)/tests/bpf/%)
 WORKLOAD_SRC := $(wildcard tests/workloads/*.c tests/workloads/*.cc)
 WORKLOAD_BIN := $(addprefix $(B)/workloads/,$(basename $(notdir $(WORKLOAD_SRC))))
-BENCH_SRC := $(wildcard tests/bench/*.c)
-BENCH_BIN := $(BENCH_SRC:tests/bench/%.c=$(B)/bench/%)
+BENCH_SRC := $(filter-out tests/bench/loop.c %.bpf.c,$(wildcard tests/bench/*.c))
+BENCH_OBJ := $(BENCH_SRC:tests/bench/%.c=$(B)/bench/obj/%.o)
+BENCH_SKEL := $(B)/gen/classic.skel.h
+BENCH_BIN := $(B)/bench/bench $(B)/bench/loop
 
 .PHONY: all
 all: $(B)/seepd $(B)/seepctl ## the daemon and the client (default)
@@ -158,9 +160,24 @@ $(B)/workloads/%: tests/workloads/%.cc
 	$(Q)$(CXX) -D_GNU_SOURCE -Wall -Wextra -g $(DEP) $(or $(call workload_flags,$<),-O1) $< \
 		-lpthread -o $@
 
-$(B)/bench/%: tests/bench/%.c $(B)/libseep.a
+$(B)/bpf/%.bpf.o: tests/bench/%.bpf.c $(wildcard vmlinux/*.h)
+	$(call msg,BPF,$@)mkdir -p $(@D)
+	$(Q)$(CLANG) $(BPF_CFLAGS) -c $< -o $@
+	$(Q)llvm-strip -g $@
+
+$(B)/bench/obj/%.o: tests/bench/%.c | $(BENCH_SKEL)
 	$(call msg,BENCH,$@)mkdir -p $(@D)
-	$(Q)$(CC) $(ALL_CFLAGS) -Wno-conversion $(DEP) $< $(B)/libseep.a $(LIB_LDFLAGS) -lpthread -o $@
+	$(Q)$(CC) $(ALL_CFLAGS) -Wno-conversion $(DEP) -c $< -o $@
+
+$(B)/bench/bench: $(BENCH_OBJ) $(B)/libseep.a
+	$(call msg,LINK,$@)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $^ $(LIB_LDFLAGS) -o $@
+
+# The program that is measured, built as Debian builds: without frame pointers.
+$(B)/bench/loop: tests/bench/loop.c
+	$(call msg,BENCH,$@)mkdir -p $(@D)
+	$(Q)$(CC) -std=gnu11 -D_GNU_SOURCE $(WARN) $(WERROR) -Wno-conversion -O2 -g -fomit-frame-pointer \
+		-fno-optimize-sibling-calls $(DEP) $< -o $@
 
 .PHONY: workloads
 workloads: $(WORKLOAD_BIN) ## the programs that the tests watch
@@ -197,8 +214,15 @@ test-vm: ## the core tests on other kernels, in emulated machines; KERNELS="5.10
 	$(Q)KERNELS='$(KERNELS)' ./tests/vm/run.sh
 
 .PHONY: bench
-bench: all $(BENCH_BIN) workloads ## what it costs: ns per malloc/free pair, tick time, map memory
-	$(Q)./tests/bench/run.sh
+bench: all $(BENCH_BIN) ## what it costs, by mode: ns per malloc/free pair, ticks, memory; ROUNDS=7 BURST=10
+	$(Q)BUILD='$(B)' ./tests/bench/run.sh $(if $(ROUNDS),--rounds '$(ROUNDS)') \
+		$(if $(BURST),--burst '$(BURST)')
+
+.PHONY: bench-servers
+bench-servers: all $(B)/bench/loop ## what real servers lose under the default; SECONDS=5 ROUNDS=7 ONLY=name PEERS=no
+	$(Q)BUILD='$(B)' ./tests/bench/servers.py $(if $(SECONDS),--seconds '$(SECONDS)') \
+		$(if $(ROUNDS),--rounds '$(ROUNDS)') $(if $(ONLY),--only '$(ONLY)') \
+		$(if $(filter no,$(PEERS)),--no-peers)
 
 .PHONY: demo
 demo: ## find a leak in a running server, in about a minute
@@ -242,4 +266,4 @@ help: ## this list
 		awk -F'|' '{ printf "%-18s %s\n", $$1, $$2 }'
 
 -include $(LIB_OBJ:.o=.d) $(SAN_OBJ:.o=.d) $(MAINS:src/%.c=$(B)/obj/%.d)
--include $(UNIT_BIN:=.d) $(BPFTEST_BIN:=.d) $(WORKLOAD_BIN:=.d) $(BENCH_BIN:=.d)
+-include $(UNIT_BIN:=.d) $(BPFTEST_BIN:=.d) $(WORKLOAD_BIN:=.d) $(BENCH_OBJ:.o=.d) $(B)/bench/loop.d
