@@ -2,7 +2,7 @@
 /* Slots of an ELF file. See slots.h. */
 #include "elf/slots.h"
 
-/* Of one section; Firefox's libxul has 1.2 million, most of which are no slots of functions. */
+/* Of one section, that of big programs included; a hostile file can have any number. */
 #define RELOCATIONS_MAX (1u << 22)
 
 struct slots_builder {

@@ -131,6 +131,12 @@ def test_other_files():
         assert places_of(odd), "as JSON, too"
 
 
+def test_wrong_arguments():
+    for arguments in (["--file"], ["--file", ""], ["surplus"], [LIBC]):
+        result = seep.seepctl("doctor", *arguments)
+        seep.equal((result.status, result.out), (2, ""), f"doctor {arguments}: {result}")
+
+
 def test_without_root():
     """Files are read without any privilege, so places can be told without."""
     def nobody():
