@@ -79,7 +79,7 @@ int monitor_track(struct monitor *m, struct selector *selector, const struct tra
 		  struct target ***ret_targets, size_t *ret_n);
 
 /*
- * What tracing costs on this machine, measured at the first use (a third of a second). If that fails
+ * What tracing costs on this machine, measured at the first use (half a second). If that fails
  * figures of another machine are used, which is logged, and *ret_measured is false.
  */
 struct monitor_prices {
@@ -88,6 +88,7 @@ struct monitor_prices {
 	double block_ns;       /* what taking its block adds, with a stack of ten frames */
 	double free_ns;	       /* a free */
 	double single_step_ns; /* what an instruction adds that is not emulated */
+	double window_ns;      /* what setting and removing the probes costs who hits them */
 	bool are_measured;
 };
 

@@ -13,6 +13,8 @@
 #define FRAMES_ASSUMED	 10
 #define FRAME_NS_ASSUMED 100
 
+#define MULTI_REMOVAL_NS 50000000ull /* until it is measured: of uprobe_multi and session links */
+
 #define WATCH_RATIO 0.5 /* of what a window costs, for watching the frees of its blocks */
 
 struct govern {
@@ -42,6 +44,7 @@ struct monitor_prices monitor_get_prices(struct monitor *m)
 		.block_ns = 500,
 		.free_ns = 600,
 		.step_ns = 16000,
+		.window_ns = 40e6,
 	};
 	int r;
 
@@ -57,6 +60,7 @@ struct monitor_prices monitor_get_prices(struct monitor *m)
 		.block_ns = p.block_ns + FRAMES_ASSUMED * FRAME_NS_ASSUMED,
 		.free_ns = p.free_ns,
 		.single_step_ns = p.step_ns,
+		.window_ns = p.window_ns,
 		.are_measured = r == 0,
 	};
 	m->has_prices = true;
@@ -94,6 +98,7 @@ static struct governor_prices prices_of(struct monitor *m, const struct tracked 
 		.return_ns = here.return_ns,
 		.block_ns = here.block_ns,
 		.free_ns = here.free_ns + free_step,
+		.attach_ns = here.window_ns,
 	};
 }
 
@@ -108,6 +113,8 @@ static struct governor_limits limits_of(const struct monitor *m, const struct tr
 	if (l.burst_ratio < l.budget_ratio)
 		l.burst_ratio = l.budget_ratio;
 	l.watch_ratio = WATCH_RATIO;
+	if (probe_get_features(m->probe)->links != PROBE_LINKS_PERF)
+		l.removal_ns = MULTI_REMOVAL_NS;
 	l.interval_bytes = m->options.sampling_interval;
 	if (l.max_interval_bytes < l.interval_bytes)
 		l.max_interval_bytes = l.interval_bytes;

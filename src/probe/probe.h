@@ -101,11 +101,12 @@ struct probe_prices {
 	double block_ns;  /* what taking its block adds, with a stack of one frame */
 	double free_ns;	  /* a free of a block that is not known, at an emulated instruction */
 	double step_ns;	  /* what an instruction adds that the kernel must single-step */
+	double window_ns; /* what setting and removing the probes costs a thread that hits them */
 };
 
 /*
  * Measured on functions of this program in a child of it, with the very programs that targets get;
- * takes about a third of a second, and once.
+ * takes about half a second. The window is one of the C library's functions.
  */
 int probe_calibrate(struct probe *p, struct probe_prices *ret);
 

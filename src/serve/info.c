@@ -96,6 +96,7 @@ static json_t *prices_json(struct monitor *m)
 	r |= view_put(o, "block_ns", view_real(p.block_ns));
 	r |= view_put(o, "free_ns", view_real(p.free_ns));
 	r |= view_put(o, "single_step_ns", view_real(p.single_step_ns));
+	r |= view_put(o, "window_ns", view_real(p.window_ns));
 	r |= view_put(o, "exact_pair_ns", view_real(monitor_pair_ns(m)));
 	return r < 0 ? NULL : TAKE_PTR(o);
 }
