@@ -15,6 +15,8 @@
 
 #define MULTI_REMOVAL_NS 50000000ull /* until it is measured: of uprobe_multi and session links */
 
+#define MIN_WINDOW_NS 5000000ull /* the time that removing takes comes on top */
+
 #define WATCH_RATIO 0.5 /* of what a window costs, for watching the frees of its blocks */
 
 struct govern {
@@ -113,6 +115,7 @@ static struct governor_limits limits_of(const struct monitor *m, const struct tr
 	if (l.burst_ratio < l.budget_ratio)
 		l.burst_ratio = l.budget_ratio;
 	l.watch_ratio = WATCH_RATIO;
+	l.min_window_ns = MIN_WINDOW_NS;
 	if (probe_get_features(m->probe)->links != PROBE_LINKS_PERF)
 		l.removal_ns = MULTI_REMOVAL_NS;
 	l.interval_bytes = m->options.sampling_interval;

@@ -95,6 +95,7 @@ static void take_counts(struct governor *g, uint64_t now_ns, const struct govern
 	governor_grow_ledgers(g);
 	governor_rates_add(&sum, counts);
 	charge(g, from_ns, governor_cost_ns(&g->prices, &sum));
+	governor_cap_ledgers(g);
 	if (g->in_place == GOVERNOR_PROBES_ALL)
 		governor_spending_add(&g->set, from_ns, g->now_ns, (double)elapsed_ns);
 	if (!g->is_applied) {
@@ -141,7 +142,6 @@ static void keep_measurement(struct governor *g, bool is_broken_off)
 		governor_rates_raise(&g->recent[0], &g->instant);
 	if (g->n_recent < GOVERNOR_MEASUREMENTS)
 		g->n_recent++;
-	g->n_agreeing++;
 	g->recent_sum = (struct governor_rates){ 0 };
 	g->recent_ns = 0;
 	governor_tell_demand(g);
@@ -185,8 +185,6 @@ bool governor_set_plan(struct governor *g, enum governor_mode mode, enum governo
 		g->plan.reason = reason;
 		return false;
 	}
-	if (mode != old.mode || (mode == GOVERNOR_SAMPLED && interval_bytes != old.interval_bytes))
-		g->n_agreeing = 0;
 	if (old.probes == GOVERNOR_PROBES_ALL && probes != GOVERNOR_PROBES_ALL)
 		begin_closing(g);
 	g->plan = (struct governor_plan){ .mode = mode,
@@ -229,19 +227,20 @@ static bool trace_at(struct governor *g, uint64_t interval_bytes, enum governor_
 	governor_unbook(g);
 	if (interval_bytes == GOVERNOR_NO_INTERVAL)
 		return governor_close_window(g, reason, false);
-	g->window.need_ns = 0;
 	if (interval_bytes == GOVERNOR_EXACT_INTERVAL)
 		return governor_set_plan(g, GOVERNOR_EXACT, GOVERNOR_PROBES_ALL, 0, GOVERNOR_FITS);
 	return governor_set_plan(g, GOVERNOR_SAMPLED, GOVERNOR_PROBES_ALL, interval_bytes, reason);
 }
 
-/* What would be traced now, more than @interval_bytes does; that one if nothing more fits. */
+/*
+ * What would be traced now, if that is more than with @interval_bytes. What made it less stays among
+ * the kept measurements until as many others agree.
+ */
 static uint64_t find_better(const struct governor *g, uint64_t interval_bytes)
 {
 	uint64_t better;
 
-	if (g->n_agreeing < GOVERNOR_MEASUREMENTS ||
-	    g->ledger.level_ns < g->ledger.capacity_ns * governor_share(g) / 2 ||
+	if (g->ledger.level_ns < g->ledger.capacity_ns * governor_share(g) / 2 ||
 	    (g->total && g->total->ledger.level_ns <= 0))
 		return interval_bytes;
 	better = governor_choose(g, GOVERNOR_EXACT_INTERVAL, BACK_UP * governor_allowed(g));
@@ -286,6 +285,7 @@ static bool measure_steady(struct governor *g)
 	enum governor_reason reason = g->plan.reason;
 	uint64_t better;
 
+	set_next_measurement(g);
 	if (governor_must_stop(g, &reason)) {
 		keep_measurement(g, true);
 		interval_bytes = governor_longer_interval(interval_bytes, l->interval_bytes,
@@ -300,7 +300,6 @@ static bool measure_steady(struct governor *g)
 		if (better < interval_bytes)
 			return trace_at(g, better, governor_why_less(g));
 	}
-	set_next_measurement(g);
 	return false;
 }
 
@@ -389,8 +388,9 @@ bool governor_applied(struct governor *g, uint64_t now_ns, const struct governor
 	case GOVERNOR_NONE:
 	default:
 		g->plan.next_ns = governor_later(g->now_ns, (double)g->retry_ns);
-		if (g->retry_ns < LONGEST_RETRY_NS)
-			g->retry_ns *= 2;
+		g->retry_ns *= 2;
+		if (g->retry_ns > LONGEST_RETRY_NS)
+			g->retry_ns = LONGEST_RETRY_NS;
 		return false;
 	}
 }
@@ -435,8 +435,6 @@ int governor_init(struct governor *g, const struct governor_limits *limits,
 	g->is_applied = true;
 	governor_ledger_init(&g->ledger, limits->budget_ratio,
 			     limits->burst_ratio * (double)GOVERNOR_SECOND_NS, now_ns);
-	/* All of the reserve may go into the count, however small the target's share will be. */
-	g->window.need_ns = g->ledger.capacity_ns;
 	governor_spending_init(&g->second, GOVERNOR_SECOND_NS / 16);
 	governor_spending_init(&g->minute, GOVERNOR_SECOND_NS);
 	governor_spending_init(&g->set, GOVERNOR_SECOND_NS);
@@ -455,8 +453,10 @@ int governor_init(struct governor *g, const struct governor_limits *limits,
 void governor_done(struct governor *g)
 {
 	governor_unbook(g);
-	if (g->total)
+	if (g->total) {
+		governor_total_leave(g->total, &g->turn);
 		governor_total_demand(g->total, g->demand, 0);
+	}
 	g->demand = 0;
 	g->total = NULL;
 }

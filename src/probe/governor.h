@@ -19,14 +19,16 @@
  * makes it so (mode, interval, probes, alarm_hits) and then calls governor_applied(). The kernel
  * side sends a note each time that plan->alarm_hits hits of the target (allocation and free calls)
  * were made on one CPU since its last note; on a note governor_measure() is called at once. Every
- * call takes what was counted since the last call, so each hit is handed in once.
+ * call takes what was counted since the last call, so each hit is handed in once. If a plan cannot
+ * be applied, the governor is done with.
  *
- * What is promised, of one core, for a target that is not forced:
+ * What is promised of one core, for a target that is not forced:
  *	any minute	at most budget_ratio, the first one included;
  *	any second	at most burst_ratio.
- * A target that uses several cores can exceed either by what it spends between a note and the
- * moment when the probes are gone: about limits.removal_ns per core. That is a debt, which is paid
- * before there is another window.
+ * What is spent between a note and the moment when the probes are gone is foreseen at the rate of
+ * the last 10 ms. A rate that jumps then, or hits on several cores, can exceed either once by what
+ * that costs, about limits.removal_ns per busy core. That is a debt: it is paid before the next
+ * window.
  *
  * Pure: no I/O, no clock, no allocation. Times are monotonic nanoseconds; one before the last is
  * taken for the last one.
@@ -112,12 +114,13 @@ struct governor_plan {
 
 struct governor_window {
 	uint64_t length_ns;
+	uint64_t watch_ns; /* how long frees are watched after it */
 	uint64_t interval_bytes;
 	double need_ns;	  /* what it costs, with the hits while the probes are removed */
 	double second_ns; /* the most of it that falls into one second */
 };
 
-/* Members but plan are private. */
+/* Members but plan are private. Not to be copied or moved between init and done. */
 struct governor {
 	struct governor_plan plan;
 	struct governor_limits limits;
@@ -131,7 +134,6 @@ struct governor {
 	struct governor_rates instant;
 	struct governor_rates recent[GOVERNOR_MEASUREMENTS];
 	uint32_t n_recent;
-	uint32_t n_agreeing; /* measurements since the plan's mode or interval changed */
 	/* What is being measured. */
 	struct governor_rates instant_sum;
 	struct governor_rates recent_sum;
@@ -141,7 +143,7 @@ struct governor {
 	double demand;	     /* as told to the total */
 	double booked_ns;    /* taken out of the total's ledger for the count or window at hand */
 	struct governor_window window; /* the next one or this one */
-	uint64_t promised_ns;	       /* when the total can pay the next one; 0: not asked */
+	struct governor_waiter turn;   /* for the next one, in the total's queue */
 	uint64_t window_begin_ns;      /* of the next one, as far as known */
 	uint64_t watch_end_ns;
 	/* Removing probes. */

@@ -24,16 +24,16 @@ double governor_share(const struct governor *g)
 
 void governor_grow_ledgers(struct governor *g)
 {
-	double share = governor_share(g);
-
-	/*
-	 * Who has a small share saves for a window, and not for more: otherwise those that came
-	 * first would live on the reserve that they began with, at the cost of the others.
-	 */
-	governor_ledger_grow(&g->ledger, g->now_ns, share,
-			     fmax(g->ledger.capacity_ns * share, g->window.need_ns));
+	governor_ledger_grow(&g->ledger, g->now_ns, governor_share(g));
 	if (g->total)
-		governor_ledger_grow(&g->total->ledger, g->now_ns, 1, INFINITY);
+		governor_ledger_grow(&g->total->ledger, g->now_ns, 1);
+}
+
+void governor_cap_ledgers(struct governor *g)
+{
+	governor_ledger_cap(&g->ledger);
+	if (g->total)
+		governor_ledger_cap(&g->total->ledger);
 }
 
 void governor_book(struct governor *g, double ns)
@@ -65,7 +65,7 @@ void governor_tell_demand(struct governor *g)
 
 struct governor_rates governor_worst(const struct governor *g)
 {
-	struct governor_rates worst = g->instant;
+	struct governor_rates worst = { 0 };
 
 	for (uint32_t i = 0; i < g->n_recent; i++)
 		governor_rates_raise(&worst, &g->recent[i]);

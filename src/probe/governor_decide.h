@@ -11,14 +11,16 @@
 
 /* What the total leaves this target of its budget, 0 .. 1. */
 double governor_share(const struct governor *g);
+/* Before and after spending. */
 void governor_grow_ledgers(struct governor *g);
+void governor_cap_ledgers(struct governor *g);
 /* Takes what is about to be spent out of the total's ledger, and gives back what was not. */
 void governor_book(struct governor *g, double ns);
 void governor_unbook(struct governor *g);
 /* Tells the total what this target would spend if it were alone. */
 void governor_tell_demand(struct governor *g);
 
-/* The largest of each rate in the kept measurements and the present one. */
+/* The largest of each rate in the kept measurements. */
 struct governor_rates governor_worst(const struct governor *g);
 /* What a steady mode may cost, as a share of one core: less while there is a debt. */
 double governor_allowed(const struct governor *g);

@@ -102,15 +102,17 @@ void governor_ledger_init(struct governor_ledger *l, double ratio, double larges
 	l->time_ns = now_ns;
 }
 
-void governor_ledger_grow(struct governor_ledger *l, uint64_t now_ns, double share, double most_ns)
+void governor_ledger_grow(struct governor_ledger *l, uint64_t now_ns, double share)
 {
-	double most = fmin(most_ns, l->capacity_ns);
+	if (now_ns <= l->time_ns)
+		return;
+	l->level_ns += l->growth * share * (double)(now_ns - l->time_ns);
+	l->time_ns = now_ns;
+}
 
-	if (now_ns > l->time_ns) {
-		l->level_ns += l->growth * share * (double)(now_ns - l->time_ns);
-		l->time_ns = now_ns;
-	}
-	l->level_ns = fmin(l->level_ns, most);
+void governor_ledger_cap(struct governor_ledger *l)
+{
+	l->level_ns = fmin(l->level_ns, l->capacity_ns);
 }
 
 void governor_ledger_spend(struct governor_ledger *l, double ns)
@@ -194,23 +196,34 @@ void governor_total_spend(struct governor_total *t, uint64_t from_ns, uint64_t n
 	governor_ledger_spend(&t->ledger, ns - booked_ns);
 }
 
-double governor_total_wait_ns(const struct governor_total *t, double ns)
+void governor_total_join(struct governor_total *t, struct governor_waiter *w, double ns)
 {
-	return governor_ledger_wait_ns(&t->ledger, ns + t->reserve_ns, 1);
+	w->need_ns = ns;
+	if (w->is_waiting)
+		return;
+	w->is_waiting = true;
+	w->before = t->last;
+	w->after = NULL;
+	*(t->last ? &t->last->after : &t->first) = w;
+	t->last = w;
 }
 
-uint64_t governor_total_promise(struct governor_total *t, uint64_t now_ns, double ns)
+void governor_total_leave(struct governor_total *t, struct governor_waiter *w)
 {
-	uint64_t when = governor_later(now_ns, governor_total_wait_ns(t, ns));
+	if (!w->is_waiting)
+		return;
+	*(w->before ? &w->before->after : &t->first) = w->after;
+	*(w->after ? &w->after->before : &t->last) = w->before;
+	*w = (struct governor_waiter){ 0 };
+}
 
-	if (t->free_ns > now_ns) {
-		uint64_t after = governor_later(t->free_ns, ns / t->ledger.growth);
+double governor_total_wait_ns(const struct governor_total *t, const struct governor_waiter *w)
+{
+	double need_ns = t->reserve_ns;
 
-		when = when > after ? when : after;
-	}
-	if (when > now_ns)
-		t->free_ns = when;
-	return when;
+	for (const struct governor_waiter *i = w; i; i = i->before)
+		need_ns += i->need_ns;
+	return governor_ledger_wait_ns(&t->ledger, need_ns, 1);
 }
 
 double governor_total_ratio(const struct governor_total *t, uint64_t now_ns)

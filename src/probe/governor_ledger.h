@@ -14,6 +14,7 @@
 #ifndef SEEP_PROBE_GOVERNOR_LEDGER_H
 #define SEEP_PROBE_GOVERNOR_LEDGER_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #define GOVERNOR_SECOND_NS 1000000000ull
@@ -53,8 +54,10 @@ struct governor_ledger {
  */
 void governor_ledger_init(struct governor_ledger *l, double ratio, double largest_ns,
 			  uint64_t now_ns);
-/* Grows by @share (0 .. 1) of the full growth, up to @most_ns or the capacity. */
-void governor_ledger_grow(struct governor_ledger *l, uint64_t now_ns, double share, double most_ns);
+/* Grows by @share (0 .. 1) of the full growth; what was spent meanwhile is to be taken out next. */
+void governor_ledger_grow(struct governor_ledger *l, uint64_t now_ns, double share);
+/* Holds no more than its capacity. After spending, or growth would be lost. */
+void governor_ledger_cap(struct governor_ledger *l);
 void governor_ledger_spend(struct governor_ledger *l, double ns);
 /* How long until it holds @ns, growing with @share: 0 if it does; INFINITY is possible. */
 double governor_ledger_wait_ns(const struct governor_ledger *l, double ns, double share);
@@ -62,6 +65,14 @@ double governor_ledger_wait_ns(const struct governor_ledger *l, double ns, doubl
 /* --- all targets together ------------------------------------------------------------------------- */
 
 #define GOVERNOR_DEMAND_CLASSES 32
+
+/* A place in the queue for windows. Part of its target's governor; not to be moved while in it. */
+struct governor_waiter {
+	struct governor_waiter *before;
+	struct governor_waiter *after;
+	double need_ns;
+	bool is_waiting;
+};
 
 /*
  * One for all targets, and theirs to fill. Each target's demand is what it would spend if it were
@@ -74,7 +85,8 @@ struct governor_total {
 	struct governor_ledger ledger; /* of the targets that are not forced */
 	double reserve_ns; /* that windows leave to targets which are counted, and to bursts */
 	struct governor_spending minute; /* of all targets */
-	uint64_t free_ns;		 /* when all that was promised to windows is paid */
+	struct governor_waiter *first;	 /* windows that wait for their turn */
+	struct governor_waiter *last;
 	uint32_t counts[GOVERNOR_DEMAND_CLASSES];
 	double sums[GOVERNOR_DEMAND_CLASSES];
 };
@@ -88,10 +100,12 @@ double governor_total_share(const struct governor_total *t);
 /* Spending; @booked_ns of it had been taken out of the ledger before. */
 void governor_total_spend(struct governor_total *t, uint64_t from_ns, uint64_t now_ns, double ns,
 			  double booked_ns);
-/* How long until it can pay a window of @ns. */
-double governor_total_wait_ns(const struct governor_total *t, double ns);
-/* When it can pay one after all that were promised before, as this one is from then on. */
-uint64_t governor_total_promise(struct governor_total *t, uint64_t now_ns, double ns);
+/* Joins the end of the queue, or keeps its place, with a window of @ns. */
+void governor_total_join(struct governor_total *t, struct governor_waiter *w, double ns);
+/* Leaves it, if it is in it. */
+void governor_total_leave(struct governor_total *t, struct governor_waiter *w);
+/* How long until it can pay this one after all that are before it; 0: it is its turn. */
+double governor_total_wait_ns(const struct governor_total *t, const struct governor_waiter *w);
 /* What was spent in the last minute, forced targets included, as a share of one core. */
 double governor_total_ratio(const struct governor_total *t, uint64_t now_ns);
 

@@ -40,17 +40,25 @@ static double free_cost(const struct governor *g)
 	return worst.frees * g->prices.free_ns / (double)GOVERNOR_SECOND_NS;
 }
 
-/* Where the frees alone would take half of what a second may cost, none are watched. */
-static double watch_ratio(const struct governor *g)
+/* How long frees can be watched for a share of what a window costs, until removing begins. */
+static double watch_ns(const struct governor *g, double pay_ns)
 {
-	return free_cost(g) > g->limits.burst_ratio / 2 ? 0 : g->limits.watch_ratio;
+	double ratio = g->limits.watch_ratio;
+	double cost = free_cost(g), ns;
+
+	if (!(ratio > 0) || cost >= g->limits.burst_ratio / 2)
+		return 0;
+	if (!(cost > 0))
+		return LONGEST_WATCH_NS;
+	ns = ratio / (1 + ratio) * pay_ns / cost - g->removal_ns;
+	return ns < (double)g->limits.min_window_ns ? 0 : fmin(ns, LONGEST_WATCH_NS);
 }
 
 /*
  * The next window: as long as half of the reserve pays for, and as one second may cost, with the
- * time that removing takes. False: not even the shortest one can be paid.
+ * time that removing takes. False: not even the shortest one can be paid, and why.
  */
-static bool size_window(struct governor *g)
+static bool size_window(struct governor *g, enum governor_reason *ret_reason)
 {
 	const struct governor_limits *l = &g->limits;
 	struct governor_rates worst = governor_worst(g);
@@ -60,26 +68,34 @@ static bool size_window(struct governor *g)
 	double shortest_ns = rate * (double)l->min_window_ns + fixed_ns;
 	double second_ns = l->burst_ratio * (double)GOVERNOR_SECOND_NS;
 	double most_ns = g->ledger.capacity_ns;
-	double pay_ns, length_ns, cost_ns;
+	double pay_ns = fmax(most_ns * governor_share(g) / 2, shortest_ns);
+	double watched_ns = watch_ns(g, pay_ns);
+	double watch_factor = watched_ns > 0 ? 1 + l->watch_ratio : 1;
+	double length_ns, cost_ns;
 
 	/* Watching frees goes on before and after the window, within the same second. */
-	if (watch_ratio(g) > 0)
+	if (watched_ns > 0)
 		second_ns -= free_cost(g) * (double)GOVERNOR_SECOND_NS;
-	if (g->total)
-		most_ns = fmin(most_ns, g->total->ledger.capacity_ns - g->total->reserve_ns);
+	*ret_reason = GOVERNOR_TOO_BUSY;
 	if (shortest_ns > second_ns || shortest_ns > most_ns)
 		return false;
-	pay_ns = g->ledger.capacity_ns * governor_share(g) / 2 / (1 + watch_ratio(g));
-	length_ns = rate > 0 ? (pay_ns - fixed_ns) / rate : INFINITY;
+	*ret_reason = GOVERNOR_SHARED;
+	if (g->total)
+		most_ns = fmin(most_ns, g->total->ledger.capacity_ns - g->total->reserve_ns);
+	if (shortest_ns > most_ns)
+		return false;
+	length_ns = rate > 0 ? (pay_ns / watch_factor - fixed_ns) / rate : INFINITY;
 	if (rate * (double)GOVERNOR_SECOND_NS + g->prices.attach_ns > second_ns)
 		length_ns = fmin(length_ns, (second_ns - fixed_ns) / rate);
 	length_ns = fmax(fmin(length_ns, (double)l->max_window_ns), (double)l->min_window_ns);
 	cost_ns = rate * length_ns + fixed_ns;
-	g->window.length_ns = (uint64_t)length_ns;
-	g->window.interval_bytes = interval;
-	g->window.need_ns = fmin(cost_ns * (1 + watch_ratio(g)), most_ns);
-	g->window.second_ns =
-		fmin(cost_ns, rate * (double)GOVERNOR_SECOND_NS + g->prices.attach_ns);
+	g->window = (struct governor_window){
+		.length_ns = (uint64_t)length_ns,
+		.watch_ns = (uint64_t)watched_ns,
+		.interval_bytes = interval,
+		.need_ns = fmin(cost_ns * watch_factor, most_ns),
+		.second_ns = fmin(cost_ns, rate * (double)GOVERNOR_SECOND_NS + g->prices.attach_ns),
+	};
 	return true;
 }
 
@@ -94,39 +110,42 @@ static uint64_t window_time(struct governor *g)
 
 	if (second_ns > 0 && second_ns + g->window.second_ns > burst_ns)
 		wait_ns = fmax(wait_ns, (double)g->second.slot_ns);
-	if (wait_ns > 0)
-		return governor_later(g->now_ns, fmax(wait_ns, SHORTEST_WAIT_NS));
-	if (!g->total)
-		return g->now_ns;
-	/* Its turn comes after all that asked before. */
-	if (g->promised_ns == 0)
-		g->promised_ns = governor_total_promise(g->total, g->now_ns, need_ns);
-	if (g->promised_ns > g->now_ns)
-		return g->promised_ns;
-	wait_ns = governor_total_wait_ns(g->total, need_ns);
+	if (g->total && wait_ns > 0) {
+		/* Who cannot pay does not stand in the way of others. */
+		governor_total_leave(g->total, &g->turn);
+	} else if (g->total) {
+		governor_total_join(g->total, &g->turn, need_ns);
+		wait_ns = governor_total_wait_ns(g->total, &g->turn);
+	}
 	return wait_ns > 0 ? governor_later(g->now_ns, fmax(wait_ns, SHORTEST_WAIT_NS)) : g->now_ns;
 }
 
+static void leave_queue(struct governor *g)
+{
+	if (g->total)
+		governor_total_leave(g->total, &g->turn);
+}
+
 /* Nothing can be traced. What it would spend is left to others, but for a count now and then. */
-static bool give_up(struct governor *g)
+static bool give_up(struct governor *g, enum governor_reason reason)
 {
 	if (g->total)
 		governor_total_demand(g->total, g->demand, 0);
 	g->demand = 0;
-	g->window.need_ns = g->ledger.capacity_ns;
-	g->promised_ns = 0;
-	return governor_set_plan(g, GOVERNOR_NONE, GOVERNOR_PROBES_NONE, 0, GOVERNOR_TOO_BUSY);
+	leave_queue(g);
+	return governor_set_plan(g, GOVERNOR_NONE, GOVERNOR_PROBES_NONE, 0, reason);
 }
 
 bool governor_plan_window(struct governor *g)
 {
+	enum governor_reason reason;
 	uint64_t when_ns;
 
-	if (!size_window(g))
-		return give_up(g);
+	if (!size_window(g, &reason))
+		return give_up(g, reason);
 	when_ns = window_time(g);
 	if (when_ns <= g->now_ns) {
-		g->promised_ns = 0;
+		leave_queue(g);
 		governor_book(g, g->window.need_ns);
 		return governor_set_plan(g, GOVERNOR_WINDOWED, GOVERNOR_PROBES_ALL,
 					 g->window.interval_bytes, g->plan.reason);
@@ -140,30 +159,16 @@ bool governor_plan_window(struct governor *g)
 	return false;
 }
 
-/* How long frees can be watched for a share of what a window costs, until removing begins. */
-static double watch_ns(const struct governor *g)
-{
-	double ratio = watch_ratio(g);
-	double cost = free_cost(g);
-
-	if (!(ratio > 0))
-		return 0;
-	if (!(cost > 0))
-		return LONGEST_WATCH_NS;
-	return fmin(ratio / (1 + ratio) * g->window.need_ns / cost - g->removal_ns,
-		    LONGEST_WATCH_NS);
-}
-
 bool governor_close_window(struct governor *g, enum governor_reason reason, bool may_watch)
 {
-	enum governor_probes probes = GOVERNOR_PROBES_NONE;
+	bool is_watched = may_watch && g->window.watch_ns > 0;
 	uint64_t interval_bytes = g->plan.interval_bytes;
 
-	if (may_watch && watch_ns(g) >= (double)g->limits.min_window_ns)
-		probes = GOVERNOR_PROBES_FREES;
 	if (interval_bytes == GOVERNOR_EXACT_INTERVAL)
 		interval_bytes = g->limits.interval_bytes;
-	return governor_set_plan(g, GOVERNOR_WINDOWED, probes, interval_bytes, reason);
+	return governor_set_plan(g, GOVERNOR_WINDOWED,
+				 is_watched ? GOVERNOR_PROBES_FREES : GOVERNOR_PROBES_NONE,
+				 interval_bytes, reason);
 }
 
 bool governor_window_applied(struct governor *g)
@@ -173,6 +178,6 @@ bool governor_window_applied(struct governor *g)
 		return false;
 	}
 	if (g->in_place == GOVERNOR_PROBES_FREES)
-		g->watch_end_ns = governor_later(g->now_ns, watch_ns(g));
+		g->watch_end_ns = governor_later(g->now_ns, (double)g->window.watch_ns);
 	return governor_plan_window(g);
 }
