@@ -211,6 +211,7 @@ static bool start_count(struct governor *g)
 	if (wait_ns == 0 && g->total && g->total->ledger.level_ns < book_ns) {
 		wait_ns = governor_ledger_wait_ns(&g->total->ledger, book_ns, 1);
 		wait_ns = fmax(wait_ns, ASK_AGAIN_NS);
+		g->plan.reason = GOVERNOR_SHARED;
 	}
 	if (wait_ns > 0) {
 		g->plan.next_ns = governor_later(g->now_ns, fmin(wait_ns, LONGEST_RETRY_NS));
