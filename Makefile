@@ -214,9 +214,9 @@ test-vm: ## the core tests on other kernels, in emulated machines; KERNELS="5.10
 	$(Q)KERNELS='$(KERNELS)' ./tests/vm/run.sh
 
 .PHONY: bench
-bench: all $(BENCH_BIN) ## what it costs, by mode: ns per malloc/free pair, ticks, memory; ROUNDS=7 BURST=10
+bench: all $(BENCH_BIN) ## what it costs, by mode: ns per malloc/free pair, ticks, memory; ROUNDS=7 BURST=10 TARGETS=500
 	$(Q)BUILD='$(B)' ./tests/bench/run.sh $(if $(ROUNDS),--rounds '$(ROUNDS)') \
-		$(if $(BURST),--burst '$(BURST)')
+		$(if $(BURST),--burst '$(BURST)') $(if $(TARGETS),--targets '$(TARGETS)')
 
 .PHONY: bench-servers
 bench-servers: all $(B)/bench/loop ## what real servers lose under the default; SECONDS=5 ROUNDS=7 ONLY=name PEERS=no

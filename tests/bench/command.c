@@ -65,8 +65,11 @@ int command_run(const char *const *arguments, struct command_result *ret)
 		r = read_all(err, &result.err);
 	if (r < 0)
 		return r;
-	*ret = result;
-	result = (struct command_result){ .status = -1 };
+	*ret = (struct command_result){
+		.status = result.status,
+		.out = TAKE_PTR(result.out),
+		.err = TAKE_PTR(result.err),
+	};
 	return 0;
 }
 

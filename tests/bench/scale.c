@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "allocator.h"
 #include "base/cleanup.h"
 #include "base/limits.h"
 #include "child.h"
@@ -14,6 +15,10 @@
 #define SITES_EACH  10
 #define BLOCKS_EACH 200
 #define SECONDS	    30 /* three ticks */
+
+/* The default mode first counts a target's calls with probes that it takes away again. */
+#define STEADY_MS   1000
+#define DEADLINE_NS 120000000000ull
 
 static void start_children(const struct bench_options *o, struct child *children)
 {
@@ -27,6 +32,38 @@ static void fill(const struct bench_options *o, struct child *children)
 	for (uint32_t i = 0; i < o->targets; i++)
 		for (int k = 0; k < BLOCKS_EACH / SITES_EACH; k++)
 			(void)child_ask(&children[i], LOOP_SITES, SITES_EACH, 0);
+}
+
+static uint32_t count_probed(const struct bench_options *o, const struct allocator *a,
+			     const struct child *children)
+{
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < o->targets; i++)
+		n += allocator_is_probed(a, children[i].pid) == 1;
+	return n;
+}
+
+/* Until all have probes, and still have them a while later. Says it if that is not reached. */
+static void await_probes(const struct bench_options *o, const struct child *children)
+{
+	uint64_t end = now_ns() + DEADLINE_NS;
+	struct allocator allocator;
+	unsigned int steady = 0;
+	uint32_t n = 0;
+	int r;
+
+	r = allocator_find(&allocator);
+	if (r < 0)
+		die("finding libc's malloc", r);
+	while (steady < 2 && now_ns() < end) {
+		n = count_probed(o, &allocator, children);
+		steady = n == o->targets ? steady + 1 : 0;
+		wait_ms(STEADY_MS);
+	}
+	if (steady < 2)
+		printf("  of %u targets %u have probes after %llu s\n", o->targets, n,
+		       DEADLINE_NS / 1000000000ull);
 }
 
 /* The program of the children: no other process on this machine has it. */
@@ -73,6 +110,7 @@ void bench_scale(const struct bench_options *o, struct report *report)
 	start_children(o, children);
 	daemon_start(&d, o->build, "10s", "1048576");
 	daemon_track_many(&d, selector, o->targets);
+	await_probes(o, children);
 	fill(o, children);
 	measure(&d, r);
 	printf("\nthe daemon with %llu targets, %llu sites, %llu live blocks, over %d s\n",

@@ -55,16 +55,25 @@ class Seep:
 
     @contextlib.contextmanager
     def attached(self, program):
-        try:
-            key = self.daemon.track(program.pid)
-        except AssertionError as error:
-            raise NotHere(str(error)) from error
+        key = self.track(program)
         cpu, start = programs.cpu_seconds(self.daemon.pid), time.monotonic()
         yield
         share = (programs.cpu_seconds(self.daemon.pid) - cpu) / (time.monotonic() - start)
         self.says = self.describe(self.after_tick(key), share)
         self.daemon.untrack(key)
         seep.check_no_breakpoints(program.pid)
+
+    def track(self, program):
+        """As a user would: the client's default is what is measured."""
+        result = self.daemon.seepctl("track", "--json", program.pid)
+        if result.status:
+            raise NotHere(result.err.strip())
+        key = result.json["targets"][0]["id"]
+        try:
+            self.daemon.wait_traced(key)
+        except AssertionError as error:
+            raise NotHere(str(error)) from error
+        return key
 
     def after_tick(self, key):
         """Figures are as of the last tick: of one that began after the window."""
