@@ -2,6 +2,7 @@
 /* A process that sets probes for this one. See broker.h. */
 #include "probe/broker.h"
 
+#include <fcntl.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -9,6 +10,7 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
+#include "base/log.h"
 #include "probe/object.h"
 
 struct broker {
@@ -139,9 +141,11 @@ static int carry_out(struct kept *k, const struct link_request *q, const int fds
 	case LINK_CLOSE_WINDOW:
 		close_window(k, q->window);
 		return 0;
-	case LINK_CLOSE:
-		/* The last reference goes with the request's descriptors. */
-		return 0;
+	case LINK_HOLD:
+		r = n_fds == 1 ? fcntl(fds[0], F_DUPFD_CLOEXEC, 0) : -EBADMSG;
+		if (r < 0)
+			return n_fds == 1 ? -errno : r;
+		return keep(k, q->window, r);
 	case LINK_CREATE:
 	case LINK_CREATE_OPEN:
 		r = n_fds == 2 ? create(q, fds[0], fds[1]) : -EBADMSG;
@@ -256,11 +260,51 @@ int broker_ask(struct broker *b, const struct link_request *request, int prog_fd
 			     has_fds ? 2 : 0, MSG_DONTWAIT);
 }
 
-int broker_ask_to_close(struct broker *b, int link_fd)
-{
-	struct link_request request = { .operation = LINK_CLOSE };
+/* Of links that are only kept until this side has closed its copies. */
+#define WINDOW_OF_CLOSED UINT64_MAX
 
-	return send_with_fds(b->fd, &request, sizeof(request), &link_fd, 1, MSG_DONTWAIT);
+static int hold(struct broker *b, int link_fd, bool wait)
+{
+	struct link_request request = { .operation = LINK_HOLD, .window = WINDOW_OF_CLOSED };
+	struct link_answer answer;
+	int fds[2], r;
+	size_t n;
+
+	r = send_with_fds(b->fd, &request, sizeof(request), &link_fd, 1, wait ? 0 : MSG_DONTWAIT);
+	if (r == 0 && wait)
+		r = receive_with_fds(b->fd, &answer, sizeof(answer), fds, &n, 0);
+	return r == 0 && wait ? answer.error : r;
+}
+
+/* The child must not be the first to close them: the last one does the work. */
+void broker_close_links(struct broker *b, int *fds, size_t n, bool wait)
+{
+	const struct link_request request = {
+		.operation = LINK_CLOSE_WINDOW,
+		.window = WINDOW_OF_CLOSED,
+	};
+	struct link_answer answer;
+	int received[2];
+	size_t n_received;
+	int r = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		r = hold(b, fds[i], wait);
+		if (r < 0)
+			log_debug_errno(r, "removing a link without help");
+	}
+	for (size_t i = 0; i < n; i++)
+		fds[i] = close_fd(fds[i]);
+	if (n == 0)
+		return;
+	if (!wait)
+		r = broker_ask(b, &request, -EBADF, -EBADF);
+	else
+		r = send_with_fds(b->fd, (void *)&request, sizeof(request), NULL, 0, 0);
+	if (r == 0 && wait)
+		r = receive_with_fds(b->fd, &answer, sizeof(answer), received, &n_received, 0);
+	if (r < 0)
+		log_debug_errno(r, "links are removed later");
 }
 
 int broker_answer_fd(const struct broker *b)

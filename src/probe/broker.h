@@ -4,8 +4,9 @@
  *
  * When a process is killed while the kernel registers its uprobes, the registration fails half-way
  * and its own clean-up fails too, since a dying process can no longer write to the target's pages:
- * breakpoints stay in the target for good ("failed to unregister, leaking uprobe"). So links are
- * created by a child that ignores every signal and ends by itself when this process is gone.
+ * breakpoints stay in the target for good ("failed to unregister, leaking uprobe"). The same happens to
+ * one that is killed while it closes a link. So links are created and closed by a child that ignores
+ * every signal and ends by itself when this process is gone.
  *
  * There are two of them: one that answers at once, and hands over the links that it creates; and one
  * for windows, whose links come and go without this process ever waiting for them.
@@ -13,6 +14,8 @@
 #ifndef SEEP_PROBE_BROKER_H
 #define SEEP_PROBE_BROKER_H
 
+#include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -25,7 +28,7 @@ enum link_operation {
 	LINK_CREATE,	   /* a link, whose descriptor is the answer */
 	LINK_CREATE_OPEN,  /* a link that the child keeps, under a window's number */
 	LINK_CLOSE_WINDOW, /* all links of a window */
-	LINK_CLOSE,	   /* a link whose descriptor comes with the request */
+	LINK_HOLD,	   /* a link whose descriptor comes with the request: kept likewise */
 };
 
 /* What to do with one link. */
@@ -57,11 +60,16 @@ int broker_create_link(struct broker *b, const struct link_request *request, int
 		       int file_fd);
 
 /*
+ * Has the child close links, whose descriptors are taken over. @wait: until they are gone. What cannot be
+ * handed over is closed here.
+ */
+void broker_close_links(struct broker *b, int *fds, size_t n, bool wait);
+
+/*
  * The same without waiting: removing a link takes the kernel tens of milliseconds, and so may creating
  * one. Answers come in the order of the requests, one each. -EAGAIN: too many are waiting.
  */
 int broker_ask(struct broker *b, const struct link_request *request, int prog_fd, int file_fd);
-int broker_ask_to_close(struct broker *b, int link_fd);
 /* Readable when there are answers; -EAGAIN: there is none now. */
 int broker_answer_fd(const struct broker *b);
 int broker_read_answer(struct broker *b, struct link_answer *ret);

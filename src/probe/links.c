@@ -107,8 +107,8 @@ struct probe_links *probe_links_free(struct probe_links *l)
 {
 	if (!l)
 		return NULL;
-	for (size_t i = 0; i < l->n && !l->window; i++)
-		close_fd(l->fds[i]);
+	if (!l->window)
+		broker_close_links(l->broker, l->fds, l->n, true);
 	free(l);
 	return NULL;
 }
@@ -295,6 +295,7 @@ int links_attach(struct probe *p, uint32_t target, pid_t pid, int fd,
 	l = calloc(1, sizeof(*l) + 2 * n * sizeof(l->fds[0]));
 	if (!unique || !l)
 		return -ENOMEM;
+	l->broker = p->broker;
 	l->window = window;
 	/* A target that has no meter, or none yet, is found by its process. */
 	if (target && meter_of(p, target, &l->meter) < 0)

@@ -48,6 +48,7 @@ struct probe {
 };
 
 struct probe_links {
+	struct broker *broker; /* borrowed: closes them */
 	size_t n;
 	uint32_t meter;	 /* in the cookies */
 	uint64_t window; /* not 0: the links are the window's, n of them were asked for */

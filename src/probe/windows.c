@@ -9,13 +9,11 @@
 
 void probe_links_drop(struct probe *p, struct probe_links *l)
 {
-	/* A copy of each descriptor goes to the child, so that closing ours is not the last. */
-	for (size_t i = 0; l && i < l->n && !l->window; i++) {
-		int r = broker_ask_to_close(p->windows, l->fds[i]);
-
-		if (r < 0)
-			log_debug_errno(r, "removing a link at once");
-	}
+	if (!l)
+		return;
+	if (!l->window)
+		broker_close_links(p->windows, l->fds, l->n, false);
+	l->n = 0;
 	probe_links_free(l);
 }
 
@@ -61,7 +59,8 @@ int probe_read_windows(struct probe *p)
 	int r;
 
 	while ((r = broker_read_answer(p->windows, &answer)) == 0) {
-		if (answer.operation == LINK_CLOSE || !p->on_window)
+		/* (What was only handed over to be closed is of no interest.) */
+		if (!p->on_window || answer.operation == LINK_HOLD || answer.window == UINT64_MAX)
 			continue;
 		p->on_window(answer.window,
 			     answer.operation == LINK_CLOSE_WINDOW ? PROBE_WINDOW_CLOSED :

@@ -42,6 +42,40 @@ def test_kill_at_any_moment():
             check_alive(workload)
 
 
+def ask_and_leave(daemon, method, path):
+    """Sends a request without waiting for the answer."""
+    connection = seep.Connection(daemon.socket)
+    connection.request(method, path)
+    return connection
+
+
+def test_kill_while_probes_are_removed():
+    """A process that is killed while the kernel takes its uprobes away leaves them."""
+    with seep.Workload("churn", 3, wait=False) as workload:
+        for moment in (0.0, 0.002, 0.005, 0.011, 0.023, 0.041, 0.067, 0.09):
+            with seep.Daemon(check=False) as daemon:
+                key = daemon.track(workload.pid)
+                connection = ask_and_leave(daemon, "DELETE", f"/v1/targets/{key}")
+                pause(moment)
+                daemon.process.kill()
+                daemon.process.wait(30)
+                connection.close()
+            check_alive(workload)
+
+
+def test_kill_in_windows():
+    """A busy process that is probed now and then."""
+    with seep.Workload("churn", 1, wait=False) as workload:
+        for moment in (0.0, 0.03, 0.11, 0.17, 0.29):
+            with seep.Daemon("--budget", "40%", "--total-budget", "40%", check=False) as daemon:
+                key = daemon.track(workload.pid, mode="governed")
+                seep.wait_until(lambda: daemon.target(key)["duty_ratio"], "it was probed")
+                pause(moment)
+                daemon.process.kill()
+                daemon.process.wait(30)
+            check_alive(workload)
+
+
 def test_kill_when_traced():
     with seep.Workload("churn", 3, wait=False) as workload:
         for links in ("session", "multi", "perf"):
