@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * How sure a finding is: the share of equal findings in the corpus of tests/eval that were leaks.
+ *
+ * A logistic model, fitted on the development families. In the corpus about half of the processes
+ * leak; where fewer do, the prior odds move the intercept.
+ */
+#ifndef SEEP_TREND_CONFIDENCE_H
+#define SEEP_TREND_CONFIDENCE_H
+
+#include <stdbool.h>
+
+#include "trend/evidence.h"
+
+struct confidence_input {
+	enum trend_channel channel;
+	double waited;	       /* ticks of growth in this life */
+	double ticks_to_limit; /* when it began */
+	double lifetime;       /* A* */
+	double steadiness;     /* the best of the window's */
+	double survivors;      /* blocks seen */
+	double shortest, longest; /* patience: the least and the most of what is ever asked for */
+	bool has_carry;
+	bool has_earlier_life;
+};
+
+enum {
+	CONFIDENCE_PROGRESS, /* ln of the growth's length over the (clamped) time to the limit */
+	CONFIDENCE_CARRY,
+	CONFIDENCE_EARLIER,
+	CONFIDENCE_STEADINESS, /* ln */
+	CONFIDENCE_AGES,       /* ln of the growth's length over A* */
+	CONFIDENCE_SURVIVORS,  /* log10 */
+	CONFIDENCE_KNOWN,
+	CONFIDENCE_FEW,
+	CONFIDENCE_EXHAUSTION,
+	CONFIDENCE_FEATURES
+};
+
+void confidence_features(const struct confidence_input *in, double ret[CONFIDENCE_FEATURES]);
+
+/* 0 to 1. prior_odds: odds that a site with a finding leaks here, over those of the corpus. */
+double confidence_of(const struct confidence_input *in, double prior_odds);
+
+#endif

@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Survivors of cohorts, on slices of every width. See judge.h. */
+#include <math.h>
+
+#include "trend/judge.h"
+
+#define DAY_TICKS  1440
+#define WEEK_TICKS 10080
+
+/* Powers of two, which the cohorts add up to exactly, and the two rhythms that people live by. */
+const uint32_t judge_widths[] = { 1,   2,   4,	  8,	     16,   32,	 64,	     128, 256,
+				  512, 1024, DAY_TICKS, 2048, 4096, WEEK_TICKS, 0 };
+
+#define LEAST_SLICES	    4
+#define LEAST_SLICES_CARRY  3
+#define LEAST_LIFE_COVERED  0.6
+#define LEAST_OF_CARRY	    0.02
+/* The last positive slice must be within this part of the window. */
+#define RECENT 3
+
+static unsigned least_slices(const struct subject *s)
+{
+	return subject_carry(s) > 0 ? LEAST_SLICES_CARRY : LEAST_SLICES;
+}
+
+/* The age from which blocks are judged on this scale; 0: the scale is too fine for them. */
+static double maturity_of(const struct subject *s, uint32_t width, bool gated)
+{
+	double maturity = width;
+
+	if (gated)
+		maturity = fmax(maturity, s->options->maturity_factor * s->lifetime);
+	return maturity <= s->options->longest_maturity * width ? maturity : 0;
+}
+
+static double proven_at(const struct subject *s, unsigned k)
+{
+	double proven = s->envelope->at[k].proven;
+
+	return s->profile ? fmax(proven, s->profile->proven[k]) : proven;
+}
+
+/* Live bytes born before a moment. */
+static double bytes_before(const struct subject *s, double tick)
+{
+	return cohort_sum_at(s->life.sums->bytes, cohort_mark(s->life.layout, tick));
+}
+
+/*
+ * Where the window of this width is, its bytes and what follows from them: the cheap half of the
+ * test, which most sites do not pass. The slices are not looked at.
+ */
+static bool outline(const struct subject *s, uint32_t width, struct finding *f)
+{
+	double end = floor((s->life.layout->now - f->maturity) / width);
+	double n = fmin(end, WINDOW_SLICES);
+	struct window *w = &f->window;
+
+	if (!(n >= least_slices(s)))
+		return false;
+	w->width = width;
+	w->n = (unsigned)n;
+	w->from = ((uint32_t)end - w->n) * width;
+	w->sum.bytes = bytes_before(s, end * width) - bytes_before(s, w->from);
+	if (!(w->sum.bytes > 0))
+		return false;
+	f->bytes_per_tick = w->sum.bytes / (n * width);
+	f->ticks_to_limit = process_headroom_at(s->process, w->from, w->sum.bytes) /
+			    f->bytes_per_tick;
+	return f->ticks_to_limit <= s->options->longest_to_limit;
+}
+
+/* Has it grown for long enough? Sets f->leaking for an alert, true for a suspect at least. */
+static bool is_patient(const struct subject *s, const struct trend_patience *leaking,
+		       const struct trend_patience *suspect, double carry, struct finding *f)
+{
+	double span = s->life.layout->now - f->window.from;
+	unsigned k = envelope_index(f->maturity);
+	double old_before = bytes_before(s, f->window.from) - proven_at(s, k);
+
+	if (s->at_end) {
+		f->leaking = true;
+		return span >= LEAST_LIFE_COVERED * s->process->now;
+	}
+	f->known = subject_known(s, &f->window, old_before);
+	f->waited = span + carry;
+	f->required = patience_required(s->options, leaking, f->ticks_to_limit, f->known,
+					carry > 0);
+	f->leaking = f->waited >= f->required;
+	if (span < LEAST_OF_CARRY * carry)
+		return false;
+	return f->leaking || f->waited >= patience_required(s->options, suspect, f->ticks_to_limit,
+							    f->known, carry > 0);
+}
+
+/* More bytes of this age than was ever proven harmless? */
+static bool is_beyond_envelope(const struct subject *s, struct finding *f)
+{
+	unsigned k = envelope_index(f->maturity);
+
+	f->proven = proven_at(s, k);
+	return s->at_end || bytes_before(s, s->life.layout->now - (double)(1u << k)) >
+				    s->options->envelope_margin * f->proven;
+}
+
+static void measure(const struct subject *s, struct finding *f)
+{
+	f->presence = window_presence(&f->window);
+	f->window_rate = window_steadiness(&f->window);
+	f->survival = window_survival(&f->window);
+	f->life_rate = life_steadiness(&s->life, f->maturity);
+}
+
+static bool is_flat(const struct subject *s, struct finding *f)
+{
+	const struct trend_options *o = s->options;
+	unsigned n = f->window.n, least = least_slices(s);
+
+	f->presence = window_presence(&f->window);
+	if (f->presence.positive < least || f->presence.share < o->presence)
+		return false;
+	if (f->presence.last + 1 + n / RECENT < n)
+		return false;
+	f->window_rate = window_steadiness(&f->window);
+	if (f->window_rate.best < o->steadiness)
+		return false;
+	f->survival = window_survival(&f->window);
+	if (f->survival < o->survival || f->window.sum.blocks < o->least_survivors)
+		return false;
+	f->life_rate = life_steadiness(&s->life, f->maturity);
+	return f->life_rate.best >= o->steadiness;
+}
+
+/* The smallest scale that is an alert; else the smallest that is a suspect. */
+static bool judge_scales(const struct subject *s, bool gated, const struct trend_patience *leaking,
+			 const struct trend_patience *suspect, double carry, struct finding *ret)
+{
+	bool found = false;
+
+	for (const uint32_t *width = judge_widths; *width; width++) {
+		struct finding f;
+
+		f.maturity = maturity_of(s, *width, gated);
+		f.known = f.waited = f.required = 0;
+		if (f.maturity == 0 || !outline(s, *width, &f) ||
+		    !is_patient(s, leaking, suspect, carry, &f) || (found && !f.leaking) ||
+		    !is_beyond_envelope(s, &f) ||
+		    !window_take(&s->life, *width, f.maturity, least_slices(s), &f.window) ||
+		    !is_flat(s, &f))
+			continue;
+		f.channel = gated ? TREND_BY_COHORTS : TREND_BY_KNOWN;
+		*ret = f;
+		found = true;
+		if (f.leaking)
+			return true;
+	}
+	return found;
+}
+
+bool judge_cohorts(const struct subject *s, struct finding *ret)
+{
+	return judge_scales(s, true, &s->options->leaking, &s->options->suspect, subject_carry(s),
+			    ret);
+}
+
+bool judge_known(const struct subject *s, struct finding *ret)
+{
+	struct trend_patience patience = s->options->leaking;
+
+	if (!s->profile || !(s->profile->observed > 0))
+		return false;
+	patience.cold = s->options->ungated_patience;
+	patience.warm = 0;
+	return judge_scales(s, false, &patience, &patience, 0, ret);
+}
+
+bool judge_measure(const struct subject *s, uint32_t width, bool gated, struct finding *ret)
+{
+	struct finding f = { .channel = gated ? TREND_BY_COHORTS : TREND_BY_KNOWN };
+
+	f.maturity = maturity_of(s, width, gated);
+	if (f.maturity == 0 ||
+	    !window_take(&s->life, width, f.maturity, least_slices(s), &f.window))
+		return false;
+	f.bytes_per_tick = f.window.sum.bytes / ((double)f.window.n * width);
+	measure(s, &f);
+	*ret = f;
+	return true;
+}
