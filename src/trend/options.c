@@ -30,7 +30,7 @@ void trend_options_init(struct trend_options *options)
 		.least_survivors = 8,
 		.ungated_patience = 1.0,
 		.exhaustion_left = 0.1,
-		.least_confidence = 0.9,
+		.least_confidence = 0,
 		.loss_factor = 5,
 		.prior_odds = 1,
 	};

@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * How right the detector is: families of leaks and look-alikes, simulated; seep and the rules of
+ * other tools judge them.
+ *
+ *	eval --short		some seeds, the gates only, as TAP; for the test runner
+ *	eval			many seeds, all tables
+ */
+#include <getopt.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "report.h"
+
+struct settings {
+	bool is_short;
+	bool skip_baselines;
+	int seeds; /* for each named family; the other groups in proportion */
+	uint64_t first;
+	const char *only;
+	const char *rows, *errors;
+};
+
+static int usage(void)
+{
+	fprintf(stderr,
+		"usage: eval [--short] [--seeds N] [--first SEED] [--family ID] [--no-baselines]\n"
+		"	    [--errors FILE] [--rows FILE]\n");
+	return 2;
+}
+
+static int parse_number(const char *text, uint64_t *ret)
+{
+	char *end;
+
+	*ret = strtoull(text, &end, 10);
+	return *end || end == text ? -1 : 0;
+}
+
+static int parse_options(int argc, char **argv, struct settings *s)
+{
+	static const struct option options[] = {
+		{ "short", no_argument, NULL, 's' },	  { "seeds", required_argument, NULL, 'n' },
+		{ "first", required_argument, NULL, 'f' }, { "family", required_argument, NULL, 'o' },
+		{ "rows", required_argument, NULL, 'r' },  { "errors", required_argument, NULL, 'e' },
+		{ "no-baselines", no_argument, NULL, 'b' }, { NULL, 0, NULL, 0 },
+	};
+	uint64_t n;
+	int c;
+
+	while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
+		if (c == 's') {
+			s->is_short = true;
+		} else if (c == 'b') {
+			s->skip_baselines = true;
+		} else if (c == 'o') {
+			s->only = optarg;
+		} else if (c == 'r') {
+			s->rows = optarg;
+		} else if (c == 'e') {
+			s->errors = optarg;
+		} else if ((c == 'n' || c == 'f') && parse_number(optarg, &n) == 0) {
+			if (c == 'f')
+				s->first = n;
+			else
+				s->seeds = (int)n;
+		} else {
+			return -1;
+		}
+	}
+	return optind == argc ? 0 : -1;
+}
+
+static FILE *open_output(const char *path)
+{
+	FILE *f = path ? fopen(path, "we") : NULL;
+
+	if (path && !f) {
+		perror(path);
+		exit(2);
+	}
+	return f;
+}
+
+static void close_output(FILE *f)
+{
+	if (f)
+		(void)fclose(f);
+}
+
+int main(int argc, char **argv)
+{
+	struct settings s = { .seeds = 10, .first = 1 };
+	struct run_options o = { 0 };
+	struct corpus_size size;
+	struct corpus *c;
+	int failed = 0;
+
+	if (parse_options(argc, argv, &s) < 0)
+		return usage();
+	if (s.is_short)
+		s.seeds = 2;
+	size = (struct corpus_size){
+		{ s.seeds, s.seeds, 2 * s.seeds, 12 * s.seeds, s.seeds },
+	};
+	trend_options_init(&o.trend);
+	o.baselines = !s.is_short && !s.skip_baselines;
+	o.strong_baselines = s.is_short;
+	o.rows = open_output(s.rows);
+	o.errors = open_output(s.errors);
+	o.world = world_new();
+
+	c = corpus_new();
+	corpus_run(c, &o, &size, s.first, s.only, !s.is_short);
+	if (!s.is_short) {
+		report_pooled(c);
+		report_families(c);
+		report_calibration(c);
+		if (o.baselines)
+			report_baselines(c);
+	}
+	if (!s.only && !s.skip_baselines)
+		failed = report_gates(c, !s.is_short);
+	c = corpus_free(c);
+	o.world = world_free(o.world);
+	close_output(o.rows);
+	close_output(o.errors);
+	return failed > 0;
+}
