@@ -272,18 +272,19 @@ static bool has_slowed(const struct subject *s)
 /* A life that ended with at most this over what it held in its middle had stopped growing. */
 #define SETTLED 1.15
 
-static void learn_bounds(struct trend_site *s, const struct subject *subject,
+static void learn_bounds(struct trend_site *s, const struct subject *subject, enum trend_end how,
 			 struct trend_profile *profile)
 {
 	uint32_t middle = subject->process->now / 2;
+	bool is_whole = how == TREND_ENDED && subject->process->now > SETTLED_LIFE;
 
-	if (subject->process->now <= SETTLED_LIFE)
-		return;
-	if (has_slowed(subject))
+	if (is_whole && has_slowed(subject))
 		envelope_prove(&s->envelope);
-	if (s->live_bytes < SETTLED * floors_least(&s->floors, middle, middle).bytes &&
+	if (is_whole && s->live_bytes < SETTLED * floors_least(&s->floors, middle, middle).bytes &&
 	    s->live_bytes > profile->peak)
 		profile->peak = s->live_bytes;
+	for (unsigned k = 0; k < ENVELOPE_AGES; k++)
+		profile->proven[k] = fmaxf(profile->proven[k], s->envelope.at[k].proven);
 }
 
 void trend_site_end(struct trend_site *s, struct trend_process *p,
@@ -293,20 +294,21 @@ void trend_site_end(struct trend_site *s, struct trend_process *p,
 	struct cohort_sums sums;
 	struct subject subject;
 	struct finding f;
+	bool looks_leaking;
 
 	trend_process_evaluate(p);
 	cohorts_advance(&s->cohorts, p->now);
 	cohorts_sum(&s->cohorts, &p->layout, &sums);
 	make_subject(s, p, options, profile, &sums, &subject);
 	subject.at_end = true;
-	if (judge_cohorts(&subject, &f) || judge_few_blocks(&subject, &f))
+	looks_leaking = judge_cohorts(&subject, &f) || judge_few_blocks(&subject, &f);
+	if (looks_leaking)
 		profile->carry += p->now;
 	else if (p->now >= SHORTEST_LIFE)
 		profile->carry = 0;
-	if (how == TREND_ENDED)
-		learn_bounds(s, &subject, profile);
-	for (unsigned k = 0; k < ENVELOPE_AGES; k++)
-		profile->proven[k] = fmaxf(profile->proven[k], s->envelope.at[k].proven);
+	/* A rest within a leak, over a weekend say, proves nothing. */
+	if (!looks_leaking)
+		learn_bounds(s, &subject, how, profile);
 	lifetimes_add_life(&profile->lifetimes, s->freed, &p->layout, &s->cohorts);
 	profile->observed += p->now;
 	profile->lives++;

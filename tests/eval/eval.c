@@ -100,7 +100,10 @@ int main(int argc, char **argv)
 		return usage();
 	if (s.is_short)
 		s.seeds = 2;
-	size = (struct corpus_size){
+	if (s.only)
+		size = (struct corpus_size){ { s.seeds, s.seeds, s.seeds, s.seeds, s.seeds } };
+	else
+		size = (struct corpus_size){
 		{ s.seeds, s.seeds, 2 * s.seeds, 12 * s.seeds, s.seeds },
 	};
 	trend_options_init(&o.trend);
