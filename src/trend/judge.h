@@ -63,8 +63,11 @@ double patience_required(const struct trend_options *o, const struct trend_patie
 /* Survivors of cohorts on every scale. Sets *ret and returns true if one is at least suspect. */
 bool judge_cohorts(const struct subject *s, struct finding *ret);
 
-/* The same without the gate of lifetimes, for sites known from earlier lives. */
-bool judge_known(const struct subject *s, struct finding *ret);
+/*
+ * The same without the gate of lifetimes, for sites known from earlier lives. confirms: exhaustion
+ * was found already; then also for unknown sites, if it has gone on for half of the life.
+ */
+bool judge_known(const struct subject *s, bool confirms, struct finding *ret);
 
 /*
  * The window of one width with its measures, positive or not; false if there are too few slices.

@@ -14,9 +14,19 @@ const uint32_t judge_widths[] = { 1,   2,   4,	  8,	     16,   32,	 64,	     128
 #define LEAST_SLICES	    4
 #define LEAST_SLICES_CARRY  3
 #define LEAST_LIFE_COVERED  0.6
+#define LEAST_LIFE_CONFIRMED 0.5
 #define LEAST_OF_CARRY	    0.02
 /* The last positive slice must be within this part of the window. */
 #define RECENT 3
+
+/* How the scales are judged. */
+struct rule {
+	enum trend_channel channel;
+	bool gated; /* by known lifetimes */
+	struct trend_patience leaking, suspect;
+	double carry;	   /* ticks in earlier lives that count as waited */
+	double least_span; /* ticks that the window must reach back */
+};
 
 static unsigned least_slices(const struct subject *s)
 {
@@ -71,26 +81,25 @@ static bool outline(const struct subject *s, uint32_t width, struct finding *f)
 }
 
 /* Has it grown for long enough? Sets f->leaking for an alert, true for a suspect at least. */
-static bool is_patient(const struct subject *s, const struct trend_patience *leaking,
-		       const struct trend_patience *suspect, double carry, struct finding *f)
+static bool is_patient(const struct subject *s, const struct rule *rule, struct finding *f)
 {
+	const struct trend_options *o = s->options;
 	double span = s->life.layout->now - f->window.from;
 	unsigned k = envelope_index(f->maturity);
 	double old_before = bytes_before(s, f->window.from) - proven_at(s, k);
+	bool has_carry = rule->carry > 0;
 
-	if (s->at_end) {
-		f->leaking = true;
-		return span >= LEAST_LIFE_COVERED * s->process->now;
-	}
-	f->known = subject_known(s, &f->window, old_before);
-	f->waited = span + carry;
-	f->required = patience_required(s->options, leaking, f->ticks_to_limit, f->known,
-					carry > 0);
-	f->leaking = f->waited >= f->required;
-	if (span < LEAST_OF_CARRY * carry)
+	if (span < rule->least_span || span < LEAST_OF_CARRY * rule->carry)
 		return false;
-	return f->leaking || f->waited >= patience_required(s->options, suspect, f->ticks_to_limit,
-							    f->known, carry > 0);
+	f->leaking = s->at_end;
+	if (s->at_end)
+		return true;
+	f->known = subject_known(s, &f->window, old_before);
+	f->waited = span + rule->carry;
+	f->required = patience_required(o, &rule->leaking, f->ticks_to_limit, f->known, has_carry);
+	f->leaking = f->waited >= f->required;
+	return f->leaking || f->waited >= patience_required(o, &rule->suspect, f->ticks_to_limit,
+							    f->known, has_carry);
 }
 
 /* More bytes of this age than was ever proven harmless? */
@@ -132,23 +141,21 @@ static bool is_flat(const struct subject *s, struct finding *f)
 }
 
 /* The smallest scale that is an alert; else the smallest that is a suspect. */
-static bool judge_scales(const struct subject *s, bool gated, const struct trend_patience *leaking,
-			 const struct trend_patience *suspect, double carry, struct finding *ret)
+static bool judge_scales(const struct subject *s, const struct rule *rule, struct finding *ret)
 {
 	bool found = false;
 
 	for (const uint32_t *width = judge_widths; *width; width++) {
 		struct finding f;
 
-		f.maturity = maturity_of(s, *width, gated);
+		f.maturity = maturity_of(s, *width, rule->gated);
 		f.known = f.waited = f.required = 0;
-		if (f.maturity == 0 || !outline(s, *width, &f) ||
-		    !is_patient(s, leaking, suspect, carry, &f) || (found && !f.leaking) ||
-		    !is_beyond_envelope(s, &f) ||
+		if (f.maturity == 0 || !outline(s, *width, &f) || !is_patient(s, rule, &f) ||
+		    (found && !f.leaking) || !is_beyond_envelope(s, &f) ||
 		    !window_take(&s->life, *width, f.maturity, least_slices(s), &f.window) ||
 		    !is_flat(s, &f))
 			continue;
-		f.channel = gated ? TREND_BY_COHORTS : TREND_BY_KNOWN;
+		f.channel = rule->channel;
 		*ret = f;
 		found = true;
 		if (f.leaking)
@@ -159,19 +166,30 @@ static bool judge_scales(const struct subject *s, bool gated, const struct trend
 
 bool judge_cohorts(const struct subject *s, struct finding *ret)
 {
-	return judge_scales(s, true, &s->options->leaking, &s->options->suspect, subject_carry(s),
-			    ret);
+	struct rule rule = {
+		.channel = TREND_BY_COHORTS,
+		.gated = true,
+		.leaking = s->options->leaking,
+		.suspect = s->options->suspect,
+		.carry = subject_carry(s),
+		.least_span = s->at_end ? LEAST_LIFE_COVERED * s->process->now : 0,
+	};
+
+	return judge_scales(s, &rule, ret);
 }
 
-bool judge_known(const struct subject *s, struct finding *ret)
+bool judge_known(const struct subject *s, bool confirms, struct finding *ret)
 {
-	struct trend_patience patience = s->options->leaking;
+	struct rule rule = { .channel = TREND_BY_KNOWN, .leaking = s->options->leaking };
 
-	if (!s->profile || !(s->profile->observed > 0))
+	rule.leaking.cold = s->options->ungated_patience;
+	rule.leaking.warm = 0;
+	rule.suspect = rule.leaking;
+	if (confirms)
+		rule.least_span = LEAST_LIFE_CONFIRMED * s->process->now;
+	else if (!(subject_observed(s) > 0))
 		return false;
-	patience.cold = s->options->ungated_patience;
-	patience.warm = 0;
-	return judge_scales(s, false, &patience, &patience, 0, ret);
+	return judge_scales(s, &rule, ret);
 }
 
 bool judge_measure(const struct subject *s, uint32_t width, bool gated, struct finding *ret)

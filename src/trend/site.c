@@ -115,12 +115,18 @@ static void find(const struct subject *s, struct finding *ret, bool *ret_exhaust
 			*ret = other;
 			found = true;
 		}
-		if (!(found && ret->leaking) && judge_known(s, &other) && other.leaking)
+		if (!(found && ret->leaking) && judge_known(s, false, &other) && other.leaking)
 			*ret = other;
 	}
 	*ret_exhaustion = judge_exhaustion(s, &other, ret_growth);
-	if (*ret_exhaustion && ret->channel == TREND_BY_NONE)
-		*ret = other;
+	if (*ret_exhaustion && !ret->leaking) {
+		struct finding confirmed;
+
+		if (judge_known(s, true, &confirmed))
+			*ret = confirmed;
+		else if (ret->channel == TREND_BY_NONE)
+			*ret = other;
+	}
 }
 
 static double bytes_between(const struct subject *s, uint32_t from, uint32_t to)
