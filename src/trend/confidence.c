@@ -4,8 +4,19 @@
 
 #include <math.h>
 
-static const double intercept = 1.0;
-static const double weights[CONFIDENCE_FEATURES] = { 0 };
+#define DAY 1440.0 /* ticks */
+
+/* Fitted by tests/eval/fit.py. */
+static const double intercept = 2.841;
+static const double weights[CONFIDENCE_FEATURES] = {
+	[CONFIDENCE_PROGRESS] = 0.781,	 [CONFIDENCE_LENGTH] = 0.840,
+	[CONFIDENCE_CARRY] = 4.595,	 [CONFIDENCE_EARLIER] = 0.747,
+	[CONFIDENCE_KNOWN] = 0.581,	 [CONFIDENCE_SURVIVORS] = -1.368,
+	[CONFIDENCE_STEADINESS] = 0.127, [CONFIDENCE_DIES] = 3.942,
+	[CONFIDENCE_AGES] = 0.338,	 [CONFIDENCE_UNGATED] = -0.315,
+	[CONFIDENCE_CONFIRMED] = -0.523, [CONFIDENCE_FEW] = -0.350,
+	[CONFIDENCE_EXHAUSTION] = -4.415,
+};
 
 static double clamp(double v, double least, double most)
 {
@@ -14,19 +25,29 @@ static double clamp(double v, double least, double most)
 
 void confidence_features(const struct confidence_input *in, double ret[CONFIDENCE_FEATURES])
 {
+	bool sliced = in->channel == TREND_BY_COHORTS || in->channel == TREND_BY_KNOWN;
+	bool ungated = in->channel == TREND_BY_KNOWN;
+	double waited = fmax(1, in->waited);
 	double asked = clamp(in->ticks_to_limit, in->shortest, in->longest);
-	bool gated = in->channel == TREND_BY_COHORTS;
 
-	ret[CONFIDENCE_PROGRESS] = clamp(log(fmax(in->waited, 1) / asked), -2.5, 1.5);
+	for (unsigned i = 0; i < CONFIDENCE_FEATURES; i++)
+		ret[i] = 0;
+	ret[CONFIDENCE_PROGRESS] = clamp(log(waited / asked), -2.5, 1.5);
+	ret[CONFIDENCE_LENGTH] = log(clamp(waited, 4, 20000) / DAY);
 	ret[CONFIDENCE_CARRY] = in->has_carry;
 	ret[CONFIDENCE_EARLIER] = in->has_earlier_life;
-	ret[CONFIDENCE_STEADINESS] = gated ? log(clamp(in->steadiness, 0.3, 3)) : 0;
-	ret[CONFIDENCE_AGES] = gated ? clamp(log(fmax(in->waited, 1) / fmax(in->lifetime, 1)), 0, 8)
-				     : 0;
-	ret[CONFIDENCE_SURVIVORS] = gated ? log10(clamp(in->survivors, 1, 1e5)) : 0;
-	ret[CONFIDENCE_KNOWN] = in->channel == TREND_BY_KNOWN;
+	ret[CONFIDENCE_UNGATED] = ungated && in->has_earlier_life;
+	ret[CONFIDENCE_CONFIRMED] = ungated && !in->has_earlier_life;
 	ret[CONFIDENCE_FEW] = in->channel == TREND_BY_FEW_BLOCKS;
 	ret[CONFIDENCE_EXHAUSTION] = in->channel == TREND_BY_EXHAUSTION;
+	/* The others are measures of slices. */
+	if (!sliced)
+		return;
+	ret[CONFIDENCE_KNOWN] = in->known;
+	ret[CONFIDENCE_SURVIVORS] = log10(clamp(in->survivors, 1, 1e5));
+	ret[CONFIDENCE_STEADINESS] = log(clamp(in->steadiness, 0.3, 3));
+	ret[CONFIDENCE_DIES] = in->lifetime > 1;
+	ret[CONFIDENCE_AGES] = clamp(log(waited / fmax(1, in->lifetime)), 0, 8);
 }
 
 double confidence_of(const struct confidence_input *in, double prior_odds)

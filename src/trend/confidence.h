@@ -19,19 +19,25 @@ struct confidence_input {
 	double lifetime;       /* A* */
 	double steadiness;     /* the best of the window's */
 	double survivors;      /* blocks seen */
+	double known;	       /* how well it is known that the growth is not normal, 0 to 1 */
 	double shortest, longest; /* patience: the least and the most of what is ever asked for */
 	bool has_carry;
 	bool has_earlier_life;
 };
 
 enum {
-	CONFIDENCE_PROGRESS, /* ln of the growth's length over the (clamped) time to the limit */
-	CONFIDENCE_CARRY,
-	CONFIDENCE_EARLIER,
-	CONFIDENCE_STEADINESS, /* ln */
-	CONFIDENCE_AGES,       /* ln of the growth's length over A* */
+	CONFIDENCE_PROGRESS,   /* ln of the growth's length over the (clamped) time to the limit */
+	CONFIDENCE_LENGTH,     /* ln of the growth's length in days */
+	CONFIDENCE_CARRY,      /* 1: earlier lives looked like leaks */
+	CONFIDENCE_EARLIER,    /* 1: there was an earlier life */
+	CONFIDENCE_KNOWN,      /* how well the growth is known not to be normal */
 	CONFIDENCE_SURVIVORS,  /* log10 */
-	CONFIDENCE_KNOWN,
+	CONFIDENCE_STEADINESS, /* ln */
+	CONFIDENCE_DIES,       /* 1: other blocks of the site are known to die of age */
+	CONFIDENCE_AGES,       /* ln of the growth's length over A* */
+	/* The channel, 1 each; cohorts have none of them. */
+	CONFIDENCE_UNGATED,   /* known from earlier lives */
+	CONFIDENCE_CONFIRMED, /* ungated, without an earlier life: exhaustion came first */
 	CONFIDENCE_FEW,
 	CONFIDENCE_EXHAUSTION,
 	CONFIDENCE_FEATURES

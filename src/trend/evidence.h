@@ -91,6 +91,7 @@ struct trend_evidence {
 	double ticks_to_limit_low;
 	double ticks_to_limit_high;
 
+	double ticks_to_limit_then; /* at the site's own rate, from when its growth began */
 	double waited;	 /* ticks of growth, with those of earlier lives */
 	double required; /* ticks for an alert */
 	double carry;	 /* ticks in earlier lives that looked like leaks */

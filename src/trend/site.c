@@ -174,6 +174,7 @@ static double confidence_in(const struct subject *s, const struct finding *f)
 		.lifetime = s->lifetime,
 		.steadiness = f->window_rate.best,
 		.survivors = f->window.sum.blocks,
+		.known = f->known,
 		.shortest = o->shortest_cold,
 		.longest = o->leaking.longest_cold,
 		.has_carry = subject_carry(s) > 0,

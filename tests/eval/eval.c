@@ -19,13 +19,14 @@ struct settings {
 	uint64_t first;
 	const char *only;
 	const char *rows, *errors;
+	double patience, confidence; /* in place of the defaults; below 0: not given */
 };
 
 static int usage(void)
 {
 	fprintf(stderr,
 		"usage: eval [--short] [--seeds N] [--first SEED] [--family ID] [--no-baselines]\n"
-		"	    [--errors FILE] [--rows FILE]\n");
+		"	    [--errors FILE] [--rows FILE] [--patience X] [--confidence X]\n");
 	return 2;
 }
 
@@ -43,7 +44,8 @@ static int parse_options(int argc, char **argv, struct settings *s)
 		{ "short", no_argument, NULL, 's' },	  { "seeds", required_argument, NULL, 'n' },
 		{ "first", required_argument, NULL, 'f' }, { "family", required_argument, NULL, 'o' },
 		{ "rows", required_argument, NULL, 'r' },  { "errors", required_argument, NULL, 'e' },
-		{ "no-baselines", no_argument, NULL, 'b' }, { NULL, 0, NULL, 0 },
+		{ "no-baselines", no_argument, NULL, 'b' }, { "patience", required_argument, NULL, 'p' },
+		{ "confidence", required_argument, NULL, 'c' }, { NULL, 0, NULL, 0 },
 	};
 	uint64_t n;
 	int c;
@@ -59,6 +61,10 @@ static int parse_options(int argc, char **argv, struct settings *s)
 			s->rows = optarg;
 		} else if (c == 'e') {
 			s->errors = optarg;
+		} else if (c == 'p') {
+			s->patience = strtod(optarg, NULL);
+		} else if (c == 'c') {
+			s->confidence = strtod(optarg, NULL);
 		} else if ((c == 'n' || c == 'f') && parse_number(optarg, &n) == 0) {
 			if (c == 'f')
 				s->first = n;
@@ -90,7 +96,7 @@ static void close_output(FILE *f)
 
 int main(int argc, char **argv)
 {
-	struct settings s = { .seeds = 10, .first = 1 };
+	struct settings s = { .seeds = 10, .first = 1, .patience = -1, .confidence = -1 };
 	struct run_options o = { 0 };
 	struct corpus_size size;
 	struct corpus *c;
@@ -107,6 +113,12 @@ int main(int argc, char **argv)
 		{ s.seeds, s.seeds, 2 * s.seeds, 12 * s.seeds, s.seeds },
 	};
 	trend_options_init(&o.trend);
+	if (s.patience >= 0)
+		o.trend.leaking.cold = s.patience;
+	if (s.confidence >= 0)
+		o.trend.least_confidence = s.confidence;
+	if (trend_options_check(&o.trend) < 0)
+		return usage();
 	o.baselines = !s.is_short && !s.skip_baselines;
 	o.strong_baselines = s.is_short;
 	o.rows = open_output(s.rows);

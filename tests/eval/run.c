@@ -132,6 +132,30 @@ static void note_verdict(struct run *r, int site, int tick, const struct trend_e
 		note_alert(r, SEEP_SUSPECT, site, tick, e);
 }
 
+static void write_row(const struct run *r, bool leaks, double age, const struct trend_evidence *e)
+{
+	struct confidence_input in = {
+		.channel = e->channel,
+		.waited = age,
+		.ticks_to_limit = e->ticks_to_limit_then,
+		.lifetime = e->longest_lifetime,
+		.steadiness = e->window_rate.best,
+		.survivors = e->window.sum.blocks,
+		.known = e->known,
+		.shortest = r->o->trend.shortest_cold,
+		.longest = r->o->trend.leaking.longest_cold,
+		.has_carry = e->carry > 0,
+		.has_earlier_life = e->lives > 0,
+	};
+	double features[CONFIDENCE_FEATURES];
+
+	confidence_features(&in, features);
+	fprintf(r->o->rows, "%d %s %d", r->family->group, r->family->id, leaks);
+	for (int i = 0; i < CONFIDENCE_FEATURES; i++)
+		fprintf(r->o->rows, " %.5g", features[i]);
+	fprintf(r->o->rows, "\n");
+}
+
 /* A row for confidence whenever a finding has become half an octave older. */
 static void note_confidence(struct run *r, int site, int tick, const struct trend_evidence *e)
 {
@@ -143,7 +167,7 @@ static void note_confidence(struct run *r, int site, int tick, const struct tren
 	if (e->channel == TREND_BY_NONE || e->state == TREND_QUIET ||
 	    (s->leaks && tick >= s->leaks_until))
 		return;
-	asked = fmin(o->leaking.longest_cold, fmax(o->shortest_cold, e->ticks_to_limit));
+	asked = fmin(o->leaking.longest_cold, fmax(o->shortest_cold, e->ticks_to_limit_then));
 	age = e->waited - (e->channel == TREND_BY_COHORTS ? e->carry : 0);
 	octave = (int)floor(2 * log2(fmax(1, age) / asked));
 	if (octave <= r->progress_seen[site])
@@ -151,10 +175,7 @@ static void note_confidence(struct run *r, int site, int tick, const struct tren
 	r->progress_seen[site] = octave;
 	calibration_add(&r->scores->calibration, e->confidence, is_leaking(s, tick));
 	if (r->o->rows)
-		fprintf(r->o->rows, "%d %s %d %d %.5g %.5g %.5g %.5g %.5g %d %d %.4f\n",
-			r->family->group, r->family->id, is_leaking(s, tick), e->channel, age,
-			e->ticks_to_limit, e->longest_lifetime, e->window_rate.best,
-			e->window.sum.blocks, e->carry > 0, e->lives > 0, e->confidence);
+		write_row(r, is_leaking(s, tick), age, e);
 }
 
 static void scan(struct run *r, int site, int tick)
