@@ -179,6 +179,21 @@ $(B)/bench/loop: tests/bench/loop.c
 	$(Q)$(CC) -std=gnu11 -D_GNU_SOURCE $(WARN) $(WERROR) -Wno-conversion -O2 -g -fomit-frame-pointer \
 		-fno-optimize-sibling-calls $(DEP) $< -o $@
 
+EVAL_SRC := $(wildcard tests/eval/*.c)
+EVAL_OBJ := $(EVAL_SRC:tests/eval/%.c=$(B)/eval/%.o)
+
+$(B)/eval/%.o: tests/eval/%.c
+	$(call msg,EVAL,$@)mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_CFLAGS) -Itests/eval -Wno-conversion $(DEP) -c $< -o $@
+
+$(B)/eval/eval: $(EVAL_OBJ) $(filter $(B)/obj/trend/%,$(LIB_OBJ))
+	$(call msg,LINK,$@)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $^ -lm -o $@
+
+.PHONY: eval
+eval: $(B)/eval/eval ## how right the detector is, on simulated leaks and look-alikes; many minutes
+	$(Q)$(B)/eval/eval $(EVAL_FLAGS)
+
 .PHONY: workloads
 workloads: $(WORKLOAD_BIN) ## the programs that the tests watch
 
@@ -267,3 +282,4 @@ help: ## this list
 
 -include $(LIB_OBJ:.o=.d) $(SAN_OBJ:.o=.d) $(MAINS:src/%.c=$(B)/obj/%.d)
 -include $(UNIT_BIN:=.d) $(BPFTEST_BIN:=.d) $(WORKLOAD_BIN:=.d) $(BENCH_OBJ:.o=.d) $(B)/bench/loop.d
+-include $(EVAL_OBJ:.o=.d)

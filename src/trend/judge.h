@@ -70,6 +70,12 @@ bool judge_cohorts(const struct subject *s, struct finding *ret);
 bool judge_known(const struct subject *s, bool confirms, struct finding *ret);
 
 /*
+ * The largest scale above that of a finding on which the same survivors are flat as well: it shows
+ * since when. false if there is none.
+ */
+bool judge_longest(const struct subject *s, const struct finding *found, struct finding *ret);
+
+/*
  * The window of one width with its measures, positive or not; false if there are too few slices.
  * For a verdict that stands already, and needs clearly worse values to fall.
  */

@@ -15,7 +15,7 @@ void trend_options_init(struct trend_options *options)
 {
 	*options = (struct trend_options){
 		/* Eight days: one week and a day, so that a weekly rhythm is seen once. */
-		.leaking = { .cold = 1.0, .warm = 0.4, .longest_cold = 8 * DAY, .longest_warm = 30 * HOUR },
+		.leaking = { .cold = 0.5, .warm = 0.4, .longest_cold = 8 * DAY, .longest_warm = 30 * HOUR },
 		.suspect = { .cold = 0.25, .warm = 0.1, .longest_cold = 30 * HOUR, .longest_warm = 12 * HOUR },
 		.shortest_cold = 90,
 		.shortest_warm = 30,
@@ -30,7 +30,7 @@ void trend_options_init(struct trend_options *options)
 		.least_survivors = 8,
 		.ungated_patience = 1.0,
 		.exhaustion_left = 0.1,
-		.least_confidence = 0,
+		.least_confidence = 0.8,
 		.loss_factor = 5,
 		.prior_odds = 1,
 	};

@@ -27,7 +27,7 @@ struct trend_profile {
 };
 
 /* The packed form: little endian, with a version and a checksum. */
-#define TREND_PROFILE_PACKED (12 + 3 * 8 + 4 * (ENVELOPE_AGES + 2 * LIFETIME_BINS) + 4 + 4 + 1)
+#define TREND_PROFILE_PACKED (12 + 3 * 8 + 4 * ENVELOPE_AGES + 8 * LIFETIME_BINS + 9 + 4)
 
 void trend_profile_pack(const struct trend_profile *profile, uint8_t ret[TREND_PROFILE_PACKED]);
 

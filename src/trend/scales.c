@@ -192,6 +192,27 @@ bool judge_known(const struct subject *s, bool confirms, struct finding *ret)
 	return judge_scales(s, &rule, ret);
 }
 
+bool judge_longest(const struct subject *s, const struct finding *found, struct finding *ret)
+{
+	bool gated = found->channel == TREND_BY_COHORTS;
+	const uint32_t *width = judge_widths;
+
+	while (*width)
+		width++;
+	while (width-- > judge_widths && *width > found->window.width) {
+		struct finding f = { .channel = found->channel };
+
+		f.maturity = maturity_of(s, *width, gated);
+		if (f.maturity == 0 ||
+		    !window_take(&s->life, *width, f.maturity, least_slices(s), &f.window) ||
+		    !is_flat(s, &f))
+			continue;
+		*ret = f;
+		return true;
+	}
+	return false;
+}
+
 bool judge_measure(const struct subject *s, uint32_t width, bool gated, struct finding *ret)
 {
 	struct finding f = { .channel = gated ? TREND_BY_COHORTS : TREND_BY_KNOWN };

@@ -134,16 +134,29 @@ static double bytes_between(const struct subject *s, uint32_t from, uint32_t to)
 	return life_slice(&s->life, from, to).bytes;
 }
 
-/* What was born since the largest scale began that is positive as well. */
-static void blame(const struct subject *s, const struct finding *f, struct verdict_input *in)
+/*
+ * What was born since the largest scale began that is positive as well; while an alert stands, since
+ * the earliest that was blamed. That scale decides over leaving the alert, too: the smallest one is
+ * empty at every pause.
+ */
+static void blame(const struct subject *s, const struct finding *f, const struct verdict *v,
+		  struct verdict_input *in)
 {
+	struct finding longest = *f;
+
 	if (f->channel == TREND_BY_COHORTS || f->channel == TREND_BY_KNOWN) {
-		in->width = f->window.width;
-		in->since = f->window.from;
+		if (f->leaking)
+			(void)judge_longest(s, f, &longest);
+		in->width = longest.window.width;
+		in->since = longest.window.from;
 		in->until = f->window.from + f->window.n * f->window.width;
 	} else {
 		in->until = s->process->now;
 	}
+	if (trend_state_is_alert(v->state) && v->since < in->since)
+		in->since = v->since;
+	if (trend_state_is_alert(v->state) && v->channel == f->channel && v->width > in->width)
+		in->width = v->width;
 	in->found_bytes = bytes_between(s, in->since, in->until);
 }
 
@@ -239,7 +252,7 @@ enum trend_event trend_site_evaluate(struct trend_site *s, struct trend_process 
 
 	find(&subject, &f, &in.exhaustion, &growth);
 	p->growth_next += growth;
-	blame(&subject, &f, &in);
+	blame(&subject, &f, &s->verdict, &in);
 	look_back(&subject, &s->verdict, &in);
 	in.channel = f.channel;
 	in.leaking = f.leaking && f.channel != TREND_BY_EXHAUSTION;

@@ -31,9 +31,7 @@ static void note_found(struct verdict *v, const struct verdict_input *in)
 	v->channel = in->channel;
 	v->width = in->width;
 	v->positive_at = in->now;
-	/* What is blamed only gets longer while the alert stands. */
-	if (!trend_state_is_alert(v->state) || in->since < v->since)
-		v->since = in->since;
+	v->since = in->since;
 	v->until = in->until;
 	v->blamed_bytes = in->found_bytes;
 }
@@ -56,28 +54,34 @@ static enum trend_event open_alert(struct verdict *v, const struct verdict_input
 	return event;
 }
 
-/* Half of it gone, or no more of it. */
-static enum trend_event leave_alert(struct verdict *v, const struct verdict_input *in)
+/* Does the alert's own scale say that no more of it comes? */
+static bool has_stopped(struct verdict *v, const struct verdict_input *in)
 {
 	uint32_t quiet = in->now - v->positive_at;
 
+	count(&v->worse_in_a_row, in->measured && in->worse && !in->leaking);
+	if (in->leaking)
+		return false;
+	if (v->worse_in_a_row >= IN_A_ROW)
+		return true;
+	if (in->measured && in->silence > SILENT_GAPS * in->gap &&
+	    in->silence > SILENT_SLICES * (double)v->width)
+		return true;
+	/* Without slices: half as long without growth as the growth had lasted. */
+	return v->width == 0 && quiet > (v->positive_at - v->since) / 2;
+}
+
+static enum trend_event leave_alert(struct verdict *v, const struct verdict_input *in)
+{
 	if (v->blamed_bytes > 0 && in->blamed_bytes < RESOLVED * v->blamed_bytes) {
 		v->state = TREND_RESOLVED;
 		return TREND_HAS_RESOLVED;
 	}
-	count(&v->worse_in_a_row, in->measured && in->worse && !in->leaking);
-	if (v->worse_in_a_row >= IN_A_ROW)
-		goto stopped;
-	if (in->measured && in->silence > SILENT_GAPS * in->gap &&
-	    in->silence > SILENT_SLICES * (double)v->width)
-		goto stopped;
-	/* Without slices: half as long without growth as the growth had lasted. */
-	if (v->width == 0 && quiet > (v->positive_at - v->since) / 2)
-		goto stopped;
+	if (has_stopped(v, in)) {
+		v->state = TREND_STOPPED;
+		return TREND_HAS_STOPPED;
+	}
 	return TREND_NOTHING;
-stopped:
-	v->state = TREND_STOPPED;
-	return TREND_HAS_STOPPED;
 }
 
 static enum trend_event tell_again(struct verdict *v, const struct verdict_input *in)
@@ -103,8 +107,6 @@ static enum trend_event in_alert(struct verdict *v, const struct verdict_input *
 
 enum trend_event verdict_update(struct verdict *v, const struct verdict_input *in)
 {
-	uint32_t patience;
-
 	count(&v->leaking_in_a_row, in->leaking);
 	count(&v->suspect_in_a_row, in->suspect || in->leaking);
 	count(&v->exhaustion_in_a_row, in->exhaustion);
@@ -116,7 +118,6 @@ enum trend_event verdict_update(struct verdict *v, const struct verdict_input *i
 		note_found(v, in);
 		return event;
 	}
-	patience = v->width;
 	if (v->leaking_in_a_row >= IN_A_ROW && !in->held) {
 		note_found(v, in);
 		return open_alert(v, in, TREND_LEAKING);
@@ -126,7 +127,7 @@ enum trend_event verdict_update(struct verdict *v, const struct verdict_input *i
 		return open_alert(v, in, TREND_EXHAUSTION);
 	}
 	if (v->state == TREND_SUSPECT && v->negative_in_a_row >= IN_A_ROW &&
-	    in->now - v->positive_at >= patience) {
+	    in->now - v->positive_at >= v->width) {
 		v->state = TREND_QUIET;
 		return TREND_CLEARED;
 	}
