@@ -27,6 +27,7 @@ struct corpus *corpus_new(void)
 	add_families(c, benign_families());
 	add_families(c, blind_families());
 	add_families(c, fuzz_families());
+	add_families(c, fresh_families());
 	return c;
 }
 

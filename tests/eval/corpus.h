@@ -38,7 +38,7 @@ int corpus_best_baseline(const struct corpus *c, int rule);
 
 #define ALL_GROUPS ((1u << FAMILY_GROUPS) - 1)
 #define NAMED_GROUPS ((1u << DEVELOPMENT) | (1u << HELD_OUT))
-/* Leaving out deploys, as the tables of the project's figures do. */
+/* Deploys and the fresh families have figures of their own. */
 #define POOLED_GROUPS (NAMED_GROUPS | (1u << BLIND) | (1u << FUZZ))
 
 #endif

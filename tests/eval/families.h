@@ -16,6 +16,7 @@ enum family_group {
 	BLIND,	     /* written after the thresholds */
 	FUZZ,	     /* random sums of components */
 	DEPLOY,	     /* the leak arrives with the second life */
+	FRESH,	     /* random sums of another kind, written last */
 	FAMILY_GROUPS
 };
 
@@ -37,6 +38,7 @@ struct family_list leak_families(void);
 struct family_list benign_families(void);
 struct family_list blind_families(void);
 struct family_list fuzz_families(void);
+struct family_list fresh_families(void);
 
 /* Makes the service of a family and a seed. */
 void family_build(const struct family *f, struct world *w, uint64_t seed);

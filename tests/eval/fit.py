@@ -12,7 +12,7 @@ import math
 import sys
 
 RIDGE = 1.0
-DEPLOY = "4"
+NOT_FITTED = ("4", "5")  # deploys, fresh families
 
 
 def read(path):
@@ -20,7 +20,7 @@ def read(path):
     with open(path) as file:
         for line in file:
             fields = line.split()
-            if fields[0] == DEPLOY:
+            if fields[0] in NOT_FITTED:
                 continue
             labels.append(int(fields[2]))
             rows.append([1.0] + [float(f) for f in fields[3:]])

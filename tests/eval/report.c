@@ -18,6 +18,7 @@ static const struct row rows[] = {
 	{ "blind", 1u << BLIND, PHASE_BOTH },
 	{ "fuzz", 1u << FUZZ, PHASE_BOTH },
 	{ "deploy", 1u << DEPLOY, PHASE_BOTH },
+	{ "fresh", 1u << FRESH, PHASE_BOTH },
 };
 
 static void print_score(const char *name, struct score *s)
@@ -104,7 +105,7 @@ void report_calibration(const struct corpus *c)
 	static const struct row groups[] = {
 		{ "development", 1u << DEVELOPMENT, 0 }, { "held out", 1u << HELD_OUT, 0 },
 		{ "blind", 1u << BLIND, 0 },		 { "fuzz", 1u << FUZZ, 0 },
-		{ "all", POOLED_GROUPS, 0 },
+		{ "all", POOLED_GROUPS, 0 },		 { "fresh", 1u << FRESH, 0 },
 	};
 
 	printf("Calibration: expected error, Brier, and per tenth: confidence, share of leaks (n)\n");

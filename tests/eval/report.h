@@ -20,4 +20,7 @@ void report_calibration(const struct corpus *c);
  */
 int report_gates(const struct corpus *c, bool strict);
 
+/* Time and memory that ten thousand sites take. */
+void report_cost(void);
+
 #endif
