@@ -5,9 +5,9 @@
 #include <math.h>
 #include <string.h>
 
-#define RING_0 32u
-#define RING   16u
-#define TOP    (COHORT_LEVELS - 1)
+#define RING_0	  32u
+#define RING	  16u
+#define TOP	  (COHORT_LEVELS - 1)
 /* Slots that the last level keeps of its own; a ring of 16 needs one free to merge through. */
 #define TOP_SLOTS 15u
 
@@ -157,12 +157,12 @@ struct cohort_mark cohort_mark(const struct cohort_layout *layout, double tick)
 }
 
 /* Any of the three may be the same slot: the sum is taken before anything is cleared. */
-#define MERGE(slots, m)                                                                 \
-	do {                                                                            \
+#define MERGE(slots, m)                                                                    \
+	do {                                                                               \
 		__typeof__((slots)[0]) sum_ = (slots)[(m)->older] + (slots)[(m)->younger]; \
-		(slots)[(m)->older] = 0;                                                \
-		(slots)[(m)->younger] = 0;                                              \
-		(slots)[(m)->into] = sum_;                                              \
+		(slots)[(m)->older] = 0;                                                   \
+		(slots)[(m)->younger] = 0;                                                 \
+		(slots)[(m)->into] = sum_;                                                 \
 	} while (0)
 
 void cohorts_advance(struct cohorts *c, uint32_t now)
@@ -191,10 +191,10 @@ void cohorts_add_births(struct cohorts *c, const struct cohort_layout *layout, u
 		return;
 	per_tick = births / (now - from);
 	while (from < now) {
-		unsigned level = from < layout->edge[COHORT_LEVELS] ? COHORT_LEVELS
-								     : level_of(layout, from);
-		uint32_t end = level == COHORT_LEVELS ? layout->edge[COHORT_LEVELS]
-						      : ((from >> level) + 1) << level;
+		unsigned level =
+			from < layout->edge[COHORT_LEVELS] ? COHORT_LEVELS : level_of(layout, from);
+		uint32_t end = level == COHORT_LEVELS ? layout->edge[COHORT_LEVELS] :
+							((from >> level) + 1) << level;
 
 		c->births[cohort_slot(layout, from)] += (float)(per_tick * (end - from));
 		from = end;

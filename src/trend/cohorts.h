@@ -24,11 +24,11 @@
  * Slots of 2^12 ticks reach back 112640 ticks, eleven weeks: five are what a weekly rhythm takes.
  * What is older shares one slot, as if it had been born evenly.
  */
-#define COHORT_LEVELS 13
-#define COHORT_EXACT  25 /* widths */
+#define COHORT_LEVELS  13
+#define COHORT_EXACT   25 /* widths */
 /* A level of n slots is a ring: at most 26 of 32, and 15 of 16. */
-#define COHORT_SLOTS  (32 + 16 * (COHORT_LEVELS - 1) + 1)
-#define COHORT_OLDEST (COHORT_SLOTS - 1)
+#define COHORT_SLOTS   (32 + 16 * (COHORT_LEVELS - 1) + 1)
+#define COHORT_OLDEST  (COHORT_SLOTS - 1)
 /* Slots in use at once: 26, 14 per level, 15 on the last one, and the oldest. */
 #define COHORT_ORDERED (26 + 14 * (COHORT_LEVELS - 2) + 15 + 1)
 

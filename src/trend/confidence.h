@@ -14,12 +14,12 @@
 
 struct confidence_input {
 	enum trend_channel channel;
-	double waited;	       /* ticks of growth in this life */
-	double ticks_to_limit; /* when it began */
-	double lifetime;       /* A* */
-	double steadiness;     /* the best of the window's */
-	double survivors;      /* blocks seen */
-	double known;	       /* how well it is known that the growth is not normal, 0 to 1 */
+	double waited;		  /* ticks of growth in this life */
+	double ticks_to_limit;	  /* when it began */
+	double lifetime;	  /* A* */
+	double steadiness;	  /* the best of the window's */
+	double survivors;	  /* blocks seen */
+	double known;		  /* how well it is known that the growth is not normal, 0 to 1 */
 	double shortest, longest; /* patience: the least and the most of what is ever asked for */
 	bool has_carry;
 	bool has_earlier_life;

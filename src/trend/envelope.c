@@ -4,9 +4,9 @@
 
 #include <math.h>
 
-#define GROWTH	     1.05
-#define FALL	     0.5
-#define LEAST_QUIET  120 /* ticks that (b) takes at least */
+#define GROWTH	    1.05
+#define FALL	    0.5
+#define LEAST_QUIET 120 /* ticks that (b) takes at least */
 
 static void raise_proven(struct envelope_age *a)
 {

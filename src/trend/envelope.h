@@ -18,9 +18,9 @@
 #define ENVELOPE_AGES 16 /* 2^0 to 2^15 ticks */
 
 struct envelope_age {
-	float most;	    /* bytes: running maximum */
-	float proven;	    /* bytes */
-	uint32_t grew;	    /* tick at which the maximum grew last */
+	float most;	      /* bytes: running maximum */
+	float proven;	      /* bytes */
+	uint32_t grew;	      /* tick at which the maximum grew last */
 	uint32_t grows_since; /* tick at which that growth began */
 };
 

@@ -17,12 +17,12 @@
 
 enum trend_state {
 	TREND_QUIET,
-	TREND_SUSPECT,	  /* shown, no alert */
-	TREND_LEAKING,	  /* alert */
+	TREND_SUSPECT, /* shown, no alert */
+	TREND_LEAKING, /* alert */
 	TREND_EXHAUSTION, /* alert of its own kind: most of the growth before the limit; no leak claimed */
-	TREND_STOPPED,	  /* leaked, does no more; the bytes are still lost */
-	TREND_RESOLVED,	  /* leaked, half of it was freed since */
-	TREND_CLOSED,	  /* the process ended */
+	TREND_STOPPED,	/* leaked, does no more; the bytes are still lost */
+	TREND_RESOLVED, /* leaked, half of it was freed since */
+	TREND_CLOSED,	/* the process ended */
 };
 
 enum trend_event {
@@ -33,7 +33,7 @@ enum trend_event {
 	TREND_CONTINUED, /* the alert of an earlier life, confirmed in this one */
 	TREND_GREW,	 /* tell again: the rate doubled, severity rose or seven days passed */
 	TREND_HAS_STOPPED,
-	TREND_RESUMED,	 /* a leak that had stopped goes on; no new alert */
+	TREND_RESUMED, /* a leak that had stopped goes on; no new alert */
 	TREND_HAS_RESOLVED,
 };
 
@@ -46,7 +46,12 @@ enum trend_channel {
 	TREND_BY_EXHAUSTION,
 };
 
-enum trend_severity { TREND_LOW, TREND_MEDIUM, TREND_HIGH, TREND_CRITICAL };
+enum trend_severity {
+	TREND_LOW,
+	TREND_MEDIUM,
+	TREND_HIGH,
+	TREND_CRITICAL
+};
 
 /* Why a site that tests as a leak is not alerted. */
 enum trend_hold {
@@ -66,8 +71,8 @@ struct trend_evidence {
 	double e_value;	   /* of records of the floor of old bytes; see records.h */
 
 	uint32_t now;
-	uint32_t since;	  /* earliest birth that is blamed */
-	uint32_t until;	  /* latest one that is mature */
+	uint32_t since;	      /* earliest birth that is blamed */
+	uint32_t until;	      /* latest one that is mature */
 	double leaked_bytes;  /* live, born in between */
 	double leaked_blocks; /* seen */
 
@@ -75,7 +80,7 @@ struct trend_evidence {
 	struct presence presence;
 	struct steadiness window_rate;
 	struct steadiness life_rate;
-	double survival;      /* old half over young half */
+	double survival; /* old half over young half */
 
 	double longest_lifetime; /* A*; 1: no block is known to have died of age */
 	double maturity;	 /* age from which blocks are judged */
@@ -92,12 +97,12 @@ struct trend_evidence {
 	double ticks_to_limit_high;
 
 	double ticks_to_limit_then; /* at the site's own rate, from when its growth began */
-	double waited;	 /* ticks of growth, with those of earlier lives */
-	double required; /* ticks for an alert */
-	double carry;	 /* ticks in earlier lives that looked like leaks */
-	double known;	 /* 0: never seen to grow before .. 1: known well */
-	double lost_share; /* of frees, upper bound of 95 % */
-	uint32_t lives;	 /* earlier ones */
+	double waited;		    /* ticks of growth, with those of earlier lives */
+	double required;	    /* ticks for an alert */
+	double carry;		    /* ticks in earlier lives that looked like leaks */
+	double known;		    /* 0: never seen to grow before .. 1: known well */
+	double lost_share;	    /* of frees, upper bound of 95 % */
+	uint32_t lives;		    /* earlier ones */
 };
 
 #endif

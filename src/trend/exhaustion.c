@@ -4,13 +4,13 @@
 
 #include "trend/judge.h"
 
-#define SHORTEST	60   /* ticks of life */
-#define NEAR		20   /* a floor is the least of this part of the life */
-#define OF_GROWTH	0.5  /* of the process' growth since a quarter of its life */
-#define OF_HEADROOM	0.15 /* of the first headroom */
-#define STEADY		0.5  /* the last quarter's growth, of the mean of the three since a quarter */
-#define OLD		8    /* blocks that survived this part of the life ... */
-#define OF_OLD		0.5  /* ... must make this part of the growth: load alone is young */
+#define SHORTEST    60	 /* ticks of life */
+#define NEAR	    20	 /* a floor is the least of this part of the life */
+#define OF_GROWTH   0.5	 /* of the process' growth since a quarter of its life */
+#define OF_HEADROOM 0.15 /* of the first headroom */
+#define STEADY	    0.5	 /* the last quarter's growth, of the mean of the three since a quarter */
+#define OLD	    8	 /* blocks that survived this part of the life ... */
+#define OF_OLD	    0.5	 /* ... must make this part of the growth: load alone is young */
 
 static double floor_at(const struct subject *s, uint32_t tick)
 {
@@ -35,8 +35,8 @@ bool judge_exhaustion(const struct subject *s, struct finding *ret, double *ret_
 	if (!(growth > OF_GROWTH * p->growth) || !(growth > OF_HEADROOM * first_headroom) ||
 	    !(s->live_bytes > s->options->envelope_margin * peak))
 		return false;
-	if (cohort_sum_at(s->life.sums->bytes,
-			  cohort_mark(s->life.layout, p->now - p->now / OLD)) < OF_OLD * growth)
+	if (cohort_sum_at(s->life.sums->bytes, cohort_mark(s->life.layout, p->now - p->now / OLD)) <
+	    OF_OLD * growth)
 		return false;
 	last_quarter = now_floor - floor_at(s, p->now - p->now / 4);
 	/* At the pace of the last quarter of the life, the limit is one more life away at most. */

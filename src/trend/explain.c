@@ -52,8 +52,8 @@ struct forecast forecast_of(const struct trend_process *p, const struct finding 
 	c.ticks = left / rate;
 	/* The interval of the forecast is as wide as that of the finding's own rate. */
 	c.low = left / (rate * fmax(1, c.rate_high / f->bytes_per_tick));
-	c.high = c.rate_low > 0 ? left / (rate * fmin(1, c.rate_low / f->bytes_per_tick))
-				: INFINITY;
+	c.high =
+		c.rate_low > 0 ? left / (rate * fmin(1, c.rate_low / f->bytes_per_tick)) : INFINITY;
 	c.severity = f->channel == TREND_BY_EXHAUSTION ? TREND_CRITICAL : severity_of(c.ticks);
 	return c;
 }
@@ -107,11 +107,11 @@ void explain(const struct trend_site *s, const struct explanation *why, enum tre
 	};
 	if (why->finding->channel != TREND_BY_NONE)
 		explain_finding(why, ret);
-	ret->freed_beyond = lifetimes_freed_beyond(
-		s->freed, profile ? &profile->lifetimes : NULL, ret->maturity);
+	ret->freed_beyond = lifetimes_freed_beyond(s->freed, profile ? &profile->lifetimes : NULL,
+						   ret->maturity);
 	if (s->verdict.until > 0) {
-		struct slice blamed = life_slice(&subject->life, s->verdict.since,
-						 s->verdict.until);
+		struct slice blamed =
+			life_slice(&subject->life, s->verdict.since, s->verdict.until);
 
 		ret->since = s->verdict.since;
 		ret->until = s->verdict.until;

@@ -7,7 +7,7 @@
 #include "trend/site_state.h"
 
 struct forecast {
-	double ticks, low, high; /* to the limit */
+	double ticks, low, high;    /* to the limit */
 	double rate_low, rate_high; /* quartiles of the finding's slices; bytes per tick */
 	enum trend_severity severity;
 };

@@ -4,10 +4,10 @@
 
 #include "trend/judge.h"
 
-#define FEW	     64	 /* blocks live, and births since an eighth of the life */
-#define GROWTH	     1.4 /* per doubling of the life; a vector that doubles has 2 in the mean */
-#define SHORTEST     32	 /* ticks of life */
-#define NEAR	     16	 /* a floor is the least of this part of the life */
+#define FEW	      64  /* blocks live, and births since an eighth of the life */
+#define GROWTH	      1.4 /* per doubling of the life; a vector that doubles has 2 in the mean */
+#define SHORTEST      32  /* ticks of life */
+#define NEAR	      16  /* a floor is the least of this part of the life */
 #define BLOCKS_GROWTH 4
 
 /* The floor around a moment of the life. */
@@ -53,9 +53,8 @@ bool judge_few_blocks(const struct subject *s, struct finding *ret)
 	f.leaking = s->at_end || f.waited >= f.required;
 	if (f.ticks_to_limit > o->longest_to_limit)
 		return false;
-	if (!s->at_end &&
-	    (v[0].bytes <= o->envelope_margin * peak ||
-	     f.waited < patience_required(o, &o->suspect, f.ticks_to_limit, 0, true)))
+	if (!s->at_end && (v[0].bytes <= o->envelope_margin * peak ||
+			   f.waited < patience_required(o, &o->suspect, f.ticks_to_limit, 0, true)))
 		return false;
 	*ret = f;
 	return true;

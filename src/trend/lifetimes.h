@@ -16,7 +16,7 @@
 
 /* Bin k holds ages from 2^(k/4) to 2^((k+1)/4) ticks; the first one also what is younger, the last
  * one (from 2^15 ticks, 22 days of minutes) also what is older. */
-#define LIFETIME_BINS	  61
+#define LIFETIME_BINS	     61
 #define LIFETIMES_PER_OCTAVE 4
 
 struct lifetimes {

@@ -15,8 +15,14 @@ void trend_options_init(struct trend_options *options)
 {
 	*options = (struct trend_options){
 		/* Eight days: one week and a day, so that a weekly rhythm is seen once. */
-		.leaking = { .cold = 0.5, .warm = 0.4, .longest_cold = 8 * DAY, .longest_warm = 30 * HOUR },
-		.suspect = { .cold = 0.25, .warm = 0.1, .longest_cold = 30 * HOUR, .longest_warm = 12 * HOUR },
+		.leaking = { .cold = 0.5,
+			     .warm = 0.4,
+			     .longest_cold = 8 * DAY,
+			     .longest_warm = 30 * HOUR },
+		.suspect = { .cold = 0.25,
+			     .warm = 0.1,
+			     .longest_cold = 30 * HOUR,
+			     .longest_warm = 12 * HOUR },
 		.shortest_cold = 90,
 		.shortest_warm = 30,
 		.presence = 0.75,
@@ -41,7 +47,10 @@ struct bounds {
 	double least, most;
 };
 
-#define WITHIN(member, least, most) { offsetof(struct trend_options, member), least, most }
+#define WITHIN(member, least, most)                                 \
+	{                                                           \
+		offsetof(struct trend_options, member), least, most \
+	}
 
 /* 2^31 ticks are four thousand years: longer than any clock here counts. */
 static const struct bounds limits[] = {

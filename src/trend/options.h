@@ -16,9 +16,9 @@
  * a site about which earlier lives say nothing, "warm" one that is known well.
  */
 struct trend_patience {
-	double cold;	       /* share of the time to the limit */
-	double warm;	       /* the same; 0: never warm */
-	double longest_cold;   /* ticks; never wait longer */
+	double cold;	     /* share of the time to the limit */
+	double warm;	     /* the same; 0: never warm */
+	double longest_cold; /* ticks; never wait longer */
 	double longest_warm;
 };
 
@@ -28,9 +28,9 @@ struct trend_options {
 	double shortest_cold;	       /* ticks; never wait less */
 	double shortest_warm;	       /* the same for a known site, or one that leaked before */
 
-	double presence;	  /* share of the slices with births that must have survivors */
-	double steadiness;	  /* least rate of the young half as a share of the old half's */
-	double survival;	  /* least survival of the old half as a share of the young half's */
+	double presence;   /* share of the slices with births that must have survivors */
+	double steadiness; /* least rate of the young half as a share of the old half's */
+	double survival;   /* least survival of the old half as a share of the young half's */
 	double hazard_per_octave; /* an age counts as a lifetime if this share dies per doubling */
 	double maturity_factor;	  /* blocks are judged at this many known lifetimes */
 	double longest_maturity;  /* slices; a scale is skipped if blocks mature later */

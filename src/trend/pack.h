@@ -16,7 +16,11 @@
 #define PACK_HEADER  12 /* magic, kind, version, length */
 #define PACK_TRAILER 4	/* CRC-32 of all before */
 
-enum pack_kind { PACK_PROFILE = 1, PACK_SITE, PACK_PROCESS };
+enum pack_kind {
+	PACK_PROFILE = 1,
+	PACK_SITE,
+	PACK_PROCESS
+};
 
 struct pack_writer {
 	uint8_t *start, *at, *end;

@@ -50,8 +50,8 @@ double patience_required(const struct trend_options *o, const struct trend_patie
 		known = 0;
 	share = interpolate(patience->cold, patience->warm, known);
 	longest = interpolate(patience->longest_cold, patience->longest_warm, known);
-	shortest = has_carry ? o->shortest_warm
-			     : interpolate(o->shortest_cold, o->shortest_warm, known);
+	shortest = has_carry ? o->shortest_warm :
+			       interpolate(o->shortest_cold, o->shortest_warm, known);
 	required = share * ticks_to_limit;
 	if (required < shortest)
 		required = shortest;

@@ -9,11 +9,11 @@
 
 #define LEAST_HEADROOM 0.02 /* of the first headroom */
 
-#define OFTEN	     10	 /* ticks */
-#define SELDOM	     60
-#define OFTEN_UNTIL  720
+#define OFTEN	    10 /* ticks */
+#define SELDOM	    60
+#define OFTEN_UNTIL 720
 /* The limit is near while this much of the headroom is left, as a factor of what is alarming. */
-#define NEAR 2
+#define NEAR	    2
 
 #define LEAST_SITE_BYTES 65536.0
 #define LEAST_SITE_SHARE 0.0005
@@ -75,9 +75,9 @@ int trend_process_tick(struct trend_process *p, uint32_t now, const struct trend
 		return -EINVAL;
 	if (p->now == 0)
 		p->first_usage = in->usage_bytes;
-	work = in->allocations > p->last.allocations
-		       ? (double)(in->allocations - p->last.allocations)
-		       : 0;
+	work = in->allocations > p->last.allocations ?
+		       (double)(in->allocations - p->last.allocations) :
+		       0;
 	advance(p, now, (float)(from == 0 ? in->usage_bytes : p->last.usage_bytes));
 	add_work(p, from, work);
 	floors_add(&p->floors, now - 1, (struct floor_point){ .bytes = (float)in->usage_bytes });
@@ -143,8 +143,7 @@ double trend_process_lost_share(const struct trend_process *p)
 	if (!(lost > 0))
 		return 0;
 	share = lost / n;
-	return (share + z2 / (2 * n) +
-		sqrt(z2 * (share * (1 - share) / n + z2 / (4 * n * n)))) /
+	return (share + z2 / (2 * n) + sqrt(z2 * (share * (1 - share) / n + z2 / (4 * n * n)))) /
 	       (1 + z2 / n);
 }
 

@@ -11,9 +11,9 @@ struct trend_process {
 	uint32_t now;
 	struct trend_process_input last;
 	double first_usage;
-	double work[COHORT_SLOTS];  /* allocations in the slot */
+	double work[COHORT_SLOTS]; /* allocations in the slot */
 	float usage[COHORT_SLOTS]; /* at the start of the slot */
-	struct floors floors;	    /* .bytes: usage */
+	struct floors floors;	   /* .bytes: usage */
 	/* The growth and the leak rates of all sites, of the last round and as this one goes on. */
 	double growth, growth_next;
 	double leak_rate, leak_rate_next;

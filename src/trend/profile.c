@@ -10,8 +10,8 @@
 
 #define VERSION 1
 
-_Static_assert(TREND_PROFILE_PACKED == PACK_HEADER + 3 * 8 + 4 * ENVELOPE_AGES +
-					       8 * LIFETIME_BINS + 9 + PACK_TRAILER,
+_Static_assert(TREND_PROFILE_PACKED == PACK_HEADER + 3 * 8 + 4 * ENVELOPE_AGES + 8 * LIFETIME_BINS +
+					       9 + PACK_TRAILER,
 	       "the packed size says what is packed");
 
 void trend_profile_pack(const struct trend_profile *profile, uint8_t ret[TREND_PROFILE_PACKED])

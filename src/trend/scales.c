@@ -8,16 +8,16 @@
 #define WEEK_TICKS 10080
 
 /* Powers of two, which the cohorts add up to exactly, and the two rhythms that people live by. */
-const uint32_t judge_widths[] = { 1,   2,   4,	  8,	     16,   32,	 64,	     128, 256,
-				  512, 1024, DAY_TICKS, 2048, 4096, WEEK_TICKS, 0 };
+const uint32_t judge_widths[] = { 1,   2,   4,	  8,	     16,   32,	 64,	     128,
+				  256, 512, 1024, DAY_TICKS, 2048, 4096, WEEK_TICKS, 0 };
 
-#define LEAST_SLICES	    4
-#define LEAST_SLICES_CARRY  3
-#define LEAST_LIFE_COVERED  0.6
+#define LEAST_SLICES	     4
+#define LEAST_SLICES_CARRY   3
+#define LEAST_LIFE_COVERED   0.6
 #define LEAST_LIFE_CONFIRMED 0.5
-#define LEAST_OF_CARRY	    0.02
+#define LEAST_OF_CARRY	     0.02
 /* The last positive slice must be within this part of the window. */
-#define RECENT 3
+#define RECENT		     3
 
 /* How the scales are judged. */
 struct rule {
@@ -75,8 +75,8 @@ static bool outline(const struct subject *s, uint32_t width, struct finding *f)
 	if (!(w->sum.bytes > 0))
 		return false;
 	f->bytes_per_tick = w->sum.bytes / (n * width);
-	f->ticks_to_limit = process_headroom_at(s->process, w->from, w->sum.bytes) /
-			    f->bytes_per_tick;
+	f->ticks_to_limit =
+		process_headroom_at(s->process, w->from, w->sum.bytes) / f->bytes_per_tick;
 	return f->ticks_to_limit <= s->options->longest_to_limit;
 }
 

@@ -206,8 +206,8 @@ static bool is_within_losses(const struct subject *s, const struct finding *f, d
 	       sum->blocks < s->options->loss_factor * lost_share * sum->births;
 }
 
-static enum trend_hold why_held(const struct subject *s, const struct finding *f,
-				double confidence, double lost_share, const struct verdict *v)
+static enum trend_hold why_held(const struct subject *s, const struct finding *f, double confidence,
+				double lost_share, const struct verdict *v)
 {
 	if (!f->leaking || f->channel == TREND_BY_EXHAUSTION)
 		return TREND_NOT_HELD;
@@ -290,7 +290,7 @@ static bool has_slowed(const struct subject *s)
 #define SHORTEST_LIFE 64
 #define SETTLED_LIFE  256
 /* A life that ended with at most this over what it held in its middle had stopped growing. */
-#define SETTLED 1.15
+#define SETTLED	      1.15
 
 static void learn_bounds(struct trend_site *s, const struct subject *subject, enum trend_end how,
 			 struct trend_profile *profile)

@@ -7,7 +7,7 @@
 #include "trend/process_state.h"
 #include "trend/site_state.h"
 
-#define VERSION 1
+#define VERSION	       1
 /* A verdict: six bytes of enums and counters, then numbers. */
 #define VERDICT_PACKED (9 + 4 * 5 + 8 * 2)
 #define FLOORS_PACKED  (8 + 12 * FLOOR_POINTS)

@@ -27,11 +27,11 @@ struct verdict {
 	uint8_t exhaustion_in_a_row;
 	uint8_t negative_in_a_row;
 	uint8_t worse_in_a_row;
-	bool was_alerted;	 /* in this life */
+	bool was_alerted; /* in this life */
 	enum trend_severity told_severity;
-	double told_rate;	 /* bytes per tick */
-	uint32_t since, until;	 /* births that are blamed */
-	double blamed_bytes;	 /* the most that was live of them */
+	double told_rate;      /* bytes per tick */
+	uint32_t since, until; /* births that are blamed */
+	double blamed_bytes;   /* the most that was live of them */
 };
 
 /* What an evaluation found, reduced to what states depend on. */
@@ -43,15 +43,15 @@ struct verdict_input {
 	enum trend_channel channel;
 	uint32_t width;
 	uint32_t since, until;
-	double blamed_bytes;		/* live now, born in what was blamed before */
-	double found_bytes;		/* live now, born in since..until */
-	double rate;			/* bytes per tick */
+	double blamed_bytes; /* live now, born in what was blamed before */
+	double found_bytes;  /* live now, born in since..until */
+	double rate;	     /* bytes per tick */
 	enum trend_severity severity;
 	/* The deciding scale now, for leaving. */
 	bool measured;
-	bool worse;	 /* clearly worse than what a leak needs */
-	double silence;	 /* ticks without survivors, beyond the maturity age */
-	double gap;	 /* ticks between slices with survivors, typically */
+	bool worse;	/* clearly worse than what a leak needs */
+	double silence; /* ticks without survivors, beyond the maturity age */
+	double gap;	/* ticks between slices with survivors, typically */
 };
 
 enum trend_event verdict_update(struct verdict *v, const struct verdict_input *in);

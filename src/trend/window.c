@@ -5,15 +5,15 @@
 #include <math.h>
 #include <string.h>
 
-#define ACTIVE	     0.1
-#define POSITIVE     0.2
-#define RATIO_AT_MOST 99.0
+#define ACTIVE		      0.1
+#define POSITIVE	      0.2
+#define RATIO_AT_MOST	      99.0
 /* Above this survival, births and survivors are the same thing. */
 #define SURVIVAL_SAYS_NOTHING 0.5
 
-#define PARTS	     16
-#define PARTS_SKIP   4 /* the first quarter of a life is start-up */
-#define PARTS_OLD    8
+#define PARTS	      16
+#define PARTS_SKIP    4 /* the first quarter of a life is start-up */
+#define PARTS_OLD     8
 #define SHORTEST_LIFE 64
 
 static struct slice between(const struct life *life, struct cohort_mark a, struct cohort_mark b)

@@ -50,11 +50,12 @@ bool window_take(const struct life *life, uint32_t width, double maturity, unsig
 		 struct window *ret);
 
 struct presence {
-	unsigned active;     /* slices with births: at least a tenth of the mean */
-	unsigned positive;   /* of those, with survivors: at least a fifth of their median, in bytes */
-	unsigned last;	     /* index of the youngest positive slice, if any */
-	unsigned gap;	     /* median distance of two positive slices, in slices; 0: fewer than two */
-	double share;	     /* positive / active; 0 without active slices */
+	unsigned active; /* slices with births: at least a tenth of the mean */
+	unsigned
+		positive; /* of those, with survivors: at least a fifth of their median, in bytes */
+	unsigned last;	  /* index of the youngest positive slice, if any */
+	unsigned gap;	  /* median distance of two positive slices, in slices; 0: fewer than two */
+	double share;	  /* positive / active; 0 without active slices */
 };
 
 struct presence window_presence(const struct window *w);

@@ -11,42 +11,72 @@ static const int ages[3] = { 10, 60, 360 };
 
 const struct baseline baselines[] = {
 	/* window, R2, growth in a month in headrooms */
-	{ SLOPE, 360, 0.8, 1 },	   { SLOPE, 720, 0.8, 1 },     { SLOPE, 1440, 0.6, 1 },
-	{ SLOPE, 1440, 0.8, 0.3 }, { SLOPE, 1440, 0.8, 1 },    { SLOPE, 1440, 0.8, 3 },
-	{ SLOPE, 1440, 0.95, 1 },  { SLOPE, 2880, 0.8, 1 },    { SLOPE, 2880, 0.9, 1 },
+	{ SLOPE, 360, 0.8, 1 },
+	{ SLOPE, 720, 0.8, 1 },
+	{ SLOPE, 1440, 0.6, 1 },
+	{ SLOPE, 1440, 0.8, 0.3 },
+	{ SLOPE, 1440, 0.8, 1 },
+	{ SLOPE, 1440, 0.8, 3 },
+	{ SLOPE, 1440, 0.95, 1 },
+	{ SLOPE, 2880, 0.8, 1 },
+	{ SLOPE, 2880, 0.9, 1 },
 	/* window, z, growth in a month */
-	{ MANN_KENDALL, 720, 5, 1 },	{ MANN_KENDALL, 1440, 3, 1 }, { MANN_KENDALL, 1440, 5, 1 },
-	{ MANN_KENDALL, 1440, 7, 0.3 }, { MANN_KENDALL, 1440, 7, 1 }, { MANN_KENDALL, 1440, 7, 3 },
+	{ MANN_KENDALL, 720, 5, 1 },
+	{ MANN_KENDALL, 1440, 3, 1 },
+	{ MANN_KENDALL, 1440, 5, 1 },
+	{ MANN_KENDALL, 1440, 7, 0.3 },
+	{ MANN_KENDALL, 1440, 7, 1 },
+	{ MANN_KENDALL, 1440, 7, 3 },
 	{ MANN_KENDALL, 2880, 7, 1 },
-	{ HAMED_RAO, 1440, 2, 1 },	{ HAMED_RAO, 1440, 4, 1 },    { HAMED_RAO, 1440, 6, 1 },
+	{ HAMED_RAO, 1440, 2, 1 },
+	{ HAMED_RAO, 1440, 4, 1 },
+	{ HAMED_RAO, 1440, 6, 1 },
 	{ HAMED_RAO, 2880, 4, 1 },
 	/* shortest window, R2, days to half of the headroom */
-	{ BACKWARD_REGRESSION, 720, 0.8, 10 }, { BACKWARD_REGRESSION, 720, 0.9, 30 },
-	{ BACKWARD_REGRESSION, 1440, 0.8, 10 }, { BACKWARD_REGRESSION, 1440, 0.8, 30 },
-	{ BACKWARD_REGRESSION, 1440, 0.9, 30 }, { BACKWARD_REGRESSION, 1440, 0.95, 30 },
+	{ BACKWARD_REGRESSION, 720, 0.8, 10 },
+	{ BACKWARD_REGRESSION, 720, 0.9, 30 },
+	{ BACKWARD_REGRESSION, 1440, 0.8, 10 },
+	{ BACKWARD_REGRESSION, 1440, 0.8, 30 },
+	{ BACKWARD_REGRESSION, 1440, 0.9, 30 },
+	{ BACKWARD_REGRESSION, 1440, 0.95, 30 },
 	/* drift per hour and threshold, in headrooms */
-	{ PAGE_HINKLEY, 0, 0.1, 0 },	  { PAGE_HINKLEY, 0, 0.2, 0 },
-	{ PAGE_HINKLEY, 0, 0.3, 0 },	  { PAGE_HINKLEY, 0, 0.4, 0 },
-	{ PAGE_HINKLEY, 0, 0.5, 0 },	  { PAGE_HINKLEY, 0.0005, 0.2, 0 },
-	{ PAGE_HINKLEY, 0.0005, 0.3, 0 }, { PAGE_HINKLEY, 0.0005, 0.4, 0 },
-	{ PAGE_HINKLEY, 0.002, 0.2, 0 },  { PAGE_HINKLEY, 0.002, 0.3, 0 },
+	{ PAGE_HINKLEY, 0, 0.1, 0 },
+	{ PAGE_HINKLEY, 0, 0.2, 0 },
+	{ PAGE_HINKLEY, 0, 0.3, 0 },
+	{ PAGE_HINKLEY, 0, 0.4, 0 },
+	{ PAGE_HINKLEY, 0, 0.5, 0 },
+	{ PAGE_HINKLEY, 0.0005, 0.2, 0 },
+	{ PAGE_HINKLEY, 0.0005, 0.3, 0 },
+	{ PAGE_HINKLEY, 0.0005, 0.4, 0 },
+	{ PAGE_HINKLEY, 0.002, 0.2, 0 },
+	{ PAGE_HINKLEY, 0.002, 0.3, 0 },
 	/* which age, share of the headroom */
-	{ TOP_OUTSTANDING, 0, 0.3, 0 }, { TOP_OUTSTANDING, 0, 0.5, 0 },
-	{ TOP_OUTSTANDING, 1, 0.1, 0 }, { TOP_OUTSTANDING, 1, 0.3, 0 },
-	{ TOP_OUTSTANDING, 1, 0.4, 0 }, { TOP_OUTSTANDING, 1, 0.5, 0 },
-	{ TOP_OUTSTANDING, 1, 0.7, 0 }, { TOP_OUTSTANDING, 2, 0.3, 0 },
-	{ TOP_OUTSTANDING, 2, 0.4, 0 }, { TOP_OUTSTANDING, 2, 0.5, 0 },
+	{ TOP_OUTSTANDING, 0, 0.3, 0 },
+	{ TOP_OUTSTANDING, 0, 0.5, 0 },
+	{ TOP_OUTSTANDING, 1, 0.1, 0 },
+	{ TOP_OUTSTANDING, 1, 0.3, 0 },
+	{ TOP_OUTSTANDING, 1, 0.4, 0 },
+	{ TOP_OUTSTANDING, 1, 0.5, 0 },
+	{ TOP_OUTSTANDING, 1, 0.7, 0 },
+	{ TOP_OUTSTANDING, 2, 0.3, 0 },
+	{ TOP_OUTSTANDING, 2, 0.4, 0 },
+	{ TOP_OUTSTANDING, 2, 0.5, 0 },
 	/* hours of birth */
-	{ GENERATIONS, 12, 0, 0 },	{ GENERATIONS, 24, 0, 0 },
-	{ GENERATIONS, 48, 0, 0 },	{ GENERATIONS, 96, 0, 0 },
+	{ GENERATIONS, 12, 0, 0 },
+	{ GENERATIONS, 24, 0, 0 },
+	{ GENERATIONS, 48, 0, 0 },
+	{ GENERATIONS, 96, 0, 0 },
 	/* half hours in a row */
-	{ RANK_DROP, 4, 0, 0 },		{ RANK_DROP, 8, 0, 0 },
+	{ RANK_DROP, 4, 0, 0 },
+	{ RANK_DROP, 8, 0, 0 },
 	{ RANK_DROP, 16, 0, 0 },
 	/* blocks, and the share of those that got there and left */
-	{ EXPIRY, 8, 0.01, 0 },		{ EXPIRY, 64, 0.01, 0 },
+	{ EXPIRY, 8, 0.01, 0 },
+	{ EXPIRY, 64, 0.01, 0 },
 	{ EXPIRY, 64, 0.1, 0 },
 	/* probability, share of the headroom that is live */
-	{ LAPLACE, 0.05, 0.1, 0 },	{ LAPLACE, 0.5, 0.1, 0 },
+	{ LAPLACE, 0.05, 0.1, 0 },
+	{ LAPLACE, 0.5, 0.1, 0 },
 	{ LAPLACE, 0.5, 0.3, 0 },
 };
 
@@ -60,9 +90,9 @@ bool baseline_is_strong(const struct baseline *b)
 const char *baseline_name(enum baseline_rule rule)
 {
 	static const char *const names[] = {
-		"slope",	 "Mann-Kendall",    "Mann-Kendall, Hamed-Rao",
-		"backward regr", "Page-Hinkley",    "top outstanding",
-		"generations",	 "rank drop",	    "expiry age",
+		"slope",	 "Mann-Kendall", "Mann-Kendall, Hamed-Rao",
+		"backward regr", "Page-Hinkley", "top outstanding",
+		"generations",	 "rank drop",	 "expiry age",
 		"Laplace",
 	};
 
@@ -176,9 +206,9 @@ static double autocorrelation_factor(const double *y, int n)
 	for (int i = 0; i < n; i++) {
 		rank[i] = 0;
 		for (int k = 0; k < n; k++)
-			rank[i] += detrended[k] < detrended[i]	   ? 1
-				   : detrended[k] == detrended[i] && k != i ? 0.5
-									     : 0;
+			rank[i] += detrended[k] < detrended[i]		  ? 1 :
+				   detrended[k] == detrended[i] && k != i ? 0.5 :
+									    0;
 		variance += (rank[i] - mean) * (rank[i] - mean);
 	}
 	for (int lag = 1; lag < n - 3 && variance > 0; lag++) {

@@ -12,16 +12,16 @@
 #include "world.h"
 
 enum baseline_rule {
-	SLOPE,	       /* least squares over a window, R2 and rate */
-	MANN_KENDALL,  /* monotone trend over a window, z and rate */
-	HAMED_RAO,     /* the same, corrected for autocorrelation */
+	SLOPE,		     /* least squares over a window, R2 and rate */
+	MANN_KENDALL,	     /* monotone trend over a window, z and rate */
+	HAMED_RAO,	     /* the same, corrected for autocorrelation */
 	BACKWARD_REGRESSION, /* LBR: regression over windows that grow backwards */
-	PAGE_HINKLEY,  /* cumulated rise of the hourly floor, in headrooms */
-	TOP_OUTSTANDING, /* memleak: the most bytes older than an age, if many */
-	GENERATIONS,   /* number of distinct ages alive */
-	RANK_DROP,     /* Chromium: the first large drop in ranked growth, several times in a row */
-	EXPIRY,	       /* memleax: blocks older than an age that hardly anyone reached and left */
-	LAPLACE,       /* Scalene: rule of succession on frees over allocations */
+	PAGE_HINKLEY,	     /* cumulated rise of the hourly floor, in headrooms */
+	TOP_OUTSTANDING,     /* memleak: the most bytes older than an age, if many */
+	GENERATIONS,	     /* number of distinct ages alive */
+	RANK_DROP, /* Chromium: the first large drop in ranked growth, several times in a row */
+	EXPIRY,	   /* memleax: blocks older than an age that hardly anyone reached and left */
+	LAPLACE,   /* Scalene: rule of succession on frees over allocations */
 };
 
 struct baseline {
@@ -41,9 +41,9 @@ struct baseline_view {
 	const struct world *world;
 	const struct world_site *site;
 	int tick;
-	double older[3]; /* bytes older than 10, 60 and 360 ticks */
+	double older[3];     /* bytes older than 10, 60 and 360 ticks */
 	double older_blocks; /* blocks older than 360 ticks */
-	int generations; /* hours of birth of which something is live */
+	int generations;     /* hours of birth of which something is live */
 	int rank_in_a_row;
 	bool is_largest[3]; /* of all sites, by .older */
 };

@@ -92,8 +92,8 @@ static double block_bytes(struct world *w, const struct component *c, int tick)
 		return c->bytes * (1 + c->growth * (tick - w->start) / DAY) *
 		       exp(0.3 * draw_normal(&w->random));
 	if (c->spread > 0)
-		return c->bytes * exp(c->spread * draw_normal(&w->random) -
-				      0.5 * c->spread * c->spread);
+		return c->bytes *
+		       exp(c->spread * draw_normal(&w->random) - 0.5 * c->spread * c->spread);
 	return c->bytes;
 }
 
@@ -320,8 +320,7 @@ static void step_high_water(struct world *w, struct world_site *s, struct compon
 	double mean = c->total * day_wave(c, tick);
 
 	c->level = walk(&w->random, c->level, 0.97);
-	for (double need = mean * (1 + c->tau * c->level); c->pool < need;
-	     c->pool++)
+	for (double need = mean * (1 + c->tau * c->level); c->pool < need; c->pool++)
 		world_allocate(w, s, tick, block_bytes(w, c, tick));
 }
 

@@ -27,7 +27,11 @@ struct corpus_size {
 void corpus_run(struct corpus *c, const struct run_options *o, const struct corpus_size *size,
 		uint64_t first, const char *only, bool progress);
 
-enum { PHASE_FIRST = 1, PHASE_LATER = 2, PHASE_BOTH = 3 };
+enum {
+	PHASE_FIRST = 1,
+	PHASE_LATER = 2,
+	PHASE_BOTH = 3
+};
 
 /* The sum over groups (a bit for each) and phases; the caller calls score_done(). */
 struct score corpus_score(const struct corpus *c, size_t answer, unsigned groups, unsigned phases);
@@ -36,8 +40,8 @@ struct calibration corpus_calibration(const struct corpus *c, unsigned groups);
 /* The baseline setting with the best F1 on the development families, of a rule or (-1) of all. */
 int corpus_best_baseline(const struct corpus *c, int rule);
 
-#define ALL_GROUPS ((1u << FAMILY_GROUPS) - 1)
-#define NAMED_GROUPS ((1u << DEVELOPMENT) | (1u << HELD_OUT))
+#define ALL_GROUPS    ((1u << FAMILY_GROUPS) - 1)
+#define NAMED_GROUPS  ((1u << DEVELOPMENT) | (1u << HELD_OUT))
 /* Deploys and the fresh families have figures of their own. */
 #define POOLED_GROUPS (NAMED_GROUPS | (1u << BLIND) | (1u << FUZZ))
 

@@ -11,7 +11,7 @@
 #define COST_SITES 10000
 #define TICKS	   3000
 /* A site's live blocks, spread over its ages as a leak's and as churn's are. */
-#define BLOCKS 40
+#define BLOCKS	   40
 
 static double seconds(void)
 {

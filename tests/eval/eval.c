@@ -27,7 +27,8 @@ struct settings {
 static int usage(void)
 {
 	fprintf(stderr,
-		"usage: eval [--short | --cost] [--fresh] [--seeds N] [--first SEED] [--family ID] [--no-baselines]\n"
+		"usage: eval [--short | --cost] [--fresh] [--seeds N] [--first SEED] [--family ID] "
+		"[--no-baselines]\n"
 		"	    [--errors FILE] [--rows FILE] [--patience X] [--confidence X]\n");
 	return 2;
 }
@@ -43,12 +44,18 @@ static int parse_number(const char *text, uint64_t *ret)
 static int parse_options(int argc, char **argv, struct settings *s)
 {
 	static const struct option options[] = {
-		{ "cost", no_argument, NULL, 'C' },	  { "fresh", no_argument, NULL, 'F' },
-		{ "short", no_argument, NULL, 's' },	  { "seeds", required_argument, NULL, 'n' },
-		{ "first", required_argument, NULL, 'f' }, { "family", required_argument, NULL, 'o' },
-		{ "rows", required_argument, NULL, 'r' },  { "errors", required_argument, NULL, 'e' },
-		{ "no-baselines", no_argument, NULL, 'b' }, { "patience", required_argument, NULL, 'p' },
-		{ "confidence", required_argument, NULL, 'c' }, { NULL, 0, NULL, 0 },
+		{ "cost", no_argument, NULL, 'C' },
+		{ "fresh", no_argument, NULL, 'F' },
+		{ "short", no_argument, NULL, 's' },
+		{ "seeds", required_argument, NULL, 'n' },
+		{ "first", required_argument, NULL, 'f' },
+		{ "family", required_argument, NULL, 'o' },
+		{ "rows", required_argument, NULL, 'r' },
+		{ "errors", required_argument, NULL, 'e' },
+		{ "no-baselines", no_argument, NULL, 'b' },
+		{ "patience", required_argument, NULL, 'p' },
+		{ "confidence", required_argument, NULL, 'c' },
+		{ NULL, 0, NULL, 0 },
 	};
 	uint64_t n;
 	int c;

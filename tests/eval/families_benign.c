@@ -236,8 +236,7 @@ static void fragmentation(struct world *w)
 	double bytes = benign_bytes(w);
 	double life = draw_log_uniform(r, 5, 60);
 
-	site_add(&w->sites[0],
-		 churn(EXPONENTIAL, life, 0, draw_uniform(r, 4, 8), 0.3 * bytes));
+	site_add(&w->sites[0], churn(EXPONENTIAL, life, 0, draw_uniform(r, 4, 8), 0.3 * bytes));
 	w->fragmentation = 1.5 * bytes / RUN_TICKS;
 }
 
@@ -356,7 +355,8 @@ struct family_list benign_families(void)
 	static const struct family families[] = {
 		{ "N01", "steady churn", DEVELOPMENT, false, false, steady },
 		{ "N02", "cache warms up", DEVELOPMENT, false, false, warm_up },
-		{ "N03", "LRU cache fills evenly, then evicts", DEVELOPMENT, false, false, linear_fill },
+		{ "N03", "LRU cache fills evenly, then evicts", DEVELOPMENT, false, false,
+		  linear_fill },
 		{ "N04", "saw-tooth of 1 to 6 hours", DEVELOPMENT, false, false, saw_tooth },
 		{ "N05", "daily batch", DEVELOPMENT, false, false, daily_batch },
 		{ "N06", "short sessions, daily load", DEVELOPMENT, false, false, short_sessions },
@@ -372,15 +372,18 @@ struct family_list benign_families(void)
 		{ "N16", "cache of 72-hour lives", DEVELOPMENT, false, true, three_day_cache },
 		{ "N17", "flush at irregular times", DEVELOPMENT, false, false, irregular_flush },
 		{ "N18", "state per tenant, made lazily", HELD_OUT, false, false, lazy_tenants },
-		{ "N19", "frees that are missed for a while", DEVELOPMENT, false, false, missed_frees },
+		{ "N19", "frees that are missed for a while", DEVELOPMENT, false, false,
+		  missed_frees },
 		{ "N20", "fragmentation", DEVELOPMENT, false, false, fragmentation },
 		{ "N21", "queue of wandering length", DEVELOPMENT, false, false, wandering_queue },
 		{ "N22", "backlog incidents", HELD_OUT, false, false, incidents },
 		{ "N23", "interning, growth of a logarithm", DEVELOPMENT, false, false, interning },
 		{ "N24", "phases of computing", HELD_OUT, false, false, phases },
 		{ "N25", "double buffer", HELD_OUT, false, false, double_buffer },
-		{ "N26", "random replacement, 36 to 60 hours", DEVELOPMENT, false, true, random_replacement },
-		{ "N27", "frees deferred and done at once", HELD_OUT, false, false, deferred_frees },
+		{ "N26", "random replacement, 36 to 60 hours", DEVELOPMENT, false, true,
+		  random_replacement },
+		{ "N27", "frees deferred and done at once", HELD_OUT, false, false,
+		  deferred_frees },
 		{ "N28", "restarts with warm-up", DEVELOPMENT, false, false, restarts },
 		{ "N29", "long sessions come back on Monday", HELD_OUT, false, false, monday },
 	};

@@ -134,8 +134,7 @@ static void vector(struct world *w)
 
 	component_init(&c, VECTOR);
 	c.rate = draw_uniform(r, 2, 6);
-	c.bytes = 0.66 * world_headroom(w) /
-		  (draw_log_uniform(r, 1.5 * DAY, 10 * DAY) * c.rate);
+	c.bytes = 0.66 * world_headroom(w) / (draw_log_uniform(r, 1.5 * DAY, 10 * DAY) * c.rate);
 	site_add(&w->sites[0], c);
 }
 
@@ -266,8 +265,7 @@ static void per_thread(struct world *w)
 	c.shape = 0.7;
 	c.rate = 1 / gap;
 	c.leak_share = draw_uniform(r, 0.5, 1);
-	c.bytes = world_headroom(w) * gap /
-		  (draw_log_uniform(r, 4 * DAY, 20 * DAY) * c.leak_share);
+	c.bytes = world_headroom(w) * gap / (draw_log_uniform(r, 4 * DAY, 20 * DAY) * c.leak_share);
 	site_add(&w->sites[0], c);
 }
 
@@ -290,24 +288,28 @@ struct family_list leak_families(void)
 		{ "L02", "fast leak, 3 to 10 hours to the limit", DEVELOPMENT, true, false, fast },
 		{ "L03", "slow leak, over 30 days to the limit", DEVELOPMENT, true, false, slow },
 		{ "L04", "leak follows the daily load", DEVELOPMENT, true, false, daily },
-		{ "L05", "leak in bursts of an error path", DEVELOPMENT, true, false, error_bursts },
+		{ "L05", "leak in bursts of an error path", DEVELOPMENT, true, false,
+		  error_bursts },
 		{ "L06", "nightly job leaks", DEVELOPMENT, true, false, nightly },
 		{ "L07", "leak begins late", DEVELOPMENT, true, false, late_onset },
 		{ "L08", "leak inside an LRU cache", HELD_OUT, true, false, in_cache },
-		{ "L09", "leak in a site of heavy-tailed lives", DEVELOPMENT, true, false, heavy_tail },
+		{ "L09", "leak in a site of heavy-tailed lives", DEVELOPMENT, true, false,
+		  heavy_tail },
 		{ "L10", "map without bound", DEVELOPMENT, true, false, unbounded_map },
 		{ "L11", "vector without bound", DEVELOPMENT, true, false, vector },
 		{ "L12", "rare large blocks", DEVELOPMENT, true, false, rare_large },
 		{ "L13", "saw-tooth leaves a residue", HELD_OUT, true, false, saw_tooth_residue },
 		{ "L14", "leak seen by sparse sampling", DEVELOPMENT, true, false, sparse },
-		{ "L15", "leak, restarted every 8 to 24 hours", DEVELOPMENT, true, false, restarted },
+		{ "L15", "leak, restarted every 8 to 24 hours", DEVELOPMENT, true, false,
+		  restarted },
 		{ "L16", "leak that stops", DEVELOPMENT, true, false, stops },
 		{ "L17", "leak under a rising load", HELD_OUT, true, false, accelerating },
 		{ "L18", "leak under a falling load", DEVELOPMENT, true, false, fading },
 		{ "L19", "connections leak among sessions", HELD_OUT, true, false, connections },
 		{ "L20", "leak of which a tenth is freed late", HELD_OUT, true, false, imperfect },
 		{ "L21", "leak on weekdays only", DEVELOPMENT, true, false, weekdays },
-		{ "L22", "small leak in a large noisy site", HELD_OUT, true, false, small_in_noise },
+		{ "L22", "small leak in a large noisy site", HELD_OUT, true, false,
+		  small_in_noise },
 		{ "L23", "leak per thread, few births", HELD_OUT, true, false, per_thread },
 		{ "L24", "cache without bound, Heaps 0.9", DEVELOPMENT, true, false, heaps },
 	};

@@ -33,8 +33,8 @@ static void at_least(struct tap *t, size_t k, size_t n, double least, const char
 	double share = n > 0 ? (double)k / (double)n : 0;
 	char text[160];
 
-	(void)snprintf(text, sizeof(text), "%s: %.3f (%.3f-%.3f), at least %.2f", what, share, i.low,
-		       i.high, least);
+	(void)snprintf(text, sizeof(text), "%s: %.3f (%.3f-%.3f), at least %.2f", what, share,
+		       i.low, i.high, least);
 	tell(t, n > 0 && (t->strict ? share : i.high) >= least, text);
 }
 
@@ -48,9 +48,9 @@ static void gate_families(struct tap *t, const struct corpus *c)
 
 		for (int p = 0; p < PHASES && !f->leaks && !f->hard; p++) {
 			const struct score *s = &c->scores[i].at[SEEP_LEAKING][p];
-			double share = t->strict && s->lives > 0
-					       ? (double)s->false_focal / (double)s->lives
-					       : wilson(s->false_focal, s->lives).low;
+			double share = t->strict && s->lives > 0 ?
+					       (double)s->false_focal / (double)s->lives :
+					       wilson(s->false_focal, s->lives).low;
 			size_t used = strlen(wrong);
 
 			if (share > most[p])
@@ -89,14 +89,16 @@ int report_gates(const struct corpus *c, bool strict)
 	struct calibration k = corpus_calibration(c, POOLED_GROUPS);
 	char text[160];
 
-	at_least(&t, leak.found, leak.found + leak.false_sites, PRECISION, "precision of leak alerts");
+	at_least(&t, leak.found, leak.found + leak.false_sites, PRECISION,
+		 "precision of leak alerts");
 	at_least(&t, leak.found, leak.leaking, RECALL, "recall of leak alerts");
 	at_least(&t, later.found, later.found + later.false_sites, PRECISION_LATER,
 		 "precision of leak alerts in later lives");
 	at_least(&t, any.found, any.leaking, RECALL_ANY, "recall of leak or exhaustion alerts");
 	(void)snprintf(text, sizeof(text), "%zu alerts on ordinary sites in %.0f site-weeks",
 		       ordinary.false_ordinary, ordinary.ordinary_weeks);
-	tell(&t, ordinary.false_ordinary == 0 && (!strict || ordinary.ordinary_weeks >= 5000), text);
+	tell(&t, ordinary.false_ordinary == 0 && (!strict || ordinary.ordinary_weeks >= 5000),
+	     text);
 	gate_families(&t, c);
 	gate_baseline(&t, c);
 	(void)snprintf(text, sizeof(text), "calibration error %.3f, at most %.2f",

@@ -26,12 +26,13 @@ static void print_score(const char *name, struct score *s)
 	struct interval p = wilson(s->found, s->found + s->false_sites);
 	struct interval r = wilson(s->found, s->leaking);
 
-	printf("  %-14s P %.3f (%.3f-%.3f)  R %.3f (%.3f-%.3f)  F1 %.3f  found %zu of %zu, false %zu"
+	printf("  %-14s P %.3f (%.3f-%.3f)  R %.3f (%.3f-%.3f)  F1 %.3f  found %zu of %zu, false "
+	       "%zu"
 	       "  share %.2f / %.2f  delay %.0f / %.0f h  false per week %.3f\n",
-	       name, score_precision(s), p.low, p.high, score_recall(s), r.low, r.high,
-	       score_f1(s), s->found, s->leaking, s->false_sites,
-	       numbers_quantile(&s->shares, 0.5), numbers_quantile(&s->shares, 0.9),
-	       numbers_quantile(&s->delays, 0.5), numbers_quantile(&s->delays, 0.9),
+	       name, score_precision(s), p.low, p.high, score_recall(s), r.low, r.high, score_f1(s),
+	       s->found, s->leaking, s->false_sites, numbers_quantile(&s->shares, 0.5),
+	       numbers_quantile(&s->shares, 0.9), numbers_quantile(&s->delays, 0.5),
+	       numbers_quantile(&s->delays, 0.9),
 	       s->weeks > 0 ? (double)s->false_episodes / s->weeks : 0);
 }
 
@@ -41,7 +42,8 @@ void report_pooled(const struct corpus *c)
 							   "leak or exhaustion alerts",
 							   "suspects (no alert)" };
 
-	printf("Precision, recall (intervals of 95 %%), share of the headroom leaked at the alert and "
+	printf("Precision, recall (intervals of 95 %%), share of the headroom leaked at the alert "
+	       "and "
 	       "delay (50 %% / 90 %%)\n");
 	for (size_t a = 0; a < SEEP_ANSWERS; a++) {
 		struct score all = corpus_score(c, a, ALL_GROUPS, PHASE_BOTH);
@@ -88,8 +90,8 @@ void report_baselines(const struct corpus *c)
 	printf("Best setting of each rule, chosen on the development families\n");
 	for (int rule = SLOPE; rule <= LAPLACE; rule++) {
 		int b = corpus_best_baseline(c, rule);
-		struct score s = corpus_score(c, SEEP_ANSWERS + (size_t)b, POOLED_GROUPS,
-					      PHASE_BOTH);
+		struct score s =
+			corpus_score(c, SEEP_ANSWERS + (size_t)b, POOLED_GROUPS, PHASE_BOTH);
 		char name[80];
 
 		(void)snprintf(name, sizeof(name), "%s %g %g %g", baseline_name(baselines[b].rule),
@@ -103,12 +105,16 @@ void report_baselines(const struct corpus *c)
 void report_calibration(const struct corpus *c)
 {
 	static const struct row groups[] = {
-		{ "development", 1u << DEVELOPMENT, 0 }, { "held out", 1u << HELD_OUT, 0 },
-		{ "blind", 1u << BLIND, 0 },		 { "fuzz", 1u << FUZZ, 0 },
-		{ "all", POOLED_GROUPS, 0 },		 { "fresh", 1u << FRESH, 0 },
+		{ "development", 1u << DEVELOPMENT, 0 },
+		{ "held out", 1u << HELD_OUT, 0 },
+		{ "blind", 1u << BLIND, 0 },
+		{ "fuzz", 1u << FUZZ, 0 },
+		{ "all", POOLED_GROUPS, 0 },
+		{ "fresh", 1u << FRESH, 0 },
 	};
 
-	printf("Calibration: expected error, Brier, and per tenth: confidence, share of leaks (n)\n");
+	printf("Calibration: expected error, Brier, and per tenth: confidence, share of leaks "
+	       "(n)\n");
 	for (size_t i = 0; i < sizeof(groups) / sizeof(groups[0]); i++) {
 		struct calibration k = corpus_calibration(c, groups[i].groups);
 

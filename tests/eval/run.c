@@ -21,7 +21,7 @@ struct tally {
 	int found_at; /* tick; -1: not */
 	double found_share;
 	int false_alarms;
-	int last_alarm; /* tick */
+	int last_alarm;	   /* tick */
 	bool right_before; /* in an earlier life */
 };
 
@@ -85,7 +85,8 @@ static void note_error(const struct run *r, const char *what, int answer, int si
 		(tick - r->world->start) / HOUR);
 	if (e)
 		fprintf(r->o->errors,
-			" channel=%d width=%u n=%u active=%u positive=%u rate=%.2f/%.2f/%.2f life=%.2f survival=%.2f A=%.0f"
+			" channel=%d width=%u n=%u active=%u positive=%u rate=%.2f/%.2f/%.2f "
+			"life=%.2f survival=%.2f A=%.0f"
 			" waited=%.1fh required=%.1fh known=%.2f carry=%.0f confidence=%.3f",
 			e->channel, e->window.width, e->window.n, e->presence.active,
 			e->presence.positive, e->window_rate.time, e->window_rate.work,
@@ -262,9 +263,9 @@ static void count_site(struct run *r, struct score *score, int answer, int site,
 	bool leaking = s->leaks && s->leaks_until > r->world->start &&
 		       (s->leaked > LEAK_MATTERS * world_headroom(r->world) ||
 			r->world->exhausted || r->world->restart_every > 0);
-	int from = r->world->restart_every > 0	      ? 0
-		   : s->leaks_from > r->world->start ? s->leaks_from
-						     : r->world->start;
+	int from = r->world->restart_every > 0	   ? 0 :
+		   s->leaks_from > r->world->start ? s->leaks_from :
+						     r->world->start;
 
 	if (leaking) {
 		score->leaking++;

@@ -14,7 +14,12 @@
 #include "trend/options.h"
 
 /* The answers that are scored: three of seep, then the baselines. */
-enum { SEEP_LEAKING, SEEP_ANY_ALERT, SEEP_SUSPECT, SEEP_ANSWERS };
+enum {
+	SEEP_LEAKING,
+	SEEP_ANY_ALERT,
+	SEEP_SUSPECT,
+	SEEP_ANSWERS
+};
 
 struct run_options {
 	struct trend_options trend;

@@ -11,7 +11,11 @@
 
 #include <stddef.h>
 
-enum phase { FIRST_LIFE, LATER_LIFE, PHASES };
+enum phase {
+	FIRST_LIFE,
+	LATER_LIFE,
+	PHASES
+};
 
 struct numbers {
 	double *at; /* owned */
@@ -21,15 +25,15 @@ struct numbers {
 /* The results of one detector on one family in one phase. */
 struct score {
 	size_t lives;
-	size_t leaking, found;	/* site 0 */
-	size_t false_sites;	/* sites with a false alarm, all six */
-	size_t false_episodes;	/* the same a day apart */
-	size_t false_focal;	/* site 0 with a false alarm, in families without a leak */
-	size_t false_ordinary;	/* the other five sites */
+	size_t leaking, found; /* site 0 */
+	size_t false_sites;    /* sites with a false alarm, all six */
+	size_t false_episodes; /* the same a day apart */
+	size_t false_focal;    /* site 0 with a false alarm, in families without a leak */
+	size_t false_ordinary; /* the other five sites */
 	double weeks;
-	double ordinary_weeks;	/* of sites */
-	struct numbers shares;	/* of the headroom, leaked at the alert */
-	struct numbers delays;	/* hours from the beginning of the leak */
+	double ordinary_weeks; /* of sites */
+	struct numbers shares; /* of the headroom, leaked at the alert */
+	struct numbers delays; /* hours from the beginning of the leak */
 };
 
 void numbers_add(struct numbers *to, double v);

@@ -15,8 +15,8 @@
 #include "random.h"
 #include "trend/lifetimes.h"
 
-#define HOUR	 60.0
-#define DAY	 1440.0
+#define HOUR	   60.0
+#define DAY	   1440.0
 #define RUN_TICKS  20160
 #define LIFE_TICKS 12960 /* a first life of nine days, then five days are left */
 #define SITES	   6
@@ -25,14 +25,14 @@
 
 /* What one site holds, by birth tick. */
 struct holding {
-	uint32_t live[RUN_TICKS];  /* blocks */
-	double bytes[RUN_TICKS];   /* of them */
+	uint32_t live[RUN_TICKS];      /* blocks */
+	double bytes[RUN_TICKS];       /* of them */
 	uint64_t some[RUN_TICKS / 64]; /* bit set: a block of that tick may be live */
 	uint64_t freed[LIFETIME_BINS]; /* this life, by age */
 	uint64_t allocations, frees;   /* this life */
 	uint64_t live_blocks;
 	double live_bytes;
-	float series[RUN_TICKS];	/* live bytes at the end of each tick */
+	float series[RUN_TICKS];	   /* live bytes at the end of each tick */
 	uint32_t blocks_series[RUN_TICKS]; /* live blocks */
 };
 
@@ -40,22 +40,22 @@ struct world_site {
 	struct holding *holding; /* owned */
 	struct component components[COMPONENTS];
 	int n;
-	bool leaks;	  /* by its family; the leak may start later */
-	int leaks_from;	  /* tick */
+	bool leaks;	/* by its family; the leak may start later */
+	int leaks_from; /* tick */
 	int leaks_until;
-	double leaked;	/* bytes that this life lost */
+	double leaked; /* bytes that this life lost */
 };
 
 struct world {
 	struct random random;
 	struct world_site sites[SITES];
-	double limit, base; /* bytes */
-	double fragmentation; /* bytes of usage per tick that no block explains */
-	int restart_every;    /* ticks; 0: a life ends by exhaustion or after LIFE_TICKS */
-	int start;	      /* tick at which this life began */
-	double usage;	      /* bytes at the end of the last tick */
-	uint64_t lost_frees;  /* found out so far in this life */
-	bool exhausted;	      /* usage passed the limit, and the family leaks */
+	double limit, base;    /* bytes */
+	double fragmentation;  /* bytes of usage per tick that no block explains */
+	int restart_every;     /* ticks; 0: a life ends by exhaustion or after LIFE_TICKS */
+	int start;	       /* tick at which this life began */
+	double usage;	       /* bytes at the end of the last tick */
+	uint64_t lost_frees;   /* found out so far in this life */
+	bool exhausted;	       /* usage passed the limit, and the family leaks */
 	struct deaths *deaths; /* owned; the frees to come */
 };
 

@@ -13,8 +13,8 @@
 
 #include "trend/site.h"
 
-#define LIMIT 1e9
-#define USED  1e8
+#define LIMIT	   1e9
+#define USED	   1e8
 #define MOST_TICKS 6000
 
 /* A simulated process with one site: births of 1000 bytes, of which a part never dies. */
@@ -223,7 +223,8 @@ static void test_losses_hold(void **state)
 	f->block_bytes = 200000;
 	while (f->now < 3000) {
 		step(f, 1);
-		f->lost = f->frees / 20; /* 5 % of frees, 10 % survive: less than five times as many */
+		f->lost = f->frees /
+			  20; /* 5 % of frees, 10 % survive: less than five times as many */
 		assert_true(observe(f) != TREND_OPENED);
 	}
 	assert_int_equal(f->e.state, TREND_SUSPECT);
@@ -289,10 +290,11 @@ static void test_restart_changes_nothing(void **state)
 			trend_process_pack(b->process, process);
 			b->site = trend_site_free(b->site);
 			b->process = trend_process_free(b->process);
-			assert_int_equal(trend_site_unpack(site, trend_site_packed_size(),
-							   &b->site), 0);
+			assert_int_equal(
+				trend_site_unpack(site, trend_site_packed_size(), &b->site), 0);
 			assert_int_equal(trend_process_unpack(process, trend_process_packed_size(),
-							      &b->process), 0);
+							      &b->process),
+					 0);
 		}
 		expected = observe(a);
 		event = observe(b);
@@ -310,8 +312,12 @@ static void test_restart_changes_nothing(void **state)
 
 static void test_profile_pack(void **state)
 {
-	struct trend_profile p = { .observed = 1000, .carry = 23, .peak = 1e12, .lives = 7,
-				   .alerts = 3, .last_state = TREND_STOPPED };
+	struct trend_profile p = { .observed = 1000,
+				   .carry = 23,
+				   .peak = 1e12,
+				   .lives = 7,
+				   .alerts = 3,
+				   .last_state = TREND_STOPPED };
 	struct trend_profile q = { .lives = 99 };
 	uint8_t packed[TREND_PROFILE_PACKED + 1] = { 0 };
 
@@ -352,7 +358,7 @@ static void test_profile_senseless(void **state)
 	(void)state;
 	bad[0].observed = NAN;
 	bad[1].lifetimes.freed[60] = -1;
-	bad[2].carry = 1; /* more than was observed */
+	bad[2].carry = 1;  /* more than was observed */
 	bad[3].alerts = 1; /* more than lives */
 	bad[4].last_state = TREND_CLOSED + 1;
 	for (int i = 0; i < 5; i++) {

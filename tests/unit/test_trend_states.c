@@ -211,8 +211,9 @@ static void open_alert(struct verdict *v)
 static void test_leaving(void **state)
 {
 	struct verdict v;
-	struct verdict_input quiet = { .now = 400, .blamed_bytes = 1000, .measured = true,
-				       .gap = 16 };
+	struct verdict_input quiet = {
+		.now = 400, .blamed_bytes = 1000, .measured = true, .gap = 16
+	};
 
 	(void)state;
 	/* Not positive any more is not enough. */
@@ -229,8 +230,9 @@ static void test_leaving(void **state)
 	assert_int_equal(verdict_update(&v, &quiet), TREND_RESUMED);
 
 	open_alert(&v);
-	quiet = (struct verdict_input){ .now = 400, .blamed_bytes = 1000, .measured = true,
-					.worse = true, .gap = 16 };
+	quiet = (struct verdict_input){
+		.now = 400, .blamed_bytes = 1000, .measured = true, .worse = true, .gap = 16
+	};
 	assert_int_equal(verdict_update(&v, &quiet), TREND_NOTHING);
 	assert_int_equal(verdict_update(&v, &quiet), TREND_HAS_STOPPED);
 
@@ -246,8 +248,12 @@ static void test_leaving(void **state)
 static void test_exhaustion(void **state)
 {
 	struct verdict v = { 0 };
-	struct verdict_input in = { .now = 300, .exhaustion = true, .channel = TREND_BY_EXHAUSTION,
-				    .rate = 1, .found_bytes = 10, .blamed_bytes = 10 };
+	struct verdict_input in = { .now = 300,
+				    .exhaustion = true,
+				    .channel = TREND_BY_EXHAUSTION,
+				    .rate = 1,
+				    .found_bytes = 10,
+				    .blamed_bytes = 10 };
 	struct verdict_input leak = found(310, true);
 
 	(void)state;

@@ -169,8 +169,9 @@ static void test_life_steadiness(void **state)
 static void test_patience(void **state)
 {
 	struct trend_options o;
-	struct trend_patience p = { .cold = 1, .warm = 0.25, .longest_cold = 10000,
-				    .longest_warm = 400 };
+	struct trend_patience p = {
+		.cold = 1, .warm = 0.25, .longest_cold = 10000, .longest_warm = 400
+	};
 
 	(void)state;
 	trend_options_init(&o);
@@ -215,7 +216,8 @@ static void test_floors(void **state)
 	(void)state;
 	assert_true(floors_least(&f, 0, 10).bytes == 0);
 	for (uint32_t t = 0; t < 1000; t++)
-		floors_add(&f, t, (struct floor_point){ .bytes = (float)(t % 10 + t), .blocks = 2 });
+		floors_add(&f, t,
+			   (struct floor_point){ .bytes = (float)(t % 10 + t), .blocks = 2 });
 	/* 1000 ticks take 64 points of 16. */
 	assert_int_equal(f.spacing, 16);
 	assert_int_equal(f.n, 63);
