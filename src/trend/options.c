@@ -3,8 +3,8 @@
 #include "trend/options.h"
 
 #include <errno.h>
-#include <math.h>
 #include <stddef.h>
+#include <string.h>
 
 #include "base/cleanup.h"
 
@@ -15,7 +15,7 @@ void trend_options_init(struct trend_options *options)
 {
 	*options = (struct trend_options){
 		/* Eight days: one week and a day, so that a weekly rhythm is seen once. */
-		.leaking = { .cold = 0.5,
+		.leaking = { .cold = 0.35,
 			     .warm = 0.4,
 			     .longest_cold = 8 * DAY,
 			     .longest_warm = 30 * HOUR },
@@ -84,8 +84,9 @@ static const struct bounds limits[] = {
 int trend_options_check(const struct trend_options *options)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(limits); i++) {
-		double v = *(const double *)((const char *)options + limits[i].offset);
+		double v;
 
+		memcpy(&v, (const char *)options + limits[i].offset, sizeof(v));
 		if (!(v >= limits[i].least && v <= limits[i].most))
 			return -EINVAL;
 	}
