@@ -15,7 +15,7 @@
 
 struct settings {
 	bool is_short, is_cost;
-	bool skip_baselines;
+	bool skip_baselines, strong_only;
 	int fresh; /* times seeds for the fresh families, which are left out of the gates */
 	int seeds; /* for each named family; the other groups in proportion */
 	uint64_t first;
@@ -28,7 +28,7 @@ static int usage(void)
 {
 	fprintf(stderr,
 		"usage: eval [--short | --cost] [--fresh] [--seeds N] [--first SEED] [--family ID] "
-		"[--no-baselines]\n"
+		"[--no-baselines | --strong-baselines]\n"
 		"	    [--errors FILE] [--rows FILE] [--patience X] [--confidence X]\n");
 	return 2;
 }
@@ -53,6 +53,7 @@ static int parse_options(int argc, char **argv, struct settings *s)
 		{ "rows", required_argument, NULL, 'r' },
 		{ "errors", required_argument, NULL, 'e' },
 		{ "no-baselines", no_argument, NULL, 'b' },
+		{ "strong-baselines", no_argument, NULL, 'B' },
 		{ "patience", required_argument, NULL, 'p' },
 		{ "confidence", required_argument, NULL, 'c' },
 		{ NULL, 0, NULL, 0 },
@@ -67,6 +68,8 @@ static int parse_options(int argc, char **argv, struct settings *s)
 			s->fresh = 12;
 		} else if (c == 's') {
 			s->is_short = true;
+		} else if (c == 'B') {
+			s->strong_only = true;
 		} else if (c == 'b') {
 			s->skip_baselines = true;
 		} else if (c == 'o') {
@@ -134,8 +137,8 @@ int main(int argc, char **argv)
 		o.trend.least_confidence = s.confidence;
 	if (trend_options_check(&o.trend) < 0)
 		return usage();
-	o.baselines = !s.is_short && !s.skip_baselines;
-	o.strong_baselines = s.is_short;
+	o.baselines = !s.is_short && !s.skip_baselines && !s.strong_only;
+	o.strong_baselines = s.is_short || s.strong_only;
 	o.rows = open_output(s.rows);
 	o.errors = open_output(s.errors);
 	o.world = world_new();
