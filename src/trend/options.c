@@ -46,6 +46,7 @@ void trend_options_init(struct trend_options *options)
 		.ungated_patience = 1.0,
 		.exhaustion_left = 0.1,
 		.least_confidence = 0.8,
+		.exhaustion_confidence = 0.25,
 		.loss_factor = 5,
 		.prior_odds = 1,
 	};
@@ -86,6 +87,7 @@ static const struct bounds limits[] = {
 	WITHIN(ungated_patience, 1e-3, 1e3),
 	WITHIN(exhaustion_left, 0, 1),
 	WITHIN(least_confidence, 0, 1),
+	WITHIN(exhaustion_confidence, 0, 1),
 	WITHIN(loss_factor, 0, 1e6),
 	WITHIN(prior_odds, 1e-6, 1e6),
 };

@@ -39,9 +39,10 @@ struct trend_options {
 	double least_survivors;	  /* blocks seen */
 	double ungated_patience;  /* share of the time to the limit, for known sites, any age */
 	double exhaustion_left;	  /* share of the first headroom that is left when it is alarming */
-	double least_confidence;  /* for an alert */
-	double loss_factor;	  /* survival must exceed the share of lost frees by this factor */
-	double prior_odds;	  /* odds that a site under this verdict leaks, over the corpus' */
+	double least_confidence;  /* for an alert of a leak */
+	double exhaustion_confidence; /* for one of exhaustion, which claims less */
+	double loss_factor; /* survival must exceed the share of lost frees by this factor */
+	double prior_odds;  /* odds that a site under this verdict leaks, over the corpus' */
 };
 
 /* The defaults. They are tuned on the corpus of tests/eval. */

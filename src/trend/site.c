@@ -209,8 +209,11 @@ static bool is_within_losses(const struct subject *s, const struct finding *f, d
 static enum trend_hold why_held(const struct subject *s, const struct finding *f, double confidence,
 				double lost_share, const struct verdict *v)
 {
-	if (!f->leaking || f->channel == TREND_BY_EXHAUSTION)
+	if (!f->leaking)
 		return TREND_NOT_HELD;
+	if (f->channel == TREND_BY_EXHAUSTION)
+		return confidence < s->options->exhaustion_confidence ? TREND_HELD_BY_CONFIDENCE :
+									TREND_NOT_HELD;
 	if (is_within_losses(s, f, lost_share))
 		return TREND_HELD_BY_LOSSES;
 	if (confidence < s->options->least_confidence)
@@ -267,6 +270,8 @@ enum trend_event trend_site_evaluate(struct trend_site *s, struct trend_process 
 	why.hold = why_held(&subject, &f, why.confidence, why.lost_share, &s->verdict);
 	why.forecast = forecast_of(p, &f);
 	in.held = why.hold == TREND_HELD_BY_LOSSES || why.hold == TREND_HELD_BY_CONFIDENCE;
+	if (in.held && f.channel == TREND_BY_EXHAUSTION)
+		in.exhaustion = false;
 	in.severity = why.forecast.severity;
 
 	event = verdict_update(&s->verdict, &in);
