@@ -143,11 +143,10 @@ static bool is_flat(const struct subject *s, struct finding *f)
 /* The smallest scale that is an alert; else the smallest that is a suspect. */
 static bool judge_scales(const struct subject *s, const struct rule *rule, struct finding *ret)
 {
+	struct finding f = { .channel = rule->channel };
 	bool found = false;
 
 	for (const uint32_t *width = judge_widths; *width; width++) {
-		struct finding f;
-
 		f.maturity = maturity_of(s, *width, rule->gated);
 		f.known = f.waited = f.required = 0;
 		if (f.maturity == 0 || !outline(s, *width, &f) || !is_patient(s, rule, &f) ||
@@ -155,7 +154,6 @@ static bool judge_scales(const struct subject *s, const struct rule *rule, struc
 		    !window_take(&s->life, *width, f.maturity, least_slices(s), &f.window) ||
 		    !is_flat(s, &f))
 			continue;
-		f.channel = rule->channel;
 		*ret = f;
 		found = true;
 		if (f.leaking)
