@@ -11,6 +11,7 @@
 #define PRECISION_LATER 0.98
 #define ABOVE_BASELINE	0.08
 #define CALIBRATION	0.05
+#define ORDINARY_WEEKS	5000
 #define FAMILY_FIRST	0.20
 #define FAMILY_LATER	0.05
 
@@ -38,6 +39,11 @@ static void at_least(struct tap *t, size_t k, size_t n, double least, const char
 	tell(t, n > 0 && (t->strict ? share : i.high) >= least, text);
 }
 
+static bool is_easy(const struct family *f)
+{
+	return !f->leaks && !f->hard && f->group != FRESH;
+}
+
 static void gate_families(struct tap *t, const struct corpus *c)
 {
 	static const double most[PHASES] = { FAMILY_FIRST, FAMILY_LATER };
@@ -46,11 +52,10 @@ static void gate_families(struct tap *t, const struct corpus *c)
 	for (size_t i = 0; i < c->n; i++) {
 		const struct family *f = c->families[i];
 
-		for (int p = 0; p < PHASES && !f->leaks && !f->hard; p++) {
+		for (int p = 0; p < PHASES && is_easy(f); p++) {
 			const struct score *s = &c->scores[i].at[SEEP_LEAKING][p];
-			double share = t->strict && s->lives > 0 ?
-					       (double)s->false_focal / (double)s->lives :
-					       wilson(s->false_focal, s->lives).low;
+			/* One life of ten is more than 5 %: only what cannot be chance counts. */
+			double share = wilson(s->false_focal, s->lives).low;
 			size_t used = strlen(wrong);
 
 			if (share > most[p])
@@ -97,7 +102,10 @@ int report_gates(const struct corpus *c, bool strict)
 	at_least(&t, any.found, any.leaking, RECALL_ANY, "recall of leak or exhaustion alerts");
 	(void)snprintf(text, sizeof(text), "%zu alerts on ordinary sites in %.0f site-weeks",
 		       ordinary.false_ordinary, ordinary.ordinary_weeks);
-	tell(&t, ordinary.false_ordinary == 0 && (!strict || ordinary.ordinary_weeks >= 5000),
+	/* None in 5000 site-weeks; of a larger corpus, less than one in each. */
+	tell(&t,
+	     (double)ordinary.false_ordinary * ORDINARY_WEEKS <= ordinary.ordinary_weeks &&
+		     (!strict || ordinary.ordinary_weeks >= ORDINARY_WEEKS),
 	     text);
 	gate_families(&t, c);
 	gate_baseline(&t, c);
