@@ -201,10 +201,10 @@ workloads: $(WORKLOAD_BIN) ## the programs that the tests watch
 test: ## every tier this machine allows; TEST=name narrows
 	$(Q)./tests/deps.sh $(PACKAGES)
 	$(Q)$(MAKE) --no-print-directory test-build
-	$(Q)./tests/run.sh unit bpf e2e
+	$(Q)./tests/run.sh unit eval bpf e2e
 
 .PHONY: test-build
-test-build: all workloads $(UNIT_BIN) $(BPFTEST_BIN) check-includes
+test-build: all workloads $(UNIT_BIN) $(BPFTEST_BIN) $(B)/eval/eval check-includes
 
 .PHONY: test-unit
 test-unit: $(UNIT_BIN) ## unit tests, under ASan and UBSan

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Runs test tiers: run.sh unit bpf e2e
+# Runs test tiers: run.sh unit eval bpf e2e
 #
 # Every test file is a program that prints TAP. One line per file, the output of those that fail,
 # every skip with its reason, and at the end "N passed, N failed, N skipped" over all.
@@ -33,6 +33,7 @@ list_tier() {
 
 	case $1 in
 	unit) for source in tests/unit/test_*.c; do echo "$source"; done ;;
+	eval) for source in tests/eval/test_*.sh; do echo "$source"; done ;;
 	bpf) for source in tests/bpf/test_*.c; do echo "$source"; done ;;
 	e2e) for source in tests/e2e/test_*.py; do echo "$source"; done ;;
 	esac
@@ -46,7 +47,7 @@ program_of() {
 	case $1 in
 	unit) echo "$build/san/unit/${name%.c}" ;;
 	bpf) echo "$build/tests/bpf/${name%.c}" ;;
-	e2e) echo "$2" ;;
+	eval | e2e) echo "$2" ;;
 	esac
 }
 
@@ -139,9 +140,9 @@ run_file() {
 run_tier() {
 	local tier=$1 why="" source
 
-	if [ "$tier" != unit ]; then
-		why=$(why_no_probes)
-	fi
+	case $tier in
+	bpf | e2e) why=$(why_no_probes) ;;
+	esac
 	while read -r source; do
 		case $(basename "$source") in
 		*"${filter%%:*}"*) ;;
@@ -160,14 +161,14 @@ run_tier() {
 }
 
 if [ $# -eq 0 ]; then
-	echo "usage: run.sh unit|bpf|e2e..." >&2
+	echo "usage: run.sh unit|eval|bpf|e2e..." >&2
 	exit 2
 fi
 for tier in "$@"; do
 	case $tier in
-	unit | bpf | e2e) run_tier "$tier" ;;
+	unit | eval | bpf | e2e) run_tier "$tier" ;;
 	*)
-		echo "run.sh: there is no tier '$tier'; there are unit, bpf and e2e" >&2
+		echo "run.sh: there is no tier '$tier'; there are unit, eval, bpf and e2e" >&2
 		exit 2
 		;;
 	esac
