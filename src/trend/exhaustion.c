@@ -27,6 +27,7 @@ bool judge_exhaustion(const struct subject *s, struct finding *ret, double *ret_
 	double peak = s->profile ? s->profile->peak : 0;
 	double now_floor = floor_at(s, p->now - 1);
 	double growth = now_floor - floor_at(s, p->now / 4);
+	double old = p->now - floor(p->now / (double)OLD); /* born before */
 	double last_quarter;
 
 	*ret_growth = fmax(0, growth);
@@ -35,8 +36,7 @@ bool judge_exhaustion(const struct subject *s, struct finding *ret, double *ret_
 	if (!(growth > OF_GROWTH * p->growth) || !(growth > OF_HEADROOM * first_headroom) ||
 	    !(s->live_bytes > s->options->envelope_margin * peak))
 		return false;
-	if (cohort_sum_at(s->life.sums->bytes, cohort_mark(s->life.layout, p->now - p->now / OLD)) <
-	    OF_OLD * growth)
+	if (cohort_sum_at(s->life.sums->bytes, cohort_mark(s->life.layout, old)) < OF_OLD * growth)
 		return false;
 	last_quarter = now_floor - floor_at(s, p->now - p->now / 4);
 	/* At the pace of the last quarter of the life, the limit is one more life away at most. */
