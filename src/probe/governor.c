@@ -85,6 +85,16 @@ static void charge(struct governor *g, uint64_t from_ns, double ns)
 	governor_total_spend(g->total, from_ns, g->now_ns, ns, booked);
 }
 
+/* What setting the probes has cost is known only when it is known how busy the target is. */
+static void charge_attach(struct governor *g, const struct governor_rates *rates)
+{
+	double busy = governor_cost_ns(&g->prices, rates) / (double)GOVERNOR_SECOND_NS;
+
+	if (g->owes_attach)
+		charge(g, g->now_ns, g->prices.attach_ns * fmin(busy, 1));
+	g->owes_attach = false;
+}
+
 static void take_counts(struct governor *g, uint64_t now_ns, const struct governor_counts *counts)
 {
 	struct governor_rates sum = { 0 };
@@ -142,6 +152,7 @@ static void keep_measurement(struct governor *g, bool is_broken_off)
 		governor_rates_raise(&g->recent[0], &g->instant);
 	if (g->n_recent < GOVERNOR_MEASUREMENTS)
 		g->n_recent++;
+	charge_attach(g, &g->recent[0]);
 	g->recent_sum = (struct governor_rates){ 0 };
 	g->recent_ns = 0;
 	governor_tell_demand(g);
@@ -366,7 +377,7 @@ bool governor_applied(struct governor *g, uint64_t now_ns, const struct governor
 	g->in_place = g->plan.probes;
 	g->is_applied = true;
 	if (before == GOVERNOR_PROBES_NONE && g->in_place != GOVERNOR_PROBES_NONE)
-		charge(g, g->now_ns, g->prices.attach_ns);
+		g->owes_attach = true;
 	if (before == GOVERNOR_PROBES_ALL && g->in_place != GOVERNOR_PROBES_ALL)
 		end_closing(g);
 	if (g->limits.is_forced) {

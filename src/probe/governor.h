@@ -154,6 +154,7 @@ struct governor {
 	uint64_t retry_ns; /* from one count of a target that is too busy to the next */
 	enum governor_probes in_place;
 	bool is_applied;
+	bool owes_attach; /* probes were set, and what that costs is not charged yet */
 };
 
 /*

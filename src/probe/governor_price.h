@@ -17,9 +17,13 @@ struct governor_prices {
 	double skip_ns; /* an allocation call of which only the entry is looked at */
 	/* What the return probe adds. Where it cannot be skipped: 0, and part of skip_ns. */
 	double return_ns;
-	double block_ns;  /* what taking a block adds: unwinding and maps */
-	double free_ns;	  /* a free call */
-	double attach_ns; /* what setting and removing the probes once costs the target */
+	double block_ns; /* what taking a block adds: unwinding and maps */
+	double free_ns;	 /* a free call */
+	/*
+	 * What setting and removing the probes once costs a thread that does nothing but hit them; the
+	 * less a target does so, the less it costs.
+	 */
+	double attach_ns;
 };
 
 /* What happened since the last time counts were handed in, from the kernel's counters. */

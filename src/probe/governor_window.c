@@ -64,7 +64,8 @@ static bool size_window(struct governor *g, enum governor_reason *ret_reason)
 	struct governor_rates worst = governor_worst(g);
 	uint64_t interval = window_interval(g, &worst);
 	double rate = governor_predict(&g->prices, &worst, interval, g->taken_factor);
-	double fixed_ns = rate * g->removal_ns + g->prices.attach_ns;
+	double attach_ns = fmin(rate, 1) * g->prices.attach_ns;
+	double fixed_ns = rate * g->removal_ns + attach_ns;
 	double shortest_ns = rate * (double)l->min_window_ns + fixed_ns;
 	double second_ns = l->burst_ratio * (double)GOVERNOR_SECOND_NS;
 	double most_ns = g->ledger.capacity_ns;
@@ -85,7 +86,7 @@ static bool size_window(struct governor *g, enum governor_reason *ret_reason)
 	if (shortest_ns > most_ns)
 		return false;
 	length_ns = rate > 0 ? (pay_ns / watch_factor - fixed_ns) / rate : INFINITY;
-	if (rate * (double)GOVERNOR_SECOND_NS + g->prices.attach_ns > second_ns)
+	if (rate * (double)GOVERNOR_SECOND_NS + attach_ns > second_ns)
 		length_ns = fmin(length_ns, (second_ns - fixed_ns) / rate);
 	length_ns = fmax(fmin(length_ns, (double)l->max_window_ns), (double)l->min_window_ns);
 	cost_ns = rate * length_ns + fixed_ns;
@@ -94,7 +95,7 @@ static bool size_window(struct governor *g, enum governor_reason *ret_reason)
 		.watch_ns = (uint64_t)watched_ns,
 		.interval_bytes = interval,
 		.need_ns = fmin(cost_ns * watch_factor, most_ns),
-		.second_ns = fmin(cost_ns, rate * (double)GOVERNOR_SECOND_NS + g->prices.attach_ns),
+		.second_ns = fmin(cost_ns, rate * (double)GOVERNOR_SECOND_NS + attach_ns),
 	};
 	return true;
 }

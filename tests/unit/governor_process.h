@@ -168,13 +168,23 @@ static inline void process_run(struct process *p)
 	}
 }
 
+/* How much of a core its hits take while probes are set: a thread that makes none loses nothing. */
+static inline double process_busy(const struct process *p)
+{
+	double pair_ns = p->prices.skip_ns + p->prices.free_ns;
+
+	if (p->bare_ns > 0)
+		return pair_ns / (pair_ns + p->bare_ns);
+	return fmin(1, p->pairs_per_second(p->now_ns, p->userdata) * pair_ns / SECOND);
+}
+
 static inline void process_apply(struct process *p)
 {
 	struct governor_counts counts = p->counts;
 
 	if (p->wanted.probes == GOVERNOR_PROBES_ALL && p->in_force.probes != GOVERNOR_PROBES_ALL) {
 		p->windows++;
-		p->step_ns += p->prices.attach_ns;
+		p->step_ns += p->prices.attach_ns * process_busy(p);
 	}
 	if (p->wanted.probes == GOVERNOR_PROBES_NONE && p->gone_ns == 0 &&
 	    p->now_ns >= p->watch_from_ns)
