@@ -243,9 +243,9 @@ static __always_inline bool is_live(__u32 target, __u64 address)
 }
 
 /*
- * An allocator function is called: whether its return is of interest. A call that is not sampled is
- * followed all the same if another hooked function may be called within (@may_nest: that one must
- * know), and if it frees a block that was.
+ * An allocator function is called: whether its return is of interest. A call whose block is not taken
+ * is followed all the same if another hooked function may be called within (@may_nest: that one must
+ * know, if it could be chosen), and if it frees a block that was taken.
  */
 static __always_inline bool track_begin(struct pt_regs *ctx, __u32 kind, __u64 cookie,
 					bool may_nest)
@@ -260,13 +260,12 @@ static __always_inline bool track_begin(struct pt_regs *ctx, __u32 kind, __u64 c
 	c.meter->bytes += call.size;
 	count_hit(&c);
 	if (c.control->mode == CONTROL_COUNT)
-		return false;
-	if (c.control->mode == CONTROL_SAMPLED) {
+		call.is_left = true;
+	else if (c.control->mode == CONTROL_SAMPLED)
 		call.is_left = !choose(c.control, c.meter, call.size, &call.extra);
-		if (call.is_left && !may_nest &&
-		    !(is_realloc(kind) && is_live(c.target, PT_REGS_PARM1(ctx))))
-			return false;
-	}
+	if (call.is_left && !(may_nest && c.control->mode == CONTROL_SAMPLED) &&
+	    !(is_realloc(kind) && is_live(c.target, PT_REGS_PARM1(ctx))))
+		return false;
 	call.thread = bpf_get_current_pid_tgid();
 	call.target = c.target;
 	call.epoch = c.control->epoch;

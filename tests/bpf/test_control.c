@@ -48,6 +48,30 @@ static void counting_takes_nothing(void **state)
 	end_watch(&w, state);
 }
 
+/* Calls that are only counted still end blocks that were taken before. */
+static void counting_ends_blocks(void **state)
+{
+	struct watched w;
+	struct sum sum;
+
+	watch_with(&w, state, &exact);
+	child_ask(&w.child, allocate_small, RANGE(0, 41));
+	control_child(&w, only_counted);
+	child_ask(&w.child, release, RANGE(0, 11));
+	assert_sums(sum_of(&w, w.id).totals.freed, SMALL, 0, 11);
+	child_ask(&w.child, enlarge_too_much, RANGE(11, 41));
+	assert_sums(sum_of(&w, w.id).totals.freed, SMALL, 0, 11);
+	child_ask(&w.child, enlarge, RANGE(11, 30));
+	assert_sums(sum_of(&w, w.id).totals.freed, SMALL, 0, 30);
+	child_ask(&w.child, shrink_to_nothing, RANGE(30, 41));
+	sum = sum_of(&w, w.id);
+	assert_sums(sum.totals.allocated, SMALL, 0, 41);
+	assert_same_sums(&sum.totals.allocated, &sum.totals.freed);
+	assert_int_equal(meter_of(&w, w.id).taken, 41);
+	assert_nothing_lost(&w);
+	end_watch(&w, state);
+}
+
 static uint32_t missing(const struct taken *t, uint32_t from, uint32_t to)
 {
 	uint32_t n = 0;
@@ -377,6 +401,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(counting_takes_nothing),
+		cmocka_unit_test(counting_ends_blocks),
 		cmocka_unit_test(weights_outlast_modes),
 		cmocka_unit_test(alarms_come_in_every_mode),
 		cmocka_unit_test(children_inherit_controls),
