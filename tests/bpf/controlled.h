@@ -122,7 +122,7 @@ static inline void end_watch(struct watched *w, void **state)
 	end(state);
 }
 
-static inline struct target_meter meter_of(struct watched *w, uint32_t id)
+static inline struct target_meter meter_now(struct watched *w, uint32_t id)
 {
 	struct target_meter m;
 

@@ -23,7 +23,7 @@ static void counting_takes_nothing(void **state)
 	watch_with(&w, state, &only_counted);
 	child_ask(&w.child, allocate_small, RANGE(0, 23));
 	child_ask(&w.child, release, RANGE(0, 17));
-	m = meter_of(&w, w.id);
+	m = meter_now(&w, w.id);
 	assert_int_equal(m.allocations, 23);
 	assert_int_equal(m.bytes, 23 * SMALL);
 	assert_int_equal(m.frees, 17);
@@ -35,7 +35,7 @@ static void counting_takes_nothing(void **state)
 	child_ask(&w.child, allocate_small, RANGE(100, 131));
 	child_ask(&w.child, release, RANGE(100, 113));
 	child_ask(&w.child, release, RANGE(17, 23));
-	m = meter_of(&w, w.id);
+	m = meter_now(&w, w.id);
 	assert_int_equal(m.allocations, 23 + 31);
 	assert_int_equal(m.frees, 17 + 13 + 6);
 	assert_int_equal(m.taken, 31);
@@ -67,7 +67,7 @@ static void counting_ends_blocks(void **state)
 	sum = sum_of(&w, w.id);
 	assert_sums(sum.totals.allocated, SMALL, 0, 41);
 	assert_same_sums(&sum.totals.allocated, &sum.totals.freed);
-	assert_int_equal(meter_of(&w, w.id).taken, 41);
+	assert_int_equal(meter_now(&w, w.id).taken, 41);
 	assert_nothing_lost(&w);
 	end_watch(&w, state);
 }
@@ -255,7 +255,7 @@ static void end_work(struct watched *w)
 static void assert_unused(struct watched *w, uint32_t id)
 {
 	const struct target_meter none = { 0 };
-	struct target_meter m = meter_of(w, id);
+	struct target_meter m = meter_now(w, id);
 
 	assert_memory_equal(&m, &none, sizeof(m));
 }
@@ -285,16 +285,16 @@ static void children_inherit_controls(void **state)
 	assert_unused(&w, h.last_fork.target);
 	links = set_probes(&w, 0, h.last_fork.tgid, ARRAY_SIZE(functions));
 	work();
-	m = meter_of(&w, h.last_fork.target);
+	m = meter_now(&w, h.last_fork.target);
 	assert_int_equal(m.allocations, 29);
 	assert_int_equal(m.bytes, 29 * SMALL);
 	assert_int_equal(m.frees, 19);
 	/* From now on each goes its own way. */
 	assert_int_equal(probe_set_control(w.probe, h.last_fork.target, &exact), 0);
 	work();
-	assert_int_equal(meter_of(&w, h.last_fork.target).taken, m.taken + 29);
-	assert_int_equal(meter_of(&w, w.id).allocations, 7);
-	assert_int_equal(meter_of(&w, w.id).frees, 0);
+	assert_int_equal(meter_now(&w, h.last_fork.target).taken, m.taken + 29);
+	assert_int_equal(meter_now(&w, w.id).allocations, 7);
+	assert_int_equal(meter_now(&w, w.id).frees, 0);
 	assert_int_equal(probe_get_control(w.probe, w.id, &control), 0);
 	assert_memory_equal(&control, &c, sizeof(c));
 	end_work(&w);
@@ -351,7 +351,7 @@ static void check_forks(struct watched *w, uint32_t meter)
 		assert_unused(w, h.last_fork.target);
 		links = set_probes(w, h.last_fork.target, h.last_fork.tgid, ARRAY_SIZE(functions));
 		work();
-		assert_int_equal(meter_of(w, h.last_fork.target).allocations, 29);
+		assert_int_equal(meter_now(w, h.last_fork.target).allocations, 29);
 		end_work(w);
 		forget_target(w->probe, h.last_fork.target);
 	}
@@ -379,7 +379,7 @@ static void meters_are_used_again(void **state)
 	meter = meter_index(probe, ids[0]);
 	forget_target(probe, ids[0]);
 	check_forks(&w, meter);
-	assert_int_equal(meter_of(&w, w.id).allocations, 31);
+	assert_int_equal(meter_now(&w, w.id).allocations, 31);
 	meter = meter_index(probe, w.id);
 	forget_child(&w);
 	assert_int_equal(probe_read_meter(probe, w.id, &(struct target_meter){ 0 }), -ENOENT);
