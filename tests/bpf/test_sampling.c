@@ -40,26 +40,10 @@ struct seen {
 	struct site_totals sites[SITES];
 };
 
-/* Where in its file a function of this program lies; the mapping that it is in. */
-static uint64_t file_offset(const void *function, struct probe_mapping *ret, uint64_t *ret_dev,
-			    uint64_t *ret_inode)
+static uint64_t file_offset(const void *function, struct own_mapping *ret)
 {
-	struct mapping *maps = NULL;
-	uint64_t at = (uintptr_t)function, offset = 0;
-	size_t n = 0;
-
-	assert_int_equal(procfs_exec_mappings("/proc", getpid(), &maps, &n), 0);
-	for (size_t i = 0; i < n; i++) {
-		if (at < maps[i].start || at >= maps[i].end)
-			continue;
-		offset = at - maps[i].start + maps[i].offset;
-		*ret = (struct probe_mapping){ maps[i].start, maps[i].end, maps[i].offset, 0 };
-		*ret_dev = (uint64_t)maps[i].major << 20 | maps[i].minor;
-		*ret_inode = maps[i].inode;
-	}
-	mappings_free(maps, n);
-	assert_true(offset != 0);
-	return offset;
+	assert_int_equal(selftest_own_mapping(function, ret), 0);
+	return (uintptr_t)function - ret->start + ret->offset;
 }
 
 /* Makes this program's stacks known as far as main(): the sites differ above it. */
@@ -67,14 +51,17 @@ static void publish_program(struct seen *s)
 {
 	_cleanup_(unwind_table_freep) struct unwind_table *table = NULL;
 	_cleanup_close_ int fd = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
-	struct probe_mapping mapping;
-	uint64_t dev = 0, inode = 0;
+	struct probe_mapping mapping = { 0 };
+	struct own_mapping own;
 
-	s->zero_at = file_offset(zero, &mapping, &dev, &inode);
-	s->one_at = file_offset(one, &mapping, &dev, &inode);
+	s->zero_at = file_offset(zero, &own);
+	s->one_at = file_offset(one, &own);
 	assert_int_equal(unwind_table_compile(fd, &table), 0);
-	assert_int_equal(probe_file_slot(s->w.probe, dev, inode, &s->slot), 0);
+	assert_int_equal(probe_file_slot(s->w.probe, own.dev, own.inode, &s->slot), 0);
 	assert_int_equal(probe_publish_table(s->w.probe, s->slot, table), 0);
+	mapping.start = own.start;
+	mapping.end = own.end;
+	mapping.offset = own.offset;
 	mapping.slot = s->slot;
 	assert_int_equal(probe_publish_mappings(s->w.probe, s->w.id, &mapping, 1), 0);
 }
