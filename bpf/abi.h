@@ -165,7 +165,7 @@ struct meter_owner {
 
 /* meters: what a target's probes have done, by meter, on each CPU. */
 struct target_meter {
-	__u64 allocations; /* calls, whether taken or not */
+	__u64 allocations; /* calls that met a probe, taken or not, those within others included */
 	__u64 bytes;	   /* that they asked for */
 	__u64 frees;
 	__u64 taken;	/* blocks */

@@ -6,7 +6,6 @@
 #include <math.h>
 #include <string.h>
 
-#include "base/cleanup.h"
 #include "probe/governor_decide.h"
 
 #define MS_NS 1000000ull
@@ -26,29 +25,6 @@
 #define MIN_SAMPLE_NS	 MS_NS
 /* Blocks that could be taken before the share of those that are is believed. */
 #define MIN_TAKEN	 20
-
-const char *governor_mode_name(enum governor_mode mode)
-{
-	static const char *const names[GOVERNOR_MODES] = {
-		[GOVERNOR_NONE] = "none",	  [GOVERNOR_COUNT] = "count",
-		[GOVERNOR_EXACT] = "exact",	  [GOVERNOR_SAMPLED] = "sampled",
-		[GOVERNOR_WINDOWED] = "windowed",
-	};
-
-	return (size_t)mode < ARRAY_SIZE(names) ? names[mode] : "unknown";
-}
-
-const char *governor_reason_name(enum governor_reason reason)
-{
-	static const char *const names[GOVERNOR_REASONS] = {
-		[GOVERNOR_MEASURING] = "measuring", [GOVERNOR_FITS] = "fits",
-		[GOVERNOR_FORCED] = "forced",	    [GOVERNOR_BUDGET] = "budget",
-		[GOVERNOR_SHARED] = "shared",	    [GOVERNOR_BURST] = "burst",
-		[GOVERNOR_TOO_BUSY] = "too_busy",
-	};
-
-	return (size_t)reason < ARRAY_SIZE(names) ? names[reason] : "unknown";
-}
 
 struct governor_limits governor_default_limits(uint32_t n_cpus)
 {
