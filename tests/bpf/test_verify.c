@@ -118,37 +118,6 @@ static void every_legacy_program_is_accepted(void **state)
 	check_programs(true);
 }
 
-#define PRIVATE_STACK_BYTES 64 /* BPF_PRIV_STACK_MIN_SIZE of the kernel */
-
-/* It is not guarded against preemption, so its stack must not be one that the CPU owns. */
-static void free_enter_needs_little_stack(void **state)
-{
-	static const char label[] = "stack depth ";
-	static char log[65536];
-	struct seep_bpf *skel;
-	struct bpf_program *prog;
-	const char *found;
-
-	(void)state;
-	if (!has_callbacks()) {
-		print_message("# skip: the legacy programs are used, of kernels that do not "
-			      "preempt them\n");
-		skip();
-	}
-	skel = object_open(false);
-	assert_non_null(skel);
-	bpf_object__for_each_program(prog, skel->obj)
-		bpf_program__set_autoload(prog, prog == skel->progs.free_enter);
-	object_set_links(skel->progs.free_enter, PROBE_LINKS_MULTI);
-	assert_int_equal(bpf_program__set_log_level(skel->progs.free_enter, 4), 0);
-	assert_int_equal(bpf_program__set_log_buf(skel->progs.free_enter, log, sizeof(log)), 0);
-	assert_int_equal(seep_bpf__load(skel), 0);
-	found = strstr(log, label);
-	assert_non_null(found);
-	assert_in_range(atoi(found + strlen(label)), 1, PRIVATE_STACK_BYTES - 1);
-	seep_bpf__destroy(skel);
-}
-
 /* A program that is added must be added to the table above. */
 static void no_program_is_left_out(void **state)
 {
@@ -175,7 +144,6 @@ int main(void)
 		cmocka_unit_test(every_program_is_accepted),
 		cmocka_unit_test(every_legacy_program_is_accepted),
 		cmocka_unit_test(no_program_is_left_out),
-		cmocka_unit_test(free_enter_needs_little_stack),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

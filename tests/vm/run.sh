@@ -80,7 +80,7 @@ summarize() {
 		}
 		/^ok / { ok++ }
 		/^not ok / { bad++ }
-		/^1\.\.[0-9]+$/ { plan = substr($0, 4) + 0 }
+		/^1\.\.[0-9]+$/ { plan = (plan < 0 ? 0 : plan) + substr($0, 4) } # each group has its own
 		END {
 			close_file()
 			if (!ended) {
