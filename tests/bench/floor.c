@@ -5,37 +5,16 @@
 #include <errno.h>
 #include <linux/bpf.h>
 #include <stdint.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 
 #include "base/cleanup.h"
-
-/* Newer than the headers of Debian 12. */
-#define ATTACH_UPROBE_MULTI   48 /* BPF_TRACE_UPROBE_MULTI, kernel 6.6 */
-#define ATTACH_UPROBE_SESSION 57 /* BPF_TRACE_UPROBE_SESSION, kernel 6.13 */
-#define UPROBE_MULTI_RETURN   1u /* BPF_F_UPROBE_MULTI_RETURN */
+#include "probe/object.h"
 
 /* A session program's answer at entry: 1 leaves the return side out. */
 #define SESSION_SKIP_RETURN 1
-
-/* The part of union bpf_attr that BPF_LINK_CREATE reads for uprobe_multi (kernel 6.6). */
-struct link_attr {
-	uint32_t prog_fd;
-	uint32_t target_fd;
-	uint32_t attach_type;
-	uint32_t flags;
-	uint64_t path;
-	uint64_t offsets;
-	uint64_t ref_ctr_offsets;
-	uint64_t cookies;
-	uint32_t cnt;
-	uint32_t multi_flags;
-	uint32_t pid;
-	uint32_t padding;
-};
 
 static int load_empty(uint32_t attach_type, int answer)
 {
@@ -51,22 +30,11 @@ static int load_empty(uint32_t attach_type, int answer)
 	return fd < 0 ? -errno : fd;
 }
 
-static int create_link(int program, uint32_t attach_type, uint32_t flags, const char *path,
+static int create_link(enum probe_links_kind kind, int program, bool on_return, const char *path,
 		       uint64_t offset, pid_t pid)
 {
-	const unsigned long offsets[] = { offset };
-	const struct link_attr attr = {
-		.prog_fd = (uint32_t)program,
-		.attach_type = attach_type,
-		.path = (uintptr_t)path,
-		.offsets = (uintptr_t)offsets,
-		.cnt = 1,
-		.multi_flags = flags,
-		.pid = (uint32_t)pid,
-	};
-	int fd = (int)syscall(SYS_bpf, BPF_LINK_CREATE, &attr, sizeof(attr));
-
-	return fd < 0 ? -errno : fd;
+	return link_create_multi(kind, program, path, (unsigned long[]){ offset }, NULL, 1,
+				 on_return, pid);
 }
 
 static int attach_session(struct floor_probes *f, enum floor_kind kind, const struct allocator *a,
@@ -76,7 +44,7 @@ static int attach_session(struct floor_probes *f, enum floor_kind kind, const st
 		load_empty(ATTACH_UPROBE_SESSION, kind == FLOOR_SKIPPED ? SESSION_SKIP_RETURN : 0);
 	if (f->programs[0] < 0)
 		return f->programs[0];
-	f->links[0] = create_link(f->programs[0], ATTACH_UPROBE_SESSION, 0, a->path,
+	f->links[0] = create_link(PROBE_LINKS_SESSION, f->programs[0], false, a->path,
 				  a->malloc.place, pid);
 	f->has_session = f->links[0] >= 0;
 	return f->has_session ? 0 : f->links[0];
@@ -87,12 +55,12 @@ static int attach_two_links(struct floor_probes *f, const struct allocator *a, p
 	f->programs[0] = load_empty(ATTACH_UPROBE_MULTI, 0);
 	if (f->programs[0] < 0)
 		return f->programs[0];
-	f->links[0] = create_link(f->programs[0], ATTACH_UPROBE_MULTI, UPROBE_MULTI_RETURN, a->path,
-				  a->malloc.place, pid);
+	f->links[0] =
+		create_link(PROBE_LINKS_MULTI, f->programs[0], true, a->path, a->malloc.place, pid);
 	if (f->links[0] < 0)
 		return f->links[0];
-	f->links[1] =
-		create_link(f->programs[0], ATTACH_UPROBE_MULTI, 0, a->path, a->malloc.place, pid);
+	f->links[1] = create_link(PROBE_LINKS_MULTI, f->programs[0], false, a->path,
+				  a->malloc.place, pid);
 	return f->links[1] < 0 ? f->links[1] : 0;
 }
 
@@ -111,7 +79,7 @@ int floor_attach(enum floor_kind kind, const struct allocator *a, pid_t pid,
 	if (r == 0)
 		r = f.programs[1] = load_empty(ATTACH_UPROBE_MULTI, 0);
 	if (r >= 0)
-		r = f.links[2] = create_link(f.programs[1], ATTACH_UPROBE_MULTI, 0, a->path,
+		r = f.links[2] = create_link(PROBE_LINKS_MULTI, f.programs[1], false, a->path,
 					     a->free.place, pid);
 	if (r < 0) {
 		floor_detach(&f);
