@@ -72,7 +72,7 @@ static void put_beginning(FILE *out, const json_t *coverage)
 	uint64_t from_start = field_count(coverage, "targets_from_start");
 
 	if (field_true(coverage, "from_start"))
-		(void)fprintf(out, "every block since the process started was seen");
+		(void)fprintf(out, "tracing began with the process");
 	else if (from_start)
 		(void)fprintf(out,
 			      "blocks from before the attach are not included (%s of %s "
