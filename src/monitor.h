@@ -16,8 +16,11 @@
 #include "base/cleanup.h"
 #include "target/target.h"
 
+struct alert_book;
 struct event_base;
+struct events;
 struct heap;
+struct history;
 struct monitor;
 struct selector;
 struct snapshot;
@@ -35,6 +38,9 @@ struct monitor_options {
 	double total_budget_ratio;  /* the same for all together; 0: 0.05 */
 	uint32_t sampling_interval; /* bytes; 0: 65536 */
 	bool keep_exited;	    /* targets that exited stay, with their sites, until the end */
+	uint64_t detector_tick_ns;  /* the unit of the detector's times; 0: 60 s */
+	const char *history_path;   /* of the database; NULL: nothing outlives the monitor */
+	uint64_t history_bytes;	    /* 0: 256 MiB */
 	const char *force_links;    /* one of monitor_link_words: instead of the best, for tests */
 };
 
@@ -140,6 +146,11 @@ struct target *monitor_target_by_key(const struct monitor *m, uint32_t key);
 
 struct heap *monitor_heap(struct monitor *m);
 struct symbolizer *monitor_symbolizer(struct monitor *m);
+
+/* What the detector says. */
+struct alert_book *monitor_alerts(struct monitor *m);
+struct events *monitor_events(struct monitor *m);
+struct history *monitor_history(struct monitor *m); /* NULL: none is kept */
 
 /* A tick now, outside of the timer. */
 int monitor_tick(struct monitor *m);

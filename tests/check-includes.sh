@@ -4,7 +4,7 @@
 set -u
 cd "$(dirname "$0")/.." || exit 1
 
-folders="base trend target elf probe symbolize heap monitor serve cli main"
+folders="base trend target elf probe symbolize heap alert history monitor serve cli main"
 found=0
 
 complain() {

@@ -7,7 +7,7 @@
 
 #include "heap/snapshot.h"
 #include "monitor.h"
-#include "serve/clock.h"
+#include "base/clock.h"
 #include "serve/exchange.h"
 
 const struct query_rule diff_query[] = {

@@ -6,11 +6,11 @@
 #include <unistd.h>
 
 #include "monitor.h"
-#include "serve/clock.h"
+#include "base/clock.h"
 #include "serve/connections.h"
 #include "serve/exchange.h"
 #include "serve/server.h"
-#include "serve/values.h"
+#include "base/values.h"
 #include "symbolize/symbolizer.h"
 
 #ifndef SEEP_VERSION

@@ -5,7 +5,7 @@
 #include <assert.h>
 
 #include "base/cleanup.h"
-#include "serve/values.h"
+#include "base/values.h"
 
 static const struct {
 	int status;

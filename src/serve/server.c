@@ -15,7 +15,7 @@
 
 #include "base/log.h"
 #include "monitor.h"
-#include "serve/clock.h"
+#include "base/clock.h"
 #include "serve/connections.h"
 #include "serve/exchange.h"
 #include "serve/handlers.h"

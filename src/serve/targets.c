@@ -10,7 +10,7 @@
 #include "monitor.h"
 #include "serve/body.h"
 #include "serve/exchange.h"
-#include "serve/values.h"
+#include "base/values.h"
 #include "target/procfs.h"
 #include "target/selector.h"
 

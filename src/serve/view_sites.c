@@ -6,9 +6,9 @@
 
 #include "base/cleanup.h"
 #include "monitor.h"
-#include "serve/clock.h"
+#include "base/clock.h"
 #include "serve/naming.h"
-#include "serve/values.h"
+#include "base/values.h"
 #include "symbolize/symbolizer.h"
 
 /* A listing on its way to JSON. */

@@ -7,8 +7,8 @@
 
 #include "base/cleanup.h"
 #include "monitor.h"
-#include "serve/clock.h"
-#include "serve/values.h"
+#include "base/clock.h"
+#include "base/values.h"
 
 bool view_scope_has(struct monitor *m, const struct view_scope *scope, uint32_t target)
 {

@@ -10,7 +10,7 @@
 
 #include "fake_monitor.h"
 #include "serve/problem.h"
-#include "serve/values.h"
+#include "base/values.h"
 #include "serve/views.h"
 #include "totals.h"
 

@@ -3,8 +3,8 @@
  * The values that JSON objects are made of. Each function returns a new reference, or NULL when
  * memory runs out, which view_put() turns into the one error of a whole object.
  */
-#ifndef SEEP_SERVE_VALUES_H
-#define SEEP_SERVE_VALUES_H
+#ifndef SEEP_BASE_VALUES_H
+#define SEEP_BASE_VALUES_H
 
 #include <jansson.h>
 #include <stdint.h>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* The values that JSON objects are made of. See values.h. */
-#include "serve/values.h"
+#include "base/values.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -10,7 +10,7 @@
 
 #include "base/cleanup.h"
 #include "base/utf8.h"
-#include "serve/clock.h"
+#include "base/clock.h"
 
 int view_put(json_t *o, const char *key, json_t *value)
 {

@@ -2,8 +2,8 @@
 /*
  * The two clocks of the answers: what happened is kept in monotonic time and told in wall time.
  */
-#ifndef SEEP_SERVE_CLOCK_H
-#define SEEP_SERVE_CLOCK_H
+#ifndef SEEP_BASE_CLOCK_H
+#define SEEP_BASE_CLOCK_H
 
 #include <stdint.h>
 #include <time.h>

@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * A verdict as it is told to people: one per leak and service, over all lives of the service.
+ *
+ * Everything that is needed to show it is in here, so that it outlives its process, its daemon and
+ * its symbols. Suspects have one, too: they are shown, and nobody is told.
+ */
+#ifndef SEEP_ALERT_ALERT_H
+#define SEEP_ALERT_ALERT_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/cleanup.h"
+#include "symbolize/frame.h"
+#include "trend/evidence.h"
+
+/* What is blamed: the most specific that explains most of the growth. */
+enum alert_scope {
+	ALERT_STACK,   /* one call stack */
+	ALERT_FRAMES,  /* all stacks with the same three innermost frames outside of allocators */
+	ALERT_PROCESS, /* the process: too many places share the growth */
+};
+
+/* What a person said of it; later confidences learn from it. */
+enum alert_mark {
+	ALERT_UNMARKED,
+	ALERT_TRUE,  /* it does leak */
+	ALERT_FALSE, /* it does not */
+};
+
+/* A life of the process, told by the first tick of its watch. Times are wall clock, milliseconds. */
+struct alert_life {
+	uint64_t began_ms; /* tick 0 of the evidence's ticks */
+	double tick_seconds;
+};
+
+struct alert_survivors {
+	uint64_t from_ms; /* births in a slice of this start */
+	double births;	  /* blocks */
+	double blocks;	  /* still live */
+	double bytes;
+};
+
+#define ALERT_BARS WINDOW_SLICES
+
+struct alert {
+	uint64_t id;   /* of the service and what is blamed; the same in every life */
+	char *service; /* owned: the unit, or the program's path */
+	enum alert_scope scope;
+
+	/* The process that showed it last. */
+	uint32_t target;    /* key; 0: gone, or of an earlier daemon */
+	char target_id[32]; /* "PID-KEY" */
+	pid_t pid;
+	uid_t uid;
+	char comm[16];
+	char *exe;	 /* owned as all below; NULL: unknown */
+	char *unit;	 /* NULL: none */
+	char *cgroup;	 /* NULL: unknown */
+	char *container; /* NULL: none */
+
+	enum trend_state state;
+	enum trend_severity severity;
+	bool is_told;	      /* people were told; else it is a suspect, or was one */
+	uint64_t opened_ms;   /* told first; 0: never */
+	uint64_t changed_ms;  /* state or severity */
+	uint64_t closed_ms;   /* stopped, resolved, or the process ended; 0: open */
+	uint64_t times_told;
+
+	struct trend_evidence evidence;
+	struct alert_life life;
+	struct alert_survivors bars[ALERT_BARS];
+	size_t n_bars;
+
+	struct frame *frames; /* owned with all strings: of the largest stack, innermost first */
+	size_t n_frames;
+	uint64_t *stacks; /* owned: keys of its sites while the target is watched, largest first */
+	size_t n_stacks;
+	double sampling_error_bytes; /* of the live bytes, standard error; 0: exact */
+
+	/* The process' memory since its watch began: how much of its growth is explained by live bytes
+	 * (of all sites); both 0 while unknown. */
+	double growth_bytes;
+	double explained_bytes;
+
+	bool is_acknowledged;
+	char *note;	     /* owned: what was said with the acknowledgement, NULL: nothing */
+	char *suppressed_by; /* owned: the pattern, or "id"; NULL: not suppressed */
+	enum alert_mark mark;
+};
+
+struct alert *alert_new(void); /* NULL: no memory */
+struct alert *alert_free(struct alert *a);
+DEFINE_CLEANUP(struct alert *, alert_free)
+
+/* Words of API and CLI: "stack", "frames", "process"; "true", ...; "quiet", "leaking", ... */
+const char *alert_scope_name(enum alert_scope scope);
+const char *alert_mark_name(enum alert_mark mark);
+const char *alert_state_name(enum trend_state state);
+const char *alert_severity_name(enum trend_severity severity);
+int alert_mark_parse(const char *text, enum alert_mark *ret);
+int alert_state_parse(const char *text, enum trend_state *ret);
+
+/*
+ * The object that the API shows, commands get and the history keeps. New reference; -ENOMEM. What
+ * is shown only (sentences, forecasts) is derived from the rest.
+ */
+int alert_to_json(const struct alert *a, json_t **ret);
+
+/*
+ * The way back, of what alert_to_json() made. Not trusted: -EINVAL, and *ret is untouched. Target
+ * and stacks are those of a daemon that is gone and come back as 0 and none.
+ */
+int alert_from_json(const json_t *json, struct alert **ret);
+
+#endif

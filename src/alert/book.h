@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * All alerts and suspects: what is open, what was told, what people answered.
+ *
+ * One entry per leak and service, whatever number of its processes or lives shows it. The book
+ * decides what is an event; sinks only carry it. No I/O, and time is an argument.
+ */
+#ifndef SEEP_ALERT_BOOK_H
+#define SEEP_ALERT_BOOK_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "alert/alert.h"
+#include "base/cleanup.h"
+
+enum alert_event {
+	ALERT_SUSPECTED,
+	ALERT_CLEARED, /* a suspect no more */
+	ALERT_OPENED,
+	ALERT_GREW,    /* the rate doubled, severity rose, or a week passed */
+	ALERT_STOPPED, /* what has leaked stays lost */
+	ALERT_RESUMED,
+	ALERT_RESOLVED, /* half of what had leaked was freed */
+	ALERT_CLOSED,	/* the last process that showed it has ended */
+	ALERT_ACKNOWLEDGED,
+	ALERT_SUPPRESSED,
+	ALERT_MARKED,
+};
+
+const char *alert_event_name(enum alert_event event); /* "opened", ... */
+
+struct alert_book;
+
+#define ALERT_BOOK_MAX 4096 /* entries; the oldest closed one makes room */
+
+struct alert_book *alert_book_new(void); /* NULL: no memory */
+struct alert_book *alert_book_free(struct alert_book *b);
+DEFINE_CLEANUP(struct alert_book *, alert_book_free)
+
+/* Called for each event, after the entry has changed. One listener. */
+typedef void (*alert_listener_fn)(enum alert_event event, const struct alert *a, void *userdata);
+void alert_book_listen(struct alert_book *b, alert_listener_fn callback, void *userdata);
+
+/*
+ * What an evaluation found. Takes over @found, also on failure; what people said before, opened_ms and
+ * the like are kept from the entry that has its id. One that has been told already in an earlier
+ * life, and is still open, is not told again unless it grew. While a leak is shown by several
+ * processes of a service, the entry shows the one with the largest rate. A suppressed entry is kept
+ * up to date, and tells nobody.
+ * -ENOSPC: the book is full of open entries. -ENOMEM.
+ */
+int alert_book_take(struct alert_book *b, struct alert *found, enum trend_event event,
+		    uint64_t now_ms);
+
+/* A process has ended (or is watched no more): entries that only it showed are closed. */
+void alert_book_target_ended(struct alert_book *b, uint32_t target, uint64_t now_ms);
+
+/* As the history has it, before anything else. Takes over @a. -EEXIST, -ENOSPC. */
+int alert_book_restore(struct alert_book *b, struct alert *a);
+
+/* Borrowed until the next change. */
+const struct alert *alert_book_find(const struct alert_book *b, uint64_t id);
+/* All entries: open ones first, by severity, then by the time to the limit; then the latest. The array
+ * is the caller's. -ENOMEM. */
+int alert_book_list(const struct alert_book *b, const struct alert ***ret, size_t *ret_n);
+/* Told, open, and neither acknowledged nor suppressed. */
+size_t alert_book_count_open(const struct alert_book *b);
+/* Entries that could not be taken so far. */
+uint64_t alert_book_lost(const struct alert_book *b);
+
+/* What people say. -ENOENT: no such entry. @note may be NULL. */
+int alert_book_acknowledge(struct alert_book *b, uint64_t id, const char *note, bool on,
+			   uint64_t now_ms);
+int alert_book_suppress(struct alert_book *b, uint64_t id, bool on, uint64_t now_ms);
+int alert_book_mark(struct alert_book *b, uint64_t id, enum alert_mark mark, uint64_t now_ms);
+
+/*
+ * Patterns of LeakSanitizer's suppression files: lines "leak:PATTERN", '#' comments; a pattern matches
+ * a part of a frame's function, source file or module, with * for any text, ^ and $ for the ends.
+ * Entries whose frames match are suppressed from then on; those of a file that was given before and are
+ * not in this one are no more. @text is the whole file. -EINVAL: *ret_line is the line that is wrong,
+ * *ret_why a static text, and nothing is changed.
+ */
+int alert_book_set_suppressions(struct alert_book *b, const char *text, size_t size,
+				unsigned *ret_line, const char **ret_why);
+
+#endif
