@@ -109,11 +109,14 @@ struct site_sums {
 	__u64 variance;	   /* of the estimated bytes, in units of 2^SAMPLING_VARIANCE_SHIFT */
 };
 
+/* Ages at free, in bins (ages.h). Of blocks that were taken; counts wrap. */
+#define AGE_BINS 61
+
 struct site_totals {
 	struct site_sums allocated;
 	struct site_sums freed;
 	__u32 target;
-	__u32 padding;
+	__u32 freed_by_age[AGE_BINS];
 };
 
 /* stacks: frames of a site, innermost first. The value holds max_frames of them. */
@@ -297,7 +300,7 @@ struct note {
 
 _Static_assert(sizeof(struct block_key) == 16, "abi");
 _Static_assert(sizeof(struct block) == 24, "abi");
-_Static_assert(sizeof(struct site_totals) == 88, "abi");
+_Static_assert(sizeof(struct site_totals) == 328, "abi");
 _Static_assert(sizeof(struct stack) == STACK_BYTES(ABI_MAX_FRAMES), "abi");
 _Static_assert(sizeof(struct target_entry) == 24, "abi");
 _Static_assert(sizeof(struct target_control) == 24, "abi");

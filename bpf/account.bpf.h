@@ -36,12 +36,27 @@ static __always_inline void add_to_sums(struct site_sums *sums, const struct blo
 	__sync_fetch_and_add(&sums->variance, sampling_variance(b));
 }
 
-static __always_inline void count_free(const struct block *b)
+/* When it was freed is not known: it has no age. */
+static __always_inline void count_lost_free(const struct block *b)
 {
 	struct site_totals *site = bpf_map_lookup_elem(&sites, &b->stack);
 
 	if (site)
 		add_to_sums(&site->freed, b);
+}
+
+static __always_inline void count_free(const struct block *b)
+{
+	struct site_totals *site = bpf_map_lookup_elem(&sites, &b->stack);
+	/* This clock may be a little behind the one that gave the birth. */
+	__u32 age = (__u32)(coarse_ns() >> BLOCK_BIRTH_SHIFT) - b->birth;
+	__u32 bin = (__s32)age < 0 ? 0 : age_bin(age, age_scale);
+
+	if (!site)
+		return;
+	add_to_sums(&site->freed, b);
+	if (bin < AGE_BINS)
+		__sync_fetch_and_add(&site->freed_by_age[bin], 1);
 }
 
 static __always_inline void count_unknown_free(__u32 target)

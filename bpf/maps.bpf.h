@@ -9,11 +9,15 @@
 #define SEEP_MAPS_BPF_H
 
 #include "abi.h"
+#include "ages.h"
 #include "sampling.h"
 
 /* Settings, fixed at load. */
 const volatile __u32 max_frames = 48;
 const volatile bool use_find_vma = false; /* unknown mappings can be found in the kernel */
+
+/* A unit of blocks' births in ticks of the detector, see ages.h. */
+const volatile __u32 age_scale = 0;
 
 const volatile __u32 log2_table[SAMPLING_TABLE_SIZE] = {};
 
@@ -47,6 +51,14 @@ struct {
 	__type(key, __u64);
 	__type(value, struct site_totals);
 } sites SEC(".maps");
+
+/* An empty entry, too large for a program's stack. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct site_totals);
+} new_site SEC(".maps");
 
 /* Frames per site. User space shrinks the value to STACK_BYTES(max_frames). */
 struct {

@@ -41,7 +41,7 @@ static __always_inline void restore_old(struct thread *t)
 	t->old_taken = 0;
 	if (bpf_map_update_elem(&live, &key, &t->old, BPF_NOEXIST)) {
 		lose(t->target, LOSS_RESTORE_FAILED);
-		count_free(&t->old);
+		count_lost_free(&t->old);
 	}
 }
 
@@ -275,7 +275,8 @@ static __always_inline bool track_begin(struct pt_regs *ctx, __u32 kind, __u64 c
 /* Adds the site and its stack, each unless it is there. */
 static __always_inline struct site_totals *add_site(struct thread *t, __u64 key)
 {
-	struct site_totals fresh = { .target = t->target };
+	struct site_totals *site;
+	__u32 zero = 0;
 	int r;
 
 	r = bpf_map_update_elem(&stacks, &key, &t->stack, BPF_NOEXIST);
@@ -283,12 +284,19 @@ static __always_inline struct site_totals *add_site(struct thread *t, __u64 key)
 		lose_update(t->target, r, LOSS_STACKS_FULL);
 		return NULL;
 	}
-	r = bpf_map_update_elem(&sites, &key, &fresh, BPF_NOEXIST);
+	site = bpf_map_lookup_elem(&new_site, &zero);
+	if (!site)
+		return NULL;
+	r = bpf_map_update_elem(&sites, &key, site, BPF_NOEXIST);
 	if (r && r != -EEXIST) {
 		lose_update(t->target, r, LOSS_SITES_FULL);
 		return NULL;
 	}
-	return bpf_map_lookup_elem(&sites, &key);
+	site = bpf_map_lookup_elem(&sites, &key);
+	/* Until here a reader sees a site of no target, which it leaves for its next time. */
+	if (site)
+		site->target = t->target;
+	return site;
 }
 
 /* A new block where a live one is known: the old one's free was missed. It is retired. */
@@ -299,7 +307,7 @@ static __always_inline int replace_block(const struct block_key *key, const stru
 	if (b) {
 		old = *b;
 		lose(key->target, LOSS_MISSED_FREE);
-		count_free(&old);
+		count_lost_free(&old);
 	}
 	return bpf_map_update_elem(&live, key, fresh, BPF_ANY);
 }

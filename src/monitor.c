@@ -11,6 +11,7 @@
 #include <event2/event.h>
 
 #include "base/log.h"
+#include "monitor/detect.h"
 #include "monitor/state.h"
 
 #define SECOND_NS 1000000000ull
@@ -20,6 +21,7 @@ const char *const monitor_link_words[] = { "session", "multi", "perf", NULL };
 static void fill_defaults(struct monitor_options *o)
 {
 	o->tick_ns = o->tick_ns ?: 10 * SECOND_NS;
+	o->detector_tick_ns = o->detector_tick_ns ?: 60 * SECOND_NS;
 	o->max_blocks = o->max_blocks ?: 1u << 20;
 	o->max_sites = o->max_sites ?: 1u << 16;
 	o->max_threads = o->max_threads ?: 1u << 14;
@@ -80,6 +82,7 @@ int monitor_tick(struct monitor *m)
 		log_error_errno(r, "failed to read the maps, figures are those of the last tick");
 	m->tick_failed = r < 0;
 	m->ticks++;
+	points_take(m);
 	life_forget_exited(m);
 	if (m->on_tick)
 		m->on_tick(m->on_tick_userdata);
@@ -127,6 +130,7 @@ static void on_work(evutil_socket_t fd, short what, void *userdata)
 		if (!m->purging)
 			(void)malloc_trim(0);
 	}
+	(void)detect_step(m);
 	if (tick_schedule_work(m) < 0)
 		log_debug("failed to schedule work, the next tick does it");
 }
@@ -199,6 +203,7 @@ int monitor_new(struct event_base *base, const struct monitor_options *options,
 		.max_targets = m->options.max_targets,
 		.max_frames = m->options.max_frames,
 		.ring_bytes = m->options.ring_bytes,
+		.age_tick_ns = m->options.detector_tick_ns,
 		.force_links = m->options.force_links,
 	};
 	r = probe_new(&probe_options, &m->probe, ret_why);
@@ -210,6 +215,10 @@ int monitor_new(struct event_base *base, const struct monitor_options *options,
 	r = probe_listen(m->probe, life_note, m);
 	if (r == 0)
 		r = make_events(m);
+	if (r == 0)
+		r = tell_start(m);
+	if (r == 0)
+		r = detect_start(m);
 	if (r < 0)
 		return r;
 	*ret = TAKE_PTR(m);
@@ -233,6 +242,7 @@ struct monitor *monitor_free(struct monitor *m)
 	if (!m)
 		return NULL;
 	free_events(m);
+	detect_stop(m);
 	while (m->tracked)
 		tracked_remove(m, m->tracked);
 	for (size_t i = 0; i < m->n_file_links; i++)
@@ -247,6 +257,7 @@ struct monitor *monitor_free(struct monitor *m)
 	free(m->list);
 	free(m->orphans);
 	symbolizer_free(m->symbolizer);
+	tell_stop(m);
 	probe_free(m->probe);
 	for (size_t i = 0; i < ARRAY_SIZE(m->states); i++) {
 		if (!m->states[i])
@@ -289,6 +300,29 @@ struct heap *monitor_heap(struct monitor *m)
 struct symbolizer *monitor_symbolizer(struct monitor *m)
 {
 	return m->symbolizer;
+}
+
+struct alert_book *monitor_alerts(struct monitor *m)
+{
+	return m->alerts;
+}
+
+struct events *monitor_events(struct monitor *m)
+{
+	return m->events;
+}
+
+struct history *monitor_history(struct monitor *m)
+{
+	return m->history;
+}
+
+void monitor_on_alert(struct monitor *m,
+		      void (*callback)(int event, const struct alert *a, void *userdata),
+		      void *userdata)
+{
+	m->on_alert = callback;
+	m->on_alert_userdata = userdata;
 }
 
 void monitor_on_tick(struct monitor *m, void (*callback)(void *userdata), void *userdata)

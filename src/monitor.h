@@ -26,6 +26,8 @@ struct selector;
 struct snapshot;
 struct symbolizer;
 
+#define DETECTOR_TICK_MIN_NS 50000000ull
+
 struct monitor_options {
 	uint64_t tick_ns;     /* 0: 10 s */
 	uint32_t max_blocks;  /* live blocks over all targets; 0: 1048576 */
@@ -151,6 +153,11 @@ struct symbolizer *monitor_symbolizer(struct monitor *m);
 struct alert_book *monitor_alerts(struct monitor *m);
 struct events *monitor_events(struct monitor *m);
 struct history *monitor_history(struct monitor *m); /* NULL: none is kept */
+/* Called for each event of an alert (enum alert_event), after it was noted. One listener. */
+struct alert;
+void monitor_on_alert(struct monitor *m,
+		      void (*callback)(int event, const struct alert *a, void *userdata),
+		      void *userdata);
 
 /* A tick now, outside of the timer. */
 int monitor_tick(struct monitor *m);

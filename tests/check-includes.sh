@@ -4,7 +4,7 @@
 set -u
 cd "$(dirname "$0")/.." || exit 1
 
-folders="base trend target elf probe symbolize heap alert history monitor serve cli main"
+folders="base trend target elf probe symbolize heap detect alert history monitor serve daemon cli main"
 found=0
 
 complain() {
@@ -41,7 +41,7 @@ check_door() {
 	case $header in
 	bpf/* | seep.skel.h | probe/object.h) doors="probe" ;;
 	event2/http.h) doors="serve" ;;
-	../bpf/abi.h) doors="target elf probe symbolize heap monitor serve" ;;
+	../bpf/abi.h) doors="target elf probe symbolize heap detect monitor serve daemon" ;;
 	*) return ;;
 	esac
 	case " $doors " in

@@ -17,6 +17,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "../bpf/abi.h" /* AGE_BINS */
 #include "base/cleanup.h"
 #include "trend/slope.h"
 
@@ -49,6 +50,13 @@ void totals_add(struct totals *sum, const struct totals *t);
 /* sum -= t, each member not below 0. */
 void totals_subtract(struct totals *sum, const struct totals *t);
 
+/* The blocks themselves, whatever they stand for: the detector's counts. */
+struct site_seen {
+	uint64_t allocated;
+	uint64_t freed;
+	uint32_t freed_by_age[AGE_BINS]; /* see bpf/ages.h; counts wrap */
+};
+
 struct site {
 	uint64_t stack; /* kernel key; unique over all targets */
 	uint32_t target;
@@ -57,8 +65,14 @@ struct site {
 	uint64_t oldest_ns;	/* monotonic birth of its oldest live block; 0: not looked at */
 	uint64_t *frames;	/* stored frames, innermost first; owned. NULL until known */
 	uint16_t n_frames;
-	uint8_t stack_status; /* enum stack_status */
-	struct slope live;    /* live bytes over time */
+	uint16_t own_frame;	/* index of the first frame outside of allocators' libraries */
+	uint8_t stack_status;	/* enum stack_status */
+	struct slope live;	/* live bytes over time */
+	struct site_seen seen;
+	uint64_t leak_id; /* as group.h says; 0: its frames have no names yet */
+	uint64_t site_id;
+	uint64_t frames_leak_id; /* the same of the three frames from own_frame on */
+	uint64_t frames_site_id;
 };
 
 struct heap;

@@ -249,3 +249,22 @@ int files_take_note(struct monitor *m, const struct note *note)
 		return r;
 	return files_learn(m, (uint16_t)note->other);
 }
+
+bool files_only_pass_on(const struct monitor *m, uint64_t frame)
+{
+	static const char *const libraries[] = {
+		"libc.so", "libc-2.", "ld-musl",    "libstdc++.so", "libc++.so",
+		"libc++abi.so", "libglib-2.0.so", "libjemalloc.so", "libtcmalloc", "libmimalloc.so",
+	};
+	uint16_t slot = frame >> FRAME_SLOT_SHIFT & FRAME_SLOT_MASK;
+	const struct file *file = slot ? file_table_get(m->files, slot) : NULL;
+	const char *base = file ? strrchr(file->path, '/') : NULL;
+
+	if (!file)
+		return false;
+	base = base ? base + 1 : file->path;
+	for (size_t i = 0; i < ARRAY_SIZE(libraries); i++)
+		if (strncmp(base, libraries[i], strlen(libraries[i])) == 0)
+			return true;
+	return false;
+}

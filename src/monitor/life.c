@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "monitor/detect.h"
 #include "monitor/state.h"
 
 /* A target that the kernel side made by itself, at a fork or exec. */
@@ -110,6 +111,7 @@ void life_exited(struct monitor *m, struct tracked *t)
 		return;
 	t->target->state = TARGET_EXITED;
 	t->exited_at_tick = m->ticks;
+	detect_end(m, t, TREND_ENDED);
 	govern_report(t, false);
 	govern_end(t);
 	tracked_drop_links(t);

@@ -20,6 +20,7 @@
 #include "symbolize/symbolizer.h"
 #include "target/procfs.h"
 #include "target/selector.h"
+#include "trend/options.h"
 
 #define PROC_ROOT	      "/proc"
 #define CGROUP_ROOT	      "/sys/fs/cgroup"
@@ -63,13 +64,19 @@ struct file_state {
 
 #define PROBED_EVERYWHERE (-1) /* in every process that maps the file */
 
+struct detector;
 struct govern;
+struct history;
+struct telling;
 
 struct tracked {
 	struct target *target; /* owned */
 	struct watch *watch;   /* NULL: adopted */
 	struct track_options options;
-	struct govern *govern; /* owned; NULL: nothing is traced yet, or any more */
+	struct monitor *monitor; /* borrowed */
+	struct govern *govern;	 /* owned; NULL: nothing is traced yet, or any more */
+	struct detector *detector; /* owned; NULL: no tick of it yet, or its life is over */
+	double usage_share;	   /* of the memory limit, when last read */
 	bool is_attached;      /* its files were looked at, and probes set as far as wanted */
 	bool from_start; /* every allocation since its image began met the probes, if any did */
 	bool armed_by_kernel; /* began at a fork or exec of another target */
@@ -121,6 +128,19 @@ struct monitor {
 	struct monitor_prices prices;
 	bool has_prices;
 	struct governor_total total;
+
+	struct trend_options trend;
+	struct event *detect_timer;
+	bool walking; /* over the live blocks, for an evaluation */
+	uint64_t walk_began_ns;
+	uint64_t last_evaluation_ns; /* how long judging took */
+	struct alert_book *alerts;   /* owned */
+	struct events *events;	     /* owned */
+	struct history *history;     /* owned; NULL: none is kept */
+	struct telling *tellings;    /* owned: findings that wait for names */
+	bool is_stopping;	     /* targets live on, and so do their alerts */
+	void (*on_alert)(int event, const struct alert *a, void *userdata);
+	void *on_alert_userdata;
 
 	uint64_t ticks;
 	uint64_t last_tick_ns;
@@ -186,6 +206,8 @@ bool anonymous_is_generated(const struct monitor *m, uint16_t slot);
 int files_learn(struct monitor *m, uint16_t slot);
 bool files_ready(const struct monitor *m, uint16_t slot);
 int files_take_note(struct monitor *m, const struct note *note);
+/* Whether a stored frame lies in a library that only passes allocations on: libc, libstdc++, ... */
+bool files_only_pass_on(const struct monitor *m, uint64_t frame);
 int files_add_opened(struct monitor *m, const char *path, int fd, uint16_t *ret_slot);
 
 /* life.c: fork, exec, exit, and processes that selectors bring in */

@@ -41,6 +41,13 @@ static int take_stack(struct monitor *m, const struct tracked *t, struct site *s
 		return r;
 	for (uint16_t i = 0; i < stack.n; i++)
 		stack.frames[i] = attach_place_frame(t, stack.frames[i]);
+	s->own_frame = 0;
+	for (uint16_t i = 0; i < stack.n; i++) {
+		if (!files_only_pass_on(m, stack.frames[i])) {
+			s->own_frame = i;
+			break;
+		}
+	}
 	return heap_set_frames(s, (const uint64_t *)stack.frames, stack.n, stack.status);
 }
 
@@ -74,6 +81,9 @@ static int take_site(uint64_t stack, const struct site_totals *in, void *userdat
 	r = heap_update(m->heap, in->target, stack, &totals, reading->now_ns, &s);
 	if (r < 0)
 		return r;
+	s->seen.allocated = in->allocated.count;
+	s->seen.freed = in->freed.count;
+	memcpy(s->seen.freed_by_age, in->freed_by_age, sizeof(s->seen.freed_by_age));
 	if (!s->frames)
 		r = take_stack(m, t, s);
 	reading->n_sites++;
@@ -196,9 +206,9 @@ int tick_read(struct monitor *m)
 int tick_schedule_work(struct monitor *m)
 {
 	static const struct timeval soon = { .tv_usec = 1000 }, later = { .tv_usec = 2000 };
-	const struct timeval *when = m->purging || m->final_read_wanted ? &soon : &later;
+	const struct timeval *when = m->purging || m->final_read_wanted || m->walking ? &soon : &later;
 
-	if (!m->purging && !m->final_read_wanted && !m->refresh_wanted)
+	if (!m->purging && !m->final_read_wanted && !m->refresh_wanted && !m->walking)
 		return 0;
 	return event_add(m->work_event, when) < 0 ? -ENOMEM : 0;
 }

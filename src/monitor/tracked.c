@@ -4,6 +4,7 @@
  */
 #include <stdio.h>
 
+#include "monitor/detect.h"
 #include "monitor/state.h"
 
 struct tracked *tracked_find(const struct monitor *m, uint32_t key)
@@ -34,6 +35,7 @@ static struct tracked *tracked_release(struct tracked *t)
 	if (!t)
 		return NULL;
 	govern_end(t);
+	detect_end(t->monitor, t, TREND_ENDED);
 	tracked_drop_links(t);
 	target_free(t->target);
 	free(t->slots);
@@ -60,6 +62,7 @@ struct tracked *tracked_new(struct monitor *m, uint32_t key, pid_t pid, struct w
 	t->target->parent = parent;
 	t->target->state = TARGET_ATTACHING;
 	t->target->mode = TARGET_EXACT;
+	t->monitor = m;
 	t->watch = watch;
 	if (watch)
 		t->options = watch->options;

@@ -198,6 +198,13 @@ static int fill_free_slots(struct seep_bpf *skel)
 	return r;
 }
 
+static uint32_t age_scale(uint64_t tick_ns)
+{
+	return tick_ns < AGE_TICK_MIN_NS ?
+		       0 :
+		       (uint32_t)((double)(1ull << 32) * (1u << BLOCK_BIRTH_SHIFT) / (double)tick_ns);
+}
+
 int object_load(const struct probe_options *options, struct probe_features *features,
 		struct seep_bpf **ret, const char **ret_why)
 {
@@ -217,6 +224,7 @@ int object_load(const struct probe_options *options, struct probe_features *feat
 	choose_programs(skel, features);
 	skel->rodata->max_frames = options->max_frames;
 	skel->rodata->use_find_vma = features->find_vma;
+	skel->rodata->age_scale = age_scale(options->age_tick_ns);
 	meters_fill_table((uint32_t *)skel->rodata->log2_table);
 	r = size_maps(skel, options, features);
 	if (r == 0)

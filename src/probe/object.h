@@ -45,6 +45,8 @@ struct probe {
 	size_t dead_in_pass; /* the first so many are covered by the pass under way */
 	bool pass_started;
 	struct block_key pass_token;
+	struct block_key walk_token; /* of probe_walk_blocks_step() */
+	bool walk_token_set;
 };
 
 struct probe_links {

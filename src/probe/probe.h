@@ -27,6 +27,9 @@ enum probe_links_kind {
 
 const char *probe_links_name(enum probe_links_kind kind); /* "session", "multi", "perf" */
 
+/* Births are kept to a third of it. */
+#define AGE_TICK_MIN_NS 50000000ull
+
 struct probe_options {
 	uint32_t max_blocks;
 	uint32_t max_sites;
@@ -34,6 +37,7 @@ struct probe_options {
 	uint32_t max_targets;
 	uint32_t max_frames;	 /* 1 .. ABI_MAX_FRAMES */
 	uint32_t ring_bytes;	 /* a power of two of pages */
+	uint64_t age_tick_ns;	 /* the detector's tick, unit of ages at free; at least AGE_TICK_MIN_NS */
 	const char *force_links; /* NULL: the self-test decides; else one of probe_links_name() */
 	bool force_legacy;	 /* the programs for kernels before 5.17, for tests */
 };
@@ -217,6 +221,13 @@ int probe_each_id(struct probe *p, int (*callback)(uint32_t id, void *), void *u
 typedef int (*probe_block_fn)(const struct block_key *key, const struct block *block,
 			      void *userdata);
 int probe_read_blocks(struct probe *p, probe_block_fn callback, void *userdata);
+
+/*
+ * The same in steps of a millisecond or so, one walk at a time: begin, then step until it returns 0. 1:
+ * there is more.
+ */
+int probe_walk_blocks_begin(struct probe *p);
+int probe_walk_blocks_step(struct probe *p, probe_block_fn callback, void *userdata);
 
 /*
  * Forgets a target that is gone: its site entries and counters at once, its blocks by

@@ -106,6 +106,40 @@ int probe_read_blocks(struct probe *p, probe_block_fn callback, void *userdata)
 	return r;
 }
 
+int probe_walk_blocks_begin(struct probe *p)
+{
+	p->walk_token_set = false;
+	return 0;
+}
+
+int probe_walk_blocks_step(struct probe *p, probe_block_fn callback, void *userdata)
+{
+	_cleanup_(walk_done) struct walk w = { 0 };
+	int r;
+
+	r = walk_init(&w, p->skel->maps.live);
+	if (r < 0)
+		return r;
+	if (p->walk_token_set) {
+		memcpy(w.token, &p->walk_token, sizeof(p->walk_token));
+		w.started = true;
+	}
+	r = walk_next(&w);
+	for (uint32_t i = 0; r > 0 && i < w.n; i++) {
+		const struct block_key *keys = w.keys;
+		const struct block *blocks = w.values;
+		int error = callback(&keys[i], &blocks[i], userdata);
+
+		if (error < 0)
+			return error;
+	}
+	if (r <= 0 || w.fd < 0)
+		return r < 0 ? r : 0;
+	memcpy(&p->walk_token, w.token, sizeof(p->walk_token));
+	p->walk_token_set = true;
+	return 1;
+}
+
 int probe_read_stack(struct probe *p, uint64_t key, struct stack *ret)
 {
 	struct stack s = { 0 };

@@ -7,7 +7,7 @@
 #include "base/cleanup.h"
 #include "monitor.h"
 #include "base/clock.h"
-#include "serve/naming.h"
+#include "heap/naming.h"
 #include "base/values.h"
 #include "symbolize/symbolizer.h"
 

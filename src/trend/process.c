@@ -88,13 +88,13 @@ int trend_process_tick(struct trend_process *p, uint32_t now, const struct trend
 bool trend_process_evaluation_due(const struct trend_process *p, const struct trend_options *o)
 {
 	double left = p->last.limit_bytes - p->last.usage_bytes;
+	uint32_t every = SELDOM;
 
-	if (p->now == 0)
-		return false;
 	if (p->now < OFTEN_UNTIL ||
 	    left < NEAR * o->exhaustion_left * trend_process_first_headroom(p))
-		return p->now % OFTEN == 0;
-	return p->now % SELDOM == 0;
+		every = OFTEN;
+	/* (The very tick may have been left out.) */
+	return p->now / every > p->layout.now / every;
 }
 
 void trend_process_evaluate(struct trend_process *p)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Stored stacks to sites with names. See naming.h. */
-#include "serve/naming.h"
+#include "heap/naming.h"
 
 #include <errno.h>
 #include <stdlib.h>

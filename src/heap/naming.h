@@ -4,8 +4,8 @@
  *
  * The names belong to the symbolizer; what is owned here are the arrays that point at them.
  */
-#ifndef SEEP_SERVE_NAMING_H
-#define SEEP_SERVE_NAMING_H
+#ifndef SEEP_HEAP_NAMING_H
+#define SEEP_HEAP_NAMING_H
 
 #include <stddef.h>
 #include <stdint.h>

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The detector's state, shared by the files of this folder only. */
+#ifndef SEEP_DETECT_STATE_H
+#define SEEP_DETECT_STATE_H
+
+#include <uthash.h>
+
+#include "detect/detector.h"
+
+/* What is judged by itself. */
+struct key {
+	uint64_t id; /* a stack, or a hash of three frames; 0: the process */
+	enum detector_scope scope;
+	struct trend_site *trend; /* owned; NULL: too small to matter so far */
+	struct trend_profile *profile; /* owned; NULL: no earlier life */
+	struct detector_ids ids;
+	bool was_recalled; /* the history was asked */
+	bool was_told;	   /* it was blamed for an alert */
+	/* Sums over its sites at the last tick. */
+	uint64_t allocations;
+	uint64_t live_blocks;
+	double live_bytes;
+	size_t n_sites;
+	const struct site *largest; /* valid during a tick or an evaluation only */
+	uint64_t first_ns;	    /* when its first site was seen */
+	uint64_t freed[LIFETIME_BINS];
+
+	enum trend_event event;
+	struct trend_evidence *evidence; /* owned; NULL: quiet ever since */
+	UT_hash_handle hh;
+};
+
+struct detector {
+	struct detector_options options;
+	struct trend_process *processes[DETECTOR_SCOPES]; /* owned: a clock for each kind of key, since each
+							     sums up its own rates */
+	struct key *keys[DETECTOR_SCOPES];		  /* hashes by id */
+	size_t n_keys;					  /* followed */
+	uint64_t left_out;
+	struct detector_process last;
+	bool is_scanning;
+
+	struct detector_finding *findings; /* owned */
+	size_t n_findings;
+	uint64_t **stacks; /* owned, of the same index */
+};
+
+struct key *key_find(const struct detector *d, enum detector_scope scope, uint64_t id);
+/* The hash of the frames that group stacks; 0: not known. */
+uint64_t key_of_frames(const struct site *s);
+
+/* blame.c */
+int blame_settle(struct detector *d, struct site *const *sites, size_t n);
+void blame_clear(struct detector *d);
+
+#endif

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Feeds the detector (src/detect) with what the kernel side sees, and tells what it finds.
+ *
+ * A tick of the detector reads sites and memory. When an evaluation is due all live blocks are walked
+ * once, in steps between other work; then every target that asked for it is judged.
+ */
+#ifndef SEEP_MONITOR_DETECT_H
+#define SEEP_MONITOR_DETECT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "trend/site.h"
+
+struct monitor;
+struct site;
+struct tracked;
+
+int detect_start(struct monitor *m); /* the timer; -ENOMEM */
+void detect_stop(struct monitor *m); /* ends all lives, keeps what they taught */
+
+/* A target's life is over, or its watch: what it taught is kept. */
+void detect_end(struct monitor *m, struct tracked *t, enum trend_end how);
+
+/* A step of the walk under way. True: there is more. */
+bool detect_step(struct monitor *m);
+
+/* names.c: ids and names of stacks. False: their names are on their way; called again later. */
+bool names_identify(struct monitor *m, struct site *s);
+
+/* tell.c: from a finding to an alert, once its frames have names. */
+struct detector_finding;
+int tell_finding(struct monitor *m, struct tracked *t, const struct detector_finding *f);
+int tell_start(struct monitor *m); /* book, events, history */
+void tell_stop(struct monitor *m);
+void tell_ended(struct monitor *m, struct tracked *t);
+const char *tell_service_of(const struct tracked *t);
+uint64_t wall_ms(void);
+
+/* points.c: into the history, at each tick of the monitor */
+void points_take(struct monitor *m);
+
+#endif

@@ -1,0 +1,446 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * From findings to alerts: each waits for the names of its frames, goes into the book, and what the book
+ * makes of it into the events and the history.
+ */
+#include <string.h>
+#include <time.h>
+
+#include "alert/book.h"
+#include "alert/events.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "detect/detector.h"
+#include "heap/ids.h"
+#include "heap/naming.h"
+#include "history/history.h"
+#include "monitor/detect.h"
+#include "monitor/state.h"
+
+#define FRAMES_SHARED 3
+
+/* A finding whose frames have no names yet. */
+struct telling {
+	struct monitor *monitor; /* borrowed */
+	struct alert *alert;	 /* owned */
+	uint64_t *frames;	 /* owned: what is blamed, as stored */
+	uint16_t n_frames;
+	uint16_t own_frame;
+	enum trend_event event;
+	struct telling *next;
+};
+
+uint64_t wall_ms(void)
+{
+	return clock_ns(CLOCK_REALTIME) / 1000000;
+}
+
+static uint64_t wall_ms_of(uint64_t monotonic)
+{
+	uint64_t ago = (monotonic_ns() - monotonic) / 1000000, now = wall_ms();
+
+	return now > ago ? now - ago : 0;
+}
+
+static bool is_service(const char *unit)
+{
+	size_t n = unit ? strlen(unit) : 0;
+
+	return n > 8 && strcmp(unit + n - 8, ".service") == 0;
+}
+
+/* What stays the same over restarts. A container's scope has a new name each time. */
+const char *tell_service_of(const struct tracked *t)
+{
+	const struct target *target = t->target;
+
+	if (is_service(target->unit) && strncmp(target->unit, "user@", 5) != 0)
+		return target->unit;
+	return target->exe ?: target->comm;
+}
+
+static void telling_free(struct telling *t)
+{
+	alert_free(t->alert);
+	free(t->frames);
+	free(t);
+}
+
+static void forget_telling(struct telling *gone)
+{
+	struct telling **at = &gone->monitor->tellings;
+
+	while (*at && *at != gone)
+		at = &(*at)->next;
+	if (*at)
+		*at = gone->next;
+	telling_free(gone);
+}
+
+/* --- building an alert ---------------------------------------------------------------------------- */
+
+static int copy_text(char **to, const char *text)
+{
+	if (!text)
+		return 0;
+	*to = strdup(text);
+	return *to ? 0 : -ENOMEM;
+}
+
+static int describe_target(struct alert *a, const struct tracked *t)
+{
+	const struct target *target = t->target;
+
+	a->target = target->key;
+	memcpy(a->target_id, target->id, sizeof(a->target_id));
+	a->pid = target->pid;
+	a->uid = target->uid;
+	memcpy(a->comm, target->comm, sizeof(a->comm));
+	return copy_text(&a->service, tell_service_of(t)) < 0 ||
+			       copy_text(&a->exe, target->exe) < 0 ||
+			       copy_text(&a->unit, target->unit) < 0 ||
+			       copy_text(&a->cgroup, target->cgroup) < 0 ||
+			       copy_text(&a->container, target->container) < 0 ?
+		       -ENOMEM :
+		       0;
+}
+
+static void describe_life(struct alert *a, const struct monitor *m, const struct detector *d)
+{
+	const struct window *w = &a->evidence.window;
+
+	a->life.began_ms = wall_ms_of(detector_origin_ns(d));
+	a->life.tick_seconds = (double)m->options.detector_tick_ns / NS_PER_SECOND;
+	a->n_bars = w->n < ALERT_BARS ? w->n : ALERT_BARS;
+	for (size_t i = 0; i < a->n_bars; i++) {
+		double ticks = w->from + (double)i * w->width;
+
+		a->bars[i] = (struct alert_survivors){
+			.from_ms = a->life.began_ms +
+				   (uint64_t)(ticks * a->life.tick_seconds * 1000),
+			.births = w->slices[i].births,
+			.blocks = w->slices[i].blocks,
+			.bytes = w->slices[i].bytes,
+		};
+	}
+}
+
+static int copy_stacks(struct alert *a, const struct monitor *m, const struct detector_finding *f)
+{
+	struct totals sum = { 0 };
+
+	a->stacks = calloc(f->n_stacks ? f->n_stacks : 1, sizeof(*a->stacks));
+	if (!a->stacks)
+		return -ENOMEM;
+	for (size_t i = 0; i < f->n_stacks; i++) {
+		const struct site *s = heap_find(m->heap, f->stacks[i]);
+
+		a->stacks[a->n_stacks++] = f->stacks[i];
+		if (s)
+			totals_add(&sum, &s->totals);
+	}
+	a->sampling_error_bytes = (double)totals_live_error(&sum);
+	return 0;
+}
+
+static int build_alert(const struct monitor *m, const struct tracked *t,
+		       const struct detector_finding *f, struct alert **ret)
+{
+	_cleanup_(alert_freep) struct alert *a = alert_new();
+	int r;
+
+	if (!a)
+		return -ENOMEM;
+	a->scope = f->scope == DETECTOR_STACK  ? ALERT_STACK :
+		   f->scope == DETECTOR_FRAMES ? ALERT_FRAMES :
+						 ALERT_PROCESS;
+	a->evidence = *f->evidence;
+	a->state = f->evidence->state;
+	a->severity = f->evidence->severity;
+	describe_life(a, m, t->detector);
+	r = describe_target(a, t);
+	if (r == 0)
+		r = copy_stacks(a, m, f);
+	if (r < 0)
+		return r;
+	*ret = TAKE_PTR(a);
+	return 0;
+}
+
+/* --- names --------------------------------------------------------------------------------------- */
+
+static int copy_frames(struct alert *a, const struct named_site *named)
+{
+	if (a->scope == ALERT_PROCESS)
+		return 0;
+	a->frames = calloc(named->n_frames + 1, sizeof(*a->frames));
+	if (!a->frames)
+		return -ENOMEM;
+	for (size_t i = 0; i < named->n_frames; i++) {
+		const struct frame *from = named->frames[i];
+		struct frame *to = &a->frames[a->n_frames++];
+		char *texts[4] = { 0 };
+
+		*to = *from;
+		to->function = to->file = to->module = to->build_id = NULL;
+		if (copy_text(&texts[0], from->function) < 0 ||
+		    copy_text(&texts[1], from->file) < 0 ||
+		    copy_text(&texts[2], from->module) < 0 ||
+		    copy_text(&texts[3], from->build_id) < 0) {
+			for (size_t k = 0; k < ARRAY_SIZE(texts); k++)
+				free(texts[k]);
+			return -ENOMEM;
+		}
+		to->function = texts[0];
+		to->file = texts[1];
+		to->module = texts[2];
+		to->build_id = texts[3];
+	}
+	return 0;
+}
+
+static int name_frames(struct monitor *m, const uint64_t *frames, uint16_t n, struct naming **ret)
+{
+	_cleanup_(naming_freep) struct naming *naming = naming_new(1);
+	const struct named_site empty = { 0 };
+	int r;
+
+	if (!naming)
+		return -ENOMEM;
+	naming_add(naming, &empty, frames, n);
+	r = naming_fill(naming, m->symbolizer);
+	if (r < 0)
+		return r;
+	*ret = TAKE_PTR(naming);
+	return 0;
+}
+
+/* Of the service and the innermost frames by name, so that it is the same after a rebuild. */
+static int set_id(struct monitor *m, struct telling *t)
+{
+	_cleanup_(naming_freep) struct naming *naming = NULL;
+	uint64_t h = id_add_text(ID_START, t->alert->service);
+	uint16_t n = t->n_frames - t->own_frame;
+	int r;
+
+	if (t->alert->scope == ALERT_PROCESS) {
+		t->alert->id = id_end(id_add_text(h, "process"));
+		return 0;
+	}
+	r = name_frames(m, t->frames + t->own_frame, n < FRAMES_SHARED ? n : FRAMES_SHARED,
+			&naming);
+	if (r < 0)
+		return r;
+	h = id_add_number(h, group_site_id(naming->sites[0].frames, naming->sites[0].n_frames));
+	t->alert->id = id_end(h);
+	return 0;
+}
+
+/* What is shown: the whole stack, or what several share. */
+static int set_frames(struct monitor *m, struct telling *t)
+{
+	_cleanup_(naming_freep) struct naming *naming = NULL;
+	uint16_t first = t->alert->scope == ALERT_FRAMES ? t->own_frame : 0;
+	uint16_t n = t->n_frames - first;
+	int r;
+
+	if (t->alert->scope == ALERT_FRAMES && n > FRAMES_SHARED)
+		n = FRAMES_SHARED;
+	r = name_frames(m, t->frames + first, n, &naming);
+	return r < 0 ? r : copy_frames(t->alert, &naming->sites[0]);
+}
+
+static void on_names(void *userdata)
+{
+	struct telling *t = userdata;
+	struct monitor *m = t->monitor;
+	int r;
+
+	r = set_id(m, t);
+	if (r == 0)
+		r = set_frames(m, t);
+	if (r == 0) {
+		/* The process may have ended meanwhile. */
+		if (!tracked_find(m, t->alert->target))
+			t->alert->target = 0;
+		r = alert_book_take(m->alerts, TAKE_PTR(t->alert), t->event, wall_ms());
+	}
+	if (r < 0)
+		log_warning_errno(r, "failed to take a finding, it is told with the next one");
+	forget_telling(t);
+}
+
+int tell_finding(struct monitor *m, struct tracked *t, const struct detector_finding *f)
+{
+	const struct site *s = f->largest ? heap_find(m->heap, f->largest) : NULL;
+	struct telling *telling = calloc(1, sizeof(*telling));
+	int r;
+
+	if (!telling)
+		return -ENOMEM;
+	telling->monitor = m;
+	telling->event = f->event;
+	telling->next = m->tellings;
+	m->tellings = telling;
+	r = build_alert(m, t, f, &telling->alert);
+	if (r == 0 && s && s->frames && s->n_frames) {
+		telling->frames = malloc(s->n_frames * sizeof(*telling->frames));
+		r = telling->frames ? 0 : -ENOMEM;
+	}
+	if (r == 0 && telling->frames) {
+		memcpy(telling->frames, s->frames, s->n_frames * sizeof(*telling->frames));
+		telling->n_frames = s->n_frames;
+		telling->own_frame = s->own_frame;
+	}
+	if (r == 0)
+		r = symbolizer_resolve(m->symbolizer, telling->frames, telling->n_frames, on_names,
+				       telling);
+	if (r < 0)
+		forget_telling(telling);
+	return r;
+}
+
+void tell_ended(struct monitor *m, struct tracked *t)
+{
+	if (m->alerts && !m->is_stopping)
+		alert_book_target_ended(m->alerts, t->target->key, wall_ms());
+}
+
+/* --- book, events, history ------------------------------------------------------------------------ */
+
+static void keep_alert(struct monitor *m, const struct alert *a, uint64_t now_ms)
+{
+	_cleanup_free_ char *text = NULL;
+	json_t *json = NULL;
+	int r;
+
+	r = alert_to_json(a, &json);
+	if (r == 0)
+		text = json_dumps(json, JSON_COMPACT);
+	json_decref(json);
+	r = text ? history_save_alert(m->history, a->id, text, a->closed_ms == 0, now_ms) :
+		   -ENOMEM;
+	if (r < 0)
+		log_debug_errno(r, "failed to keep an alert");
+}
+
+static void keep_event(struct monitor *m, uint64_t after)
+{
+	uint64_t missed;
+	const struct event_record *record = events_next(m->events, after, &missed);
+
+	if (!record)
+		return;
+	(void)history_save_event(m->history, &(struct history_event){
+						     .id = record->id,
+						     .time_ms = record->time_ms,
+						     .event = (int)record->event,
+						     .leak = record->leak,
+						     .uid = record->uid,
+						     .json = record->json,
+					     });
+}
+
+static void on_event(enum alert_event event, const struct alert *a, void *userdata)
+{
+	struct monitor *m = userdata;
+	uint64_t now_ms = wall_ms(), last = events_last_id(m->events);
+	int r;
+
+	r = events_add(m->events, event, a, now_ms);
+	if (r < 0)
+		log_warning_errno(r, "an event is lost");
+	if (m->history) {
+		keep_alert(m, a, now_ms);
+		if (r == 0)
+			keep_event(m, last);
+	}
+	if (m->on_alert)
+		m->on_alert((int)event, a, m->on_alert_userdata);
+}
+
+static int restore_alert(uint64_t id, const char *text, void *userdata)
+{
+	struct monitor *m = userdata;
+	struct alert *a = NULL;
+	json_t *json = json_loads(text, 0, NULL);
+	int r;
+
+	r = json ? alert_from_json(json, &a) : -EINVAL;
+	json_decref(json);
+	if (r == 0)
+		r = alert_book_restore(m->alerts, a);
+	if (r < 0)
+		log_warning_errno(r, "an alert of the history (%016llx) cannot be read, ignoring",
+				  (unsigned long long)id);
+	return r == -ENOMEM ? r : 0;
+}
+
+static int restore_event(const struct history_event *event, void *userdata)
+{
+	struct monitor *m = userdata;
+	struct event_record record = {
+		.id = event->id,
+		.time_ms = event->time_ms,
+		.event = (enum alert_event)event->event,
+		.leak = event->leak,
+		.uid = event->uid,
+		.json = strdup(event->json),
+	};
+
+	return record.json ? events_restore(m->events, &record) : -ENOMEM;
+}
+
+static int open_history(struct monitor *m)
+{
+	const struct history_options options = {
+		.path = m->options.history_path,
+		.max_bytes = m->options.history_bytes,
+		.tick_ns = m->options.tick_ns,
+	};
+	struct history_notice notice = { 0 };
+	int r;
+
+	r = history_open(&options, &m->history, &notice);
+	if (r < 0) {
+		log_warning_errno(r,
+				  "no history is kept: %s cannot be opened; give another folder "
+				  "with --state-dir",
+				  options.path);
+		return 0;
+	}
+	if (notice.moved_to)
+		log_warning("the history was damaged (%s) and is now in %s; a new one begins",
+			    notice.why ?: "unreadable", notice.moved_to);
+	free(notice.moved_to);
+	free(notice.why);
+	r = history_each_alert(m->history, restore_alert, m);
+	if (r == 0)
+		r = history_each_event(m->history, EVENTS_KEPT, restore_event, m);
+	return r;
+}
+
+int tell_start(struct monitor *m)
+{
+	int r = 0;
+
+	m->alerts = alert_book_new();
+	m->events = events_new();
+	if (!m->alerts || !m->events)
+		return -ENOMEM;
+	if (m->options.history_path)
+		r = open_history(m);
+	if (r < 0)
+		log_warning_errno(r, "the history could not be read as a whole");
+	alert_book_listen(m->alerts, on_event, m);
+	return 0;
+}
+
+void tell_stop(struct monitor *m)
+{
+	while (m->tellings)
+		forget_telling(m->tellings);
+	m->history = history_free(m->history);
+	m->alerts = alert_book_free(m->alerts);
+	m->events = events_free(m->events);
+}
