@@ -201,15 +201,13 @@ int target_describe(struct target *t, const char *proc)
 
 void target_refresh(struct target *t, const char *proc, const char *cgroup_root)
 {
-	struct proc_stat stat;
-	uint64_t bytes;
+	struct memory m;
 
-	/* A pid that is in use anew is another process: its figures are not this target's. */
-	if (procfs_stat(proc, t->pid, &stat) < 0 || stat.start_ticks != t->start_ticks)
+	/* A pid that is in use anew is another process, a zombie has no memory left. */
+	if (target_memory(t, proc, cgroup_root, &m) < 0 || m.rss_bytes == 0)
 		return;
-	/* A zombie has none left. */
-	if (procfs_rss(proc, t->pid, &bytes) == 0 && bytes > 0)
-		t->rss_bytes = bytes;
-	if (procfs_memory_limit(proc, cgroup_root, t->pid, &bytes) == 0)
-		t->limit_bytes = bytes;
+	t->memory = m;
+	t->rss_bytes = m.rss_bytes;
+	if (m.limit_bytes)
+		t->limit_bytes = m.limit_bytes;
 }

@@ -14,6 +14,7 @@
 
 #include "../bpf/abi.h" /* enum loss_reason, enum stack_status */
 #include "base/cleanup.h"
+#include "target/memory.h"
 
 enum target_state {
 	TARGET_ATTACHING, /* files are being read, probes set */
@@ -75,6 +76,7 @@ struct target {
 	uint64_t attached_ns; /* monotonic */
 	uint64_t rss_bytes;   /* 0: unknown */
 	uint64_t limit_bytes; /* 0: unknown */
+	struct memory memory; /* the same and more, as of the last tick */
 	struct coverage coverage;
 };
 
@@ -87,7 +89,7 @@ DEFINE_CLEANUP(struct target *, target_free)
  */
 int target_describe(struct target *t, const char *proc);
 
-/* Reads what moves: RSS and limit. A process that is gone keeps its last figures. */
+/* Reads what moves: memory and limit. A process that is gone keeps its last figures. */
 void target_refresh(struct target *t, const char *proc, const char *cgroup_root);
 
 /* The words of API and CLI. */

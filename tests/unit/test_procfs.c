@@ -517,8 +517,7 @@ static void fake_process(const struct fake *f)
 	fake_stat(f, 23, "a\x1b\xff\nb", 'S', 0, 12345);
 	fake_link(f, "23/exe", "/opt/\xff/app\n (deleted)");
 	fake_bytes(f, "23/cmdline", "app\0\xfe\0", 6);
-	fake_text(f, "23/status", "Name:\tx\nUid:\t7\t1009\t7\t7\n");
-	fake_text(f, "23/statm", "100 37 5 1 0 30 0\n");
+	fake_text(f, "23/status", "Name:\tx\nUid:\t7\t1009\t7\t7\nVmRSS:\t 37 kB\n");
 	fake_text(f, "23/cgroup", "0::/docker-" ID64 ".scope/\xfex\n");
 }
 
@@ -546,13 +545,13 @@ static void test_describe(void **state)
 	assert_true(t->started.tv_nsec == 450000000);
 
 	target_refresh(t, f.root, f.root);
-	assert_true(t->rss_bytes == 37 * (uint64_t)sysconf(_SC_PAGESIZE));
+	assert_true(t->rss_bytes == 37 * 1024);
 	assert_true(t->limit_bytes == 1000003 * 1024);
 	/* The pid is another process's now: the last figures stay. */
-	fake_text(&f, "23/statm", "100 41 5 1 0 30 0\n");
+	fake_text(&f, "23/status", "Name:\tx\nUid:\t7\t1009\t7\t7\nVmRSS:\t 41 kB\n");
 	fake_stat(&f, 23, "new", 'S', 0, 12347);
 	target_refresh(t, f.root, f.root);
-	assert_true(t->rss_bytes == 37 * (uint64_t)sysconf(_SC_PAGESIZE));
+	assert_true(t->rss_bytes == 37 * 1024);
 	fake_done(&f);
 }
 
