@@ -404,6 +404,11 @@ uint64_t detector_origin_ns(const struct detector *d)
 	return d->options.origin_ns;
 }
 
+uint32_t detector_now(const struct detector *d)
+{
+	return trend_process_now(d->processes[DETECTOR_STACK]);
+}
+
 enum trend_state detector_state_of(const struct detector *d, uint64_t stack)
 {
 	const struct key *k = key_find(d, DETECTOR_STACK, stack);

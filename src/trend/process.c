@@ -85,6 +85,11 @@ int trend_process_tick(struct trend_process *p, uint32_t now, const struct trend
 	return 0;
 }
 
+uint32_t trend_process_now(const struct trend_process *p)
+{
+	return p->now;
+}
+
 bool trend_process_evaluation_due(const struct trend_process *p, const struct trend_options *o)
 {
 	double left = p->last.limit_bytes - p->last.usage_bytes;

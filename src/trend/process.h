@@ -41,6 +41,9 @@ DEFINE_CLEANUP(struct trend_process *, trend_process_free)
  */
 int trend_process_tick(struct trend_process *p, uint32_t now, const struct trend_process_input *in);
 
+/* The last tick; 0: none yet. */
+uint32_t trend_process_now(const struct trend_process *p);
+
 /* Every 10th tick of the first 720 and while the limit is near, every 60th later. */
 bool trend_process_evaluation_due(const struct trend_process *p, const struct trend_options *o);
 
