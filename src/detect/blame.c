@@ -137,7 +137,7 @@ static int find_families(const struct detector *d, struct site *const *sites, si
 			continue;
 		/* A stack that is not known is a family of its own. */
 		f = family_of(d, ret, id ?: sites[i]->stack);
-		if (!f || (k && k->trend && add_member(f, k) < 0))
+		if (!f || (is_of_interest(k) && add_member(f, k) < 0))
 			return -ENOMEM;
 	}
 	return 0;
