@@ -366,5 +366,9 @@ void monitor_get_info(const struct monitor *m, struct monitor_info *ret)
 		.total_budget_ratio = m->options.total_budget_ratio,
 		.total_cost_ratio = governor_total_ratio(&m->total, monotonic_ns()),
 		.sampling_interval = m->options.sampling_interval,
+		.detector_tick_ns = m->options.detector_tick_ns,
+		.last_evaluation_ns = m->last_evaluation_ns,
+		.has_history = m->history,
 	};
+	detect_get_info(m, ret);
 }

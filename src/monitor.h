@@ -72,7 +72,11 @@ struct track_options {
 	enum track_mode mode;
 	uint32_t sampling_interval; /* bytes; 0: the monitor's */
 	double budget_ratio;	    /* while governed; 0: the monitor's */
+	/* What its memory is judged against, if that is less than what it may have; 0: nothing. */
+	uint64_t limit_bytes;
 };
+
+#define TRACK_LIMIT_MIN (1u << 20)
 
 #define TRACK_BUDGET_MAX 1.0
 
@@ -198,6 +202,13 @@ struct monitor_info {
 	double total_budget_ratio;
 	double total_cost_ratio; /* spent in the last minute, over all targets */
 	uint32_t sampling_interval;
+	uint64_t detector_tick_ns;
+	uint64_t last_evaluation_ns; /* how long judging took, without the walk over the blocks */
+	uint64_t judged;	     /* stacks, shared frames and processes that are followed */
+	uint64_t left_out;	     /* such that there was no room for, so far */
+	bool has_history;
+	uint64_t history_bytes;
+	uint64_t history_lost; /* records that could not be written, so far */
 };
 
 void monitor_get_info(const struct monitor *m, struct monitor_info *ret);

@@ -14,6 +14,7 @@
 #include "base/limits.h"
 #include "base/log.h"
 #include "daemon/options.h"
+#include "daemon/state_dir.h"
 #include "monitor.h"
 #include "serve/server.h"
 #include "target/selector.h"
@@ -84,8 +85,26 @@ static int track_selectors(struct monitor *m, const struct seepd_options *o)
 	return 0;
 }
 
+/* Without a place for it, a history is all that is lacking. */
+static char *find_history(const struct seepd_options *o)
+{
+	_cleanup_free_ char *folder = NULL;
+	char *path = NULL;
+	int r;
+
+	r = state_dir_prepare(o->state_dir, &path, &folder);
+	if (r < 0)
+		log_warning_errno(r,
+				  "no history is kept: %s cannot be used; name another folder with "
+				  "--state-dir, or none",
+				  folder ?: "its folder");
+	return path;
+}
+
 static int serve(struct daemon *d, const struct seepd_options *o)
 {
+	_cleanup_free_ char *history = find_history(o);
+	struct monitor_options monitor_options = o->monitor;
 	_cleanup_(monitor_freep) struct monitor *m = NULL;
 	_cleanup_(server_freep) struct server *server = NULL;
 	const struct group *group = getgrnam(GROUP);
@@ -96,7 +115,8 @@ static int serve(struct daemon *d, const struct seepd_options *o)
 	const char *why = NULL;
 	int r;
 
-	r = monitor_new(d->base, &o->monitor, &m, &why);
+	monitor_options.history_path = history;
+	r = monitor_new(d->base, &monitor_options, &m, &why);
 	if (r < 0) {
 		log_error("cannot start: %s", why ? why : strerror(-r));
 		return r;

@@ -54,6 +54,7 @@ int cli_targets(int argc, char **argv, const struct cli_context *parent)
 struct track_values {
 	bool follow;
 	struct taking taking;
+	uint64_t limit;
 };
 
 static const struct cli_option track_table[] = {
@@ -62,6 +63,9 @@ static const struct cli_option track_table[] = {
 	TAKING_BUDGET_OPTION(struct track_values, taking),
 	TAKING_EXACT_OPTION(struct track_values, taking),
 	TAKING_SAMPLE_OPTION(struct track_values, taking),
+	{ "limit", 'l', OPTION_SIZE, offsetof(struct track_values, limit), "SIZE", NULL,
+	  TRACK_LIMIT_MIN, 1ull << 50,
+	  "judge its growth by this limit of memory, if it is below the true one" },
 };
 
 static const struct option_set track_options = {
@@ -101,6 +105,9 @@ static json_t *track_body(const char *selector, const struct track_values *value
 					 json_integer((json_int_t)t->interval));
 	if (t->budget_ratio > 0)
 		r |= json_object_set_new(body, "budget_ratio", json_real(t->budget_ratio));
+	if (values->limit)
+		r |= json_object_set_new(body, "limit_bytes",
+					 json_integer((json_int_t)values->limit));
 	if (r == 0)
 		return body;
 	json_decref(body);

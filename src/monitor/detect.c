@@ -12,7 +12,6 @@
 #include "heap/ids.h"
 #include "history/history.h"
 #include "monitor/state.h"
-#include "target/memory.h"
 #include "trend/options.h"
 
 /* A life that ended this near to its limit was probably ended by it. */
@@ -71,20 +70,24 @@ static uint64_t lost_frees(const struct coverage *c)
 	return c->lost[LOSS_MISSED_FREE] + c->lost[LOSS_MISSED_RETURN] + c->lost[LOSS_MAP_BUSY];
 }
 
+/* A limit that people set is one for the process alone. */
 static void read_process(const struct tracked *t, struct detector_process *ret)
 {
 	const struct target *target = t->target;
+	const struct memory *memory = &target->memory;
+	uint64_t own_limit = t->options.limit_bytes;
 	bool has_windows = target->mode == TARGET_WINDOWED && target->duty_ratio > 0;
-	struct memory memory;
 
 	*ret = (struct detector_process){
+		.usage_bytes = (double)memory->usage_bytes,
+		.limit_bytes = (double)memory->limit_bytes,
 		.lost_frees = lost_frees(&target->coverage),
 		.bytes_factor = has_windows ? 1 / target->duty_ratio : 1,
 	};
-	if (target_memory(target, PROC_ROOT, CGROUP_ROOT, &memory) < 0)
-		return;
-	ret->usage_bytes = (double)memory.usage_bytes;
-	ret->limit_bytes = (double)memory.limit_bytes;
+	if (own_limit && (!memory->limit_bytes || own_limit < memory->limit_bytes)) {
+		ret->usage_bytes = (double)(memory->rss_bytes + memory->swap_bytes);
+		ret->limit_bytes = (double)own_limit;
+	}
 }
 
 /* 1: it wants an evaluation. */
@@ -263,6 +266,22 @@ void detect_end(struct monitor *m, struct tracked *t, enum trend_end how)
 		detector_end(t->detector, how, save, t);
 	t->detector = detector_free(t->detector);
 	tell_ended(m, t);
+}
+
+void detect_get_info(const struct monitor *m, struct monitor_info *ret)
+{
+	struct history_stats stats = { 0 };
+
+	for (const struct tracked *t = m->tracked; t; t = t->by_key.next) {
+		if (!t->detector)
+			continue;
+		ret->judged += detector_keys(t->detector);
+		ret->left_out += detector_left_out(t->detector);
+	}
+	if (m->history)
+		history_get_stats(m->history, &stats);
+	ret->history_bytes = stats.bytes;
+	ret->history_lost = stats.lost_records;
 }
 
 int detect_start(struct monitor *m)

@@ -23,6 +23,9 @@ void detect_stop(struct monitor *m); /* ends all lives, keeps what they taught *
 /* A target's life is over, or its watch: what it taught is kept. */
 void detect_end(struct monitor *m, struct tracked *t, enum trend_end how);
 
+struct monitor_info;
+void detect_get_info(const struct monitor *m, struct monitor_info *ret);
+
 /* A step of the walk under way. True: there is more. */
 bool detect_step(struct monitor *m);
 

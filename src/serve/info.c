@@ -83,6 +83,29 @@ static json_t *budget_json(const struct monitor_info *info)
 	return r < 0 ? NULL : TAKE_PTR(o);
 }
 
+static json_t *detector_json(const struct monitor_info *info)
+{
+	json_auto_t *o = json_object();
+	int r = 0;
+
+	r |= view_put(o, "tick_seconds", view_seconds(info->detector_tick_ns));
+	r |= view_put(o, "last_evaluation_seconds", view_seconds(info->last_evaluation_ns));
+	r |= view_put(o, "judged", view_u64(info->judged));
+	r |= view_put(o, "left_out", view_u64(info->left_out));
+	return r < 0 ? NULL : TAKE_PTR(o);
+}
+
+static json_t *history_json(const struct monitor_info *info)
+{
+	json_auto_t *o = json_object();
+	int r = 0;
+
+	r |= view_put(o, "is_kept", json_boolean(info->has_history));
+	r |= view_put(o, "bytes", view_u64(info->history_bytes));
+	r |= view_put(o, "lost_records", view_u64(info->history_lost));
+	return r < 0 ? NULL : TAKE_PTR(o);
+}
+
 /* What probes cost on this machine. */
 static json_t *prices_json(struct monitor *m)
 {
@@ -139,6 +162,8 @@ int info_get(struct exchange *x)
 	r |= view_put(o, "usage", usage_json(x->monitor, &info, &status));
 	r |= view_put(o, "budget", budget_json(&info));
 	r |= view_put(o, "prices", prices_json(x->monitor));
+	r |= view_put(o, "detector", detector_json(&info));
+	r |= view_put(o, "history", history_json(&info));
 	r |= view_put(o, "symbolizer", symbolizer_json(x->monitor));
 	return exchange_reply(x, 200, r < 0 ? NULL : TAKE_PTR(o));
 }

@@ -192,13 +192,15 @@ static bool read_track_options(struct exchange *x, struct track_options *ret)
 	}
 	if (!check_number(x, "sampling_interval_bytes", i == TRACK_SAMPLED, SAMPLING_INTERVAL_MIN,
 			  SAMPLING_INTERVAL_MAX) ||
-	    !check_number(x, "budget_ratio", i == TRACK_GOVERNED, 0.0001, TRACK_BUDGET_MAX))
+	    !check_number(x, "budget_ratio", i == TRACK_GOVERNED, 0.0001, TRACK_BUDGET_MAX) ||
+	    !check_number(x, "limit_bytes", true, TRACK_LIMIT_MIN, (double)(1ull << 50)))
 		return false;
 	*ret = (struct track_options){
 		.follow = body_get_boolean(x, "follow"),
 		.mode = (enum track_mode)i,
 		.sampling_interval = (uint32_t)body_get_number(x, "sampling_interval_bytes"),
 		.budget_ratio = body_get_number(x, "budget_ratio"),
+		.limit_bytes = (uint64_t)body_get_number(x, "limit_bytes"),
 	};
 	return true;
 }
@@ -211,6 +213,7 @@ int targets_post(struct exchange *x)
 		{ .name = "mode" },
 		{ .name = "sampling_interval_bytes", .type = BODY_NUMBER },
 		{ .name = "budget_ratio", .type = BODY_NUMBER },
+		{ .name = "limit_bytes", .type = BODY_NUMBER },
 		{ 0 },
 	};
 	_cleanup_(selector_freep) struct selector *selector = NULL;
