@@ -48,13 +48,13 @@ static __always_inline void count_lost_free(const struct block *b)
 static __always_inline void count_free(const struct block *b)
 {
 	struct site_totals *site = bpf_map_lookup_elem(&sites, &b->stack);
-	/* This clock may be a little behind the one that gave the birth. */
-	__u32 age = (__u32)(coarse_ns() >> BLOCK_BIRTH_SHIFT) - b->birth;
-	__u32 bin = (__s32)age < 0 ? 0 : age_bin(age, age_scale);
+	__u32 age, bin;
 
 	if (!site)
 		return;
 	add_to_sums(&site->freed, b);
+	age = (__u32)(bpf_ktime_get_ns() >> BLOCK_BIRTH_SHIFT) - b->birth;
+	bin = age_bin(age, age_scale);
 	if (bin < AGE_BINS)
 		__sync_fetch_and_add(&site->freed_by_age[bin], 1);
 }

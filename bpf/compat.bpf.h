@@ -24,15 +24,11 @@
  */
 #define fresh_number(counter) (bpf_get_prandom_u32() | 0x80000000u)
 
-/* Cheaper where a few milliseconds do not matter; since 5.11. */
-#define coarse_ns() bpf_ktime_get_ns()
-
 #else
 
 #define verified_once	      static __always_inline
 #define HAS_CALLBACKS	      1
 #define fresh_number(counter) __sync_fetch_and_add(counter, 1)
-#define coarse_ns()	      bpf_ktime_get_coarse_ns()
 
 #endif
 

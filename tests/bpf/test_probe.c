@@ -13,12 +13,23 @@
 #include <cmocka.h>
 
 #include <malloc.h>
+#include <poll.h>
+#include <time.h>
 #include <sys/wait.h>
 
 #include "probe/object.h"
+#include "trend/lifetimes.h"
 #include "watched.h"
 
 static void *volatile sink; /* keeps the compiler from removing allocations */
+
+static uint64_t now_ns(void)
+{
+	struct timespec now;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000000000ull + (uint64_t)now.tv_nsec;
+}
 
 /* --- what children do ------------------------------------------------------------------------------ */
 
@@ -244,6 +255,55 @@ static void missed_frees_are_counted(void **state)
 	unwatch(&w);
 }
 
+#define AGE_TICKS 7
+
+static void free_29_later_and_31_at_once(void)
+{
+	uint64_t end = now_ns() + (AGE_TICKS + 1) * AGE_TICK_MIN_NS;
+	void *blocks[29];
+
+	for (int i = 0; i < 29; i++)
+		blocks[i] = sink = malloc(37);
+	/* Time must pass: what is tested is age. */
+	while (now_ns() < end)
+		poll(NULL, 0, 1);
+	for (int i = 0; i < 29; i++)
+		free(blocks[i]);
+	for (int i = 0; i < 31; i++) {
+		sink = malloc(41);
+		free(sink);
+	}
+}
+
+static uint64_t count_ages(const struct sum *sum, unsigned from, unsigned to)
+{
+	uint64_t n = 0;
+
+	for (unsigned i = from; i < to; i++)
+		n += sum->totals.freed_by_age[i];
+	return n;
+}
+
+/* A busy machine may make the young ones older, and the old ones older still. */
+static void ages_at_free_are_counted(void **state)
+{
+	struct probe_options options = defaults;
+	unsigned old = lifetime_bin(AGE_TICKS);
+	struct watched w;
+	struct sum sum;
+
+	(void)state;
+	options.age_tick_ns = AGE_TICK_MIN_NS;
+	watch(&w, &options, 0, free_29_later_and_31_at_once);
+	child_run(&w.child);
+	sum = sum_of(&w, w.id);
+	assert_int_equal(sum.totals.freed.count, 29 + 31);
+	assert_int_equal(count_ages(&sum, 0, AGE_BINS), 29 + 31);
+	assert_in_range(count_ages(&sum, old, AGE_BINS), 29, 29 + 31);
+	assert_true(count_ages(&sum, 0, 1) > 0);
+	unwatch(&w);
+}
+
 static int find_child(pid_t tgid, const struct target_entry *entry, void *userdata)
 {
 	(void)tgid;
@@ -359,6 +419,7 @@ int main(void)
 		cmocka_unit_test(frees_of_earlier_blocks_are_unknown),
 		cmocka_unit_test(full_map_is_counted),
 		cmocka_unit_test(missed_frees_are_counted),
+		cmocka_unit_test(ages_at_free_are_counted),
 		cmocka_unit_test(child_frees_of_inherited_blocks_touch_nothing),
 		cmocka_unit_test(life_is_noted),
 		cmocka_unit_test(lost_notes_are_counted),

@@ -232,6 +232,8 @@ static inline int add_site(uint64_t stack, const struct site_totals *totals, voi
 	sum->sites++;
 	add_sums(&sum->totals.allocated, &totals->allocated);
 	add_sums(&sum->totals.freed, &totals->freed);
+	for (size_t i = 0; i < AGE_BINS; i++)
+		sum->totals.freed_by_age[i] += totals->freed_by_age[i];
 	return 0;
 }
 
