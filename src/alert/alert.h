@@ -45,7 +45,10 @@ struct alert_survivors {
 	double bytes;
 };
 
-#define ALERT_BARS WINDOW_SLICES
+#define ALERT_BARS	 WINDOW_SLICES
+#define ALERT_FRAMES_MAX 512 /* of JSON; deeper ones are left out */
+#define ALERT_TEXT_MAX \
+	4096 /* bytes of any text in JSON, without the NUL; longer ones are refused */
 
 struct alert {
 	uint64_t id;   /* of the service and what is blamed; the same in every life */
@@ -65,10 +68,10 @@ struct alert {
 
 	enum trend_state state;
 	enum trend_severity severity;
-	bool is_told;	      /* people were told; else it is a suspect, or was one */
-	uint64_t opened_ms;   /* told first; 0: never */
-	uint64_t changed_ms;  /* state or severity */
-	uint64_t closed_ms;   /* stopped, resolved, or the process ended; 0: open */
+	bool is_told;	     /* people were told; else it is a suspect, or was one */
+	uint64_t opened_ms;  /* told first; 0: never */
+	uint64_t changed_ms; /* state or severity */
+	uint64_t closed_ms;  /* stopped, resolved, or the process ended; 0: open */
 	uint64_t times_told;
 
 	struct trend_evidence evidence;
@@ -89,7 +92,7 @@ struct alert {
 
 	bool is_acknowledged;
 	char *note;	     /* owned: what was said with the acknowledgement, NULL: nothing */
-	char *suppressed_by; /* owned: the pattern, or "id"; NULL: not suppressed */
+	char *suppressed_by; /* owned: "leak:PATTERN", or "id"; NULL: not suppressed */
 	enum alert_mark mark;
 };
 
@@ -102,8 +105,24 @@ const char *alert_scope_name(enum alert_scope scope);
 const char *alert_mark_name(enum alert_mark mark);
 const char *alert_state_name(enum trend_state state);
 const char *alert_severity_name(enum trend_severity severity);
+int alert_scope_parse(const char *text, enum alert_scope *ret);
 int alert_mark_parse(const char *text, enum alert_mark *ret);
 int alert_state_parse(const char *text, enum trend_state *ret);
+int alert_severity_parse(const char *text, enum trend_severity *ret);
+
+/* From the ticks of the evidence to people's units. */
+double alert_seconds(const struct alert *a, double ticks);
+uint64_t alert_wall_ms(const struct alert *a, double ticks); /* 0: unknown, or out of range */
+double alert_bytes_per_hour(const struct alert *a, double bytes_per_tick);
+
+/* Suspect, leaking or exhaustion: forecasts make sense. */
+bool alert_is_growing(const struct alert *a);
+
+/* The innermost frame that is not allocator plumbing; NULL without frames. Borrowed. */
+const struct frame *alert_line(const struct alert *a);
+
+/* "possible", "likely" (from 0.8), "almost certain" (from 0.95); NULL for 0, without a finding. */
+const char *alert_confidence_word(double confidence);
 
 /*
  * The object that the API shows, commands get and the history keeps. New reference; -ENOMEM. What
