@@ -8,6 +8,7 @@
 #ifndef SEEP_ALERT_BOOK_H
 #define SEEP_ALERT_BOOK_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -45,9 +46,12 @@ void alert_book_listen(struct alert_book *b, alert_listener_fn callback, void *u
 /*
  * What an evaluation found. Takes over @found, also on failure; what people said before, opened_ms and
  * the like are kept from the entry that has its id. One that has been told already in an earlier
- * life, and is still open, is not told again unless it grew. While a leak is shown by several
- * processes of a service, the entry shows the one with the largest rate. A suppressed entry is kept
- * up to date, and tells nobody.
+ * life, and is still open, is not told again unless it grew; one that was closed in between has
+ * resumed. While a leak is shown by several processes of a service, the entry shows the one with the
+ * largest rate (another one takes over by a quarter more), in the gravest of their states. A
+ * suppressed entry is kept up to date, and tells nobody: its listener is only called for what people
+ * say. An evaluation without a finding leaves the last one to be read. Frames that are known should
+ * be in @found: patterns decide by them whether it is told.
  * -ENOSPC: the book is full of open entries. -ENOMEM.
  */
 int alert_book_take(struct alert_book *b, struct alert *found, enum trend_event event,
@@ -56,7 +60,13 @@ int alert_book_take(struct alert_book *b, struct alert *found, enum trend_event 
 /* A process has ended (or is watched no more): entries that only it showed are closed. */
 void alert_book_target_ended(struct alert_book *b, uint32_t target, uint64_t now_ms);
 
-/* As the history has it, before anything else. Takes over @a. -EEXIST, -ENOSPC. */
+/* Those that are open, and that no process shows (since they were restored), are closed as well. */
+void alert_book_close_unseen(struct alert_book *b, uint64_t now_ms);
+
+/*
+ * As the history has it, before anything else. Takes over @a, also on failure. -EEXIST, -ENOSPC,
+ * -ENOMEM.
+ */
 int alert_book_restore(struct alert_book *b, struct alert *a);
 
 /* Borrowed until the next change. */
@@ -69,18 +79,32 @@ size_t alert_book_count_open(const struct alert_book *b);
 /* Entries that could not be taken so far. */
 uint64_t alert_book_lost(const struct alert_book *b);
 
-/* What people say. -ENOENT: no such entry. @note may be NULL. */
+/*
+ * Is it worth keeping once it is over? Suspects that nobody was told of and nobody answered to are
+ * forgotten by the book, right after the listener was called for their end.
+ */
+bool alert_is_kept(const struct alert *a);
+
+/*
+ * What people say. -ENOENT: no such entry. @note may be NULL, and -E2BIG: has over ALERT_TEXT_MAX
+ * bytes. What opened while it was suppressed is told when it is no more.
+ */
 int alert_book_acknowledge(struct alert_book *b, uint64_t id, const char *note, bool on,
 			   uint64_t now_ms);
 int alert_book_suppress(struct alert_book *b, uint64_t id, bool on, uint64_t now_ms);
 int alert_book_mark(struct alert_book *b, uint64_t id, enum alert_mark mark, uint64_t now_ms);
+/* Over all entries: what confidence_prior.h learns from. */
+void alert_book_count_marks(const struct alert_book *b, size_t *ret_true, size_t *ret_false);
+
+#define ALERT_BY_ID "id" /* suppressed_by of what a person suppressed */
 
 /*
  * Patterns of LeakSanitizer's suppression files: lines "leak:PATTERN", '#' comments; a pattern matches
  * a part of a frame's function, source file or module, with * for any text, ^ and $ for the ends.
- * Entries whose frames match are suppressed from then on; those of a file that was given before and are
- * not in this one are no more. @text is the whole file. -EINVAL: *ret_line is the line that is wrong,
- * *ret_why a static text, and nothing is changed.
+ * Entries whose frames match are suppressed from then on; those of a file that was given before and
+ * are not in this one are no more, and told with their next evaluation if nobody was told. @text is
+ * the whole file. -EINVAL: *ret_line is the line that is wrong, *ret_why a static text, and nothing is
+ * changed. -ENOMEM.
  */
 int alert_book_set_suppressions(struct alert_book *b, const char *text, size_t size,
 				unsigned *ret_line, const char **ret_why);

@@ -25,7 +25,8 @@ struct event_record {
 	char *json; /* owned: one line, without the newline */
 };
 
-#define EVENTS_KEPT 1024
+#define EVENTS_KEPT	  1024
+#define EVENTS_BYTES_KEPT (8u << 20) /* of their texts, all together */
 
 struct events *events_new(void); /* NULL: no memory */
 struct events *events_free(struct events *e);
@@ -36,11 +37,14 @@ void events_start_at(struct events *e, uint64_t id);
 
 /* -ENOMEM: the event is lost, and its number with it, which followers see as a gap. */
 int events_add(struct events *e, enum alert_event event, const struct alert *a, uint64_t now_ms);
-/* As kept by the history; numbers must rise. Takes over record->json. */
+/* As kept by the history; numbers must rise. Takes over record->json, also on failure. -EINVAL. */
 int events_restore(struct events *e, const struct event_record *record);
 
-/* The first kept one with a number over @after; NULL: there is none yet. *ret_missed: how many with
- * a number over @after are gone. Borrowed until the next event. */
+/*
+ * The first kept one with a number over @after; NULL: there is none yet. *ret_missed: how many with
+ * a number over @after, and below the one that is returned, are gone (with NULL: up to the last).
+ * Borrowed until the next event.
+ */
 const struct event_record *events_next(const struct events *e, uint64_t after,
 				       uint64_t *ret_missed);
 uint64_t events_last_id(const struct events *e); /* 0: none */
