@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "heap/naming.h"
 #include "base/values.h"
+#include "symbolize/frame_json.h"
 #include "symbolize/symbolizer.h"
 
 /* A listing on its way to JSON. */
@@ -137,18 +138,16 @@ static json_t *frame_json(const struct frame *f, enum group_by by)
 	bool has_function = has_line || by == GROUP_BY_FUNCTION;
 	bool has_file = has_function || by == GROUP_BY_FILE;
 	bool has_offset = by == GROUP_BY_STACK;
-	json_auto_t *o = json_object();
-	int r = 0;
+	struct frame shown = *f;
+	json_auto_t *o = NULL;
 
-	r |= view_put(o, "kind", json_string(f->kind == FRAME_INLINED ? "inlined" : "native"));
-	r |= view_put(o, "function", view_text(has_function ? f->function : NULL));
-	r |= view_put(o, "file", view_text(has_file ? f->file : NULL));
-	r |= view_put(o, "line", has_line ? view_u64_or_null(f->line) : json_null());
-	r |= view_put(o, "module", view_text(f->module));
-	r |= view_put(o, "build_id", view_text(f->build_id));
-	r |= view_put(o, "offset", has_offset ? view_u64(f->offset) : json_null());
-	r |= view_put(o, "approximate", json_boolean(f->approximate));
-	return r < 0 ? NULL : TAKE_PTR(o);
+	shown.function = has_function ? f->function : NULL;
+	shown.file = has_file ? f->file : NULL;
+	shown.line = has_line ? f->line : 0;
+	o = frame_to_json(&shown);
+	if (!has_offset && view_put(o, "offset", json_null()) < 0)
+		return NULL;
+	return TAKE_PTR(o);
 }
 
 static json_t *trend_json(const struct slope_estimate *growth)
