@@ -148,7 +148,7 @@ int main(int argc, char **argv)
 	log_open("seepd");
 	if (!options.socket_path || !*options.socket_path)
 		options.socket_path = DEFAULT_SOCKET;
-	if (options_parse(argc, argv, &options, &status) == 0)
+	if (seepd_options_parse(argc, argv, &options, &status) == 0)
 		return status;
 	if (options.verbose)
 		log_set_level(LOG_DEBUG);

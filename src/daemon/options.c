@@ -180,7 +180,7 @@ static int take_value(struct seepd_options *o, int option, const char *text)
 	}
 }
 
-int options_parse(int argc, char **argv, struct seepd_options *o, int *ret_status)
+int seepd_options_parse(int argc, char **argv, struct seepd_options *o, int *ret_status)
 {
 	int option, index = -1, r;
 

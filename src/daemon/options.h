@@ -31,6 +31,6 @@ struct seepd_options {
 /*
  * 1: go on. 0: *ret_status is the program's exit status; what is to be said about it has been said.
  */
-int options_parse(int argc, char **argv, struct seepd_options *o, int *ret_status);
+int seepd_options_parse(int argc, char **argv, struct seepd_options *o, int *ret_status);
 
 #endif

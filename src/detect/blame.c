@@ -213,6 +213,22 @@ static int tell_family(struct detector *d, const struct family *f)
 	return r;
 }
 
+/* The suspicion against the process, now that a part of it explains the growth. */
+static int take_back(struct detector *d, struct key *k)
+{
+	const struct detector_finding finding = {
+		.scope = DETECTOR_PROCESS,
+		.event = TREND_CLEARED,
+		.evidence = k->evidence,
+	};
+
+	if (!k->is_suspected)
+		return 0;
+	k->is_suspected = false;
+	k->evidence->state = TREND_QUIET;
+	return add_finding(d, &finding, NULL);
+}
+
 /*
  * What is leaking or suspect already in a part of the process is not told of the process again; what was
  * told of the process before is told to its end.
@@ -229,12 +245,13 @@ static int tell_process(struct detector *d, const struct family *families)
 		const struct key *blamed = blamed_of(f);
 
 		if (!k->was_told && key_standing(blamed) >= standing(TREND_EXHAUSTION))
-			return 0;
+			return take_back(d, k);
 		explained += rate_of(blamed);
 	}
 	if (!k->was_told && explained >= EXPLAINS * rate_of(k))
-		return 0;
+		return take_back(d, k);
 	k->was_told = k->was_told || key_standing(k) >= standing(TREND_EXHAUSTION);
+	k->is_suspected = key_standing(k) > 0;
 	finding.evidence = k->evidence;
 	finding.event = k->event;
 	finding.largest = k->largest ? k->largest->stack : 0;

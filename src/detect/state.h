@@ -16,6 +16,7 @@ struct key {
 	struct detector_ids ids;
 	bool was_recalled; /* the history was asked */
 	bool was_told;	   /* it was blamed for an alert */
+	bool is_suspected; /* of the process: it was blamed, if for less */
 	/* Sums over its sites at the last tick. */
 	uint64_t allocations;
 	uint64_t live_blocks;

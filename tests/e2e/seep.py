@@ -212,7 +212,8 @@ class Daemon:
         self.check = check
         with open(self.log_path, "wb") as log:
             self.process = subprocess.Popen(
-                [SEEPD, "--socket", self.socket, "--tick", tick, *options],
+                [SEEPD, "--socket", self.socket, "--tick", tick,
+                 "--state-dir", os.path.join(self.folder.name, "state"), *options],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, preexec_fn=die_with_parent)
         self.pid = self.process.pid
         wait_until(self.is_ready, "seepd is ready")
