@@ -43,26 +43,38 @@ static struct words ticks(const struct alert *a, double n)
 	return words_duration(alert_seconds(a, n));
 }
 
-static struct words rate(const struct alert *a, double per_tick)
-{
-	return words_rate(alert_bytes_per_hour(a, per_tick));
-}
-
 static void add_growth(struct list *list, const struct alert *a)
 {
 	const struct trend_evidence *e = &a->evidence;
-	struct words since = words_time(alert_wall_ms(a, e->since));
+	const char *verb = alert_is_growing(a) ? "It grows" : "It grew";
+	struct words since = words_time(e->until ? alert_wall_ms(a, e->since) : 0);
+	double per_hour = alert_bytes_per_hour(a, e->bytes_per_tick);
+	double low = alert_bytes_per_hour(a, e->bytes_per_tick_low);
+	double high = alert_bytes_per_hour(a, e->bytes_per_tick_high);
 
 	if (!(e->bytes_per_tick > 0))
 		return;
-	add(list, "%s by %s (%s to %s in half of the intervals)%s%s.",
-	    alert_is_growing(a) ? "It grows" : "It grew", rate(a, e->bytes_per_tick).text,
-	    rate(a, e->bytes_per_tick_low).text, rate(a, e->bytes_per_tick_high).text,
-	    *since.text && e->until ? ", since " : "", e->until ? since.text : "");
+	if (e->window.n > 0)
+		add(list, "%s by %s (%s in half of the intervals)%s%s.", verb,
+		    words_rate(per_hour).text, words_rates(low, high, per_hour).text,
+		    *since.text ? ", since " : "", since.text);
+	else
+		add(list, "%s by %s%s%s.", verb, words_rate(per_hour).text,
+		    *since.text ? ", since " : "", since.text);
+}
+
+/* What is left of what was blamed. */
+static void add_leaked(struct list *list, const struct alert *a)
+{
+	const struct trend_evidence *e = &a->evidence;
+	bool is_one = e->leaked_blocks < 1.5;
+
 	if (e->leaked_blocks > 0)
 		add(list, "%s with %s, allocated since then, %s not been freed.",
 		    words_blocks(e->leaked_blocks).text, words_bytes(e->leaked_bytes).text,
-		    e->leaked_blocks < 1.5 ? "has" : "have");
+		    a->state == TREND_CLOSED ? "had" :
+		    is_one		     ? "has" :
+					       "have");
 }
 
 static void add_presence(struct list *list, const struct alert *a)
@@ -196,7 +208,7 @@ static void add_patience(struct list *list, const struct alert *a)
 		    ticks(a, e->waited).text, ticks(a, e->required).text,
 		    ticks(a, e->ticks_to_limit_then).text);
 	else
-		add(list, "It has lasted %s, and %s were asked for.", ticks(a, e->waited).text,
+		add(list, "It has lasted %s; an alert asks for %s.", ticks(a, e->waited).text,
 		    ticks(a, e->required).text);
 }
 
@@ -303,6 +315,7 @@ int sentences_evidence(const struct alert *a, json_t **ret)
 	struct list list = { .array = array, .r = array ? 0 : -ENOMEM };
 
 	add_growth(&list, a);
+	add_leaked(&list, a);
 	add_finding(&list, a);
 	add_scope(&list, a);
 	add_history(&list, a);
@@ -358,9 +371,14 @@ int sentences_disproof(const struct alert *a, char **ret)
 		n = 0;
 	else if (e->channel == TREND_BY_EXHAUSTION)
 		n = asprintf(&text,
-			     "Memory that is given back %s, when the limit would be reached, "
-			     "would prove it wrong.",
+			     "Memory that is given back before the limit is reached, %s, would "
+			     "prove it wrong.",
 			     by(a, e->ticks_to_limit).text);
+	else if (e->window.n == 0 && e->leaked_bytes > 0)
+		n = asprintf(&text,
+			     "A free of %s of these blocks, or no more growth %s, would prove it "
+			     "wrong.",
+			     half.text, when.text);
 	else if (e->leaked_bytes > 0)
 		n = asprintf(&text,
 			     "A free of %s of these blocks, or no new survivors %s, would prove it "
@@ -406,7 +424,9 @@ int sentences_summary(const struct alert *a, char **ret)
 	n = asprintf(&text, "%s in %s: %s in %s%s%s%s%s%s%s%s", claim(a),
 		     a->service ? a->service : a->comm, words_bytes(e->leaked_bytes).text,
 		     words_blocks(e->leaked_blocks).text, alert_is_growing(a) ? ", +" : "",
-		     alert_is_growing(a) ? rate(a, e->bytes_per_tick).text : "",
+		     alert_is_growing(a) ?
+			     words_rate(alert_bytes_per_hour(a, e->bytes_per_tick)).text :
+			     "",
 		     function || module ? ", " : "", function ? function : "",
 		     function && module ? " (" : "", module ? module : "",
 		     function && module ? ")" : "");

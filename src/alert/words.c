@@ -56,12 +56,22 @@ struct words words_rate(double per_hour)
 	return write_words("%.30s per day", w.text);
 }
 
+struct words words_rates(double low_per_hour, double high_per_hour, double per_hour)
+{
+	double hours = per_hour >= 1024 ? 1 : 24;
+	struct words low = words_bytes(low_per_hour * hours);
+	struct words high = words_bytes(high_per_hour * hours);
+
+	return write_words("%.20s to %.20s", low.text, high.text);
+}
+
 struct words words_count(double count)
 {
 	struct words plain, grouped = { "" };
 	size_t n, at = 0;
 
-	plain = write_words("%.0f", count >= 0 && count < 1e15 ? count : count < 0 ? 0 : 1e15);
+	/* fmax() also turns what is not a number into the least. */
+	plain = write_words("%.0f", fmin(1e15, fmax(0, count)));
 	n = strlen(plain.text);
 	for (size_t i = 0; i < n; i++) {
 		if (i > 0 && (n - i) % 3 == 0)

@@ -14,7 +14,9 @@ struct words {
 
 struct words words_bytes(double bytes);	  /* "38.2 MiB", "512 bytes" */
 struct words words_rate(double per_hour); /* "1.4 MiB per hour", "20.0 KiB per day" */
-struct words words_count(double count);	  /* "8,210" */
+/* "1.2 MiB to 1.5 MiB", by the unit of time that words_rate(per_hour) has. */
+struct words words_rates(double low_per_hour, double high_per_hour, double per_hour);
+struct words words_count(double count); /* "8,210" */
 /* "8,210 blocks", "1 block" */
 struct words words_blocks(double count);
 struct words
