@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <string.h>
+#include <time.h>
 
 #include "base/cleanup.h"
 
@@ -240,5 +241,88 @@ int parse_duration(const char *text, uint64_t *ret_ns)
 	} while (*text);
 
 	*ret_ns = sum;
+	return 0;
+}
+
+/* "%d" digits exactly, and then @end (NUL: anything). */
+static int take_field(const char **p, unsigned digits, char end, int *ret)
+{
+	const char *at = *p;
+	int value = 0;
+
+	for (unsigned i = 0; i < digits; i++, at++) {
+		if (*at < '0' || *at > '9')
+			return -EINVAL;
+		value = value * 10 + (*at - '0');
+	}
+	if (end && *at++ != end)
+		return -EINVAL;
+	*p = at;
+	*ret = value;
+	return 0;
+}
+
+/* The fraction of a second, if there is one. */
+static int take_fraction(const char **p, unsigned *ret_ms)
+{
+	unsigned unit = 100;
+
+	*ret_ms = 0;
+	if (**p != '.')
+		return 0;
+	(*p)++;
+	if (**p < '0' || **p > '9')
+		return -EINVAL;
+	for (; **p >= '0' && **p <= '9'; (*p)++, unit /= 10)
+		*ret_ms += unit * (unsigned)(**p - '0');
+	return 0;
+}
+
+/* "Z", "+01:30": seconds that local time is ahead. */
+static int take_zone(const char **p, int *ret)
+{
+	int sign = **p == '-' ? -1 : 1, hours, minutes;
+
+	*ret = 0;
+	if (**p == 'Z' || **p == 'z') {
+		(*p)++;
+		return 0;
+	}
+	if (**p != '+' && **p != '-')
+		return -EINVAL;
+	(*p)++;
+	if (take_field(p, 2, ':', &hours) < 0 || take_field(p, 2, 0, &minutes) < 0 || hours > 23 ||
+	    minutes > 59)
+		return -EINVAL;
+	*ret = sign * (hours * 3600 + minutes * 60);
+	return 0;
+}
+
+int parse_time(const char *text, uint64_t *ret_ms)
+{
+	struct tm tm = { 0 };
+	struct tm back;
+	int year, month, zone;
+	unsigned ms;
+	time_t t;
+
+	if (take_field(&text, 4, '-', &year) < 0 || take_field(&text, 2, '-', &month) < 0 ||
+	    take_field(&text, 2, 0, &tm.tm_mday) < 0 || !*text || !strchr("Tt ", *text))
+		return -EINVAL;
+	text++;
+	if (take_field(&text, 2, ':', &tm.tm_hour) < 0 ||
+	    take_field(&text, 2, ':', &tm.tm_min) < 0 || take_field(&text, 2, 0, &tm.tm_sec) < 0 ||
+	    take_fraction(&text, &ms) < 0 || take_zone(&text, &zone) < 0 || *text)
+		return -EINVAL;
+	tm.tm_year = year - 1900;
+	tm.tm_mon = month - 1;
+	back = tm;
+	t = timegm(&back);
+	/* Out of its range, a field is carried to the next: then it is another day or hour. */
+	if (year < 1970 || back.tm_mon != tm.tm_mon || back.tm_mday != tm.tm_mday ||
+	    back.tm_hour != tm.tm_hour || back.tm_min != tm.tm_min || back.tm_sec != tm.tm_sec ||
+	    t < zone)
+		return -ERANGE;
+	*ret_ms = (uint64_t)(t - zone) * 1000 + ms;
 	return 0;
 }

@@ -32,6 +32,12 @@ int parse_percent(const char *text, double *ret_ratio);
 int parse_duration(const char *text, uint64_t *ret_ns);
 
 /*
+ * A time as of RFC 3339 in milliseconds since 1970, what is finer is cut off:
+ * "2026-11-25T17:10:34Z", "2026-11-25t17:10:34.686+01:00". -ERANGE: not from 1970 to 9999, or no such day.
+ */
+int parse_time(const char *text, uint64_t *ret_ms);
+
+/*
  * For text with several numbers: reads the digits of @base (10, or 16 without prefix) at *p and
  * moves *p past them. *p stays where it was on failure.
  */

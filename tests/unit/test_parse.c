@@ -236,6 +236,53 @@ static void test_utf8_nul(void **state)
 	assert_string_equal(sanitized, "a?b");
 }
 
+static void test_times(void **state)
+{
+	static const struct {
+		const char *text;
+		uint64_t ms;
+		int r;
+	} rows[] = {
+		{ "1970-01-01T00:00:00Z", 0, 0 },
+		{ "2026-11-25T17:10:34Z", 1795626634000, 0 },
+		{ "2026-11-25t17:10:34z", 1795626634000, 0 },
+		{ "2026-11-25 17:10:34Z", 1795626634000, 0 },
+		{ "2026-11-25T17:10:34.686850Z", 1795626634686, 0 },
+		{ "2026-11-25T17:10:34.6Z", 1795626634600, 0 },
+		{ "2026-11-25T18:40:34+01:30", 1795626634000, 0 },
+		{ "2026-11-25T15:40:34-01:30", 1795626634000, 0 },
+		{ "2024-02-29T00:00:00Z", 1709164800000, 0 },
+		{ "9999-12-31T23:59:59.999Z", 253402300799999, 0 },
+		{ "2026-02-29T00:00:00Z", 7, -ERANGE },
+		{ "2026-13-01T00:00:00Z", 7, -ERANGE },
+		{ "2026-00-10T00:00:00Z", 7, -ERANGE },
+		{ "2026-01-00T00:00:00Z", 7, -ERANGE },
+		{ "2026-01-01T24:00:00Z", 7, -ERANGE },
+		{ "2026-01-01T00:60:00Z", 7, -ERANGE },
+		{ "1969-12-31T23:59:59Z", 7, -ERANGE },
+		{ "1970-01-01T00:00:00+00:01", 7, -ERANGE },
+		{ "", 7, -EINVAL },
+		{ "2026", 7, -EINVAL },
+		{ "2026-11-25", 7, -EINVAL },
+		{ "2026-11-25T17:10:34", 7, -EINVAL },
+		{ "2026-11-25T17:10:34.Z", 7, -EINVAL },
+		{ "2026-11-25T17:10:34Z ", 7, -EINVAL },
+		{ "2026-11-25T17:10:34+1:30", 7, -EINVAL },
+		{ "2026-11-25T17:10:34+01:60", 7, -EINVAL },
+		{ "+026-11-25T17:10:34Z", 7, -EINVAL },
+		{ "2026-1-25T17:10:34Z", 7, -EINVAL },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		uint64_t ms = 7;
+		int r = parse_time(rows[i].text, &ms);
+
+		if (r != rows[i].r || ms != rows[i].ms)
+			fail_msg("%s: %d, %llu", rows[i].text, r, (unsigned long long)ms);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -243,6 +290,7 @@ int main(void)
 		cmocka_unit_test(test_size),	 cmocka_unit_test(test_duration),
 		cmocka_unit_test(test_digits),	 cmocka_unit_test(test_utf8),
 		cmocka_unit_test(test_utf8_nul),
+		cmocka_unit_test(test_times),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
