@@ -240,6 +240,8 @@ static void add_site(struct group *g, const struct named_site *site, enum group_
 	if (site->oldest_ns && (!g->oldest_ns || site->oldest_ns < g->oldest_ns))
 		g->oldest_ns = site->oldest_ns;
 	add_growth(&g->growth, &site->growth);
+	if (site->verdict > g->verdict)
+		g->verdict = site->verdict;
 	g->n_sites++;
 }
 

@@ -55,6 +55,7 @@ struct named_site {
 	uint64_t oldest_ns;   /* 0: unknown */
 	uint8_t stack_status;
 	struct slope_estimate growth;
+	uint32_t verdict; /* the caller's, see struct group */
 	const struct frame *const
 		*frames; /* innermost first, inlined frames spread out; borrowed */
 	size_t n_frames;
@@ -69,6 +70,7 @@ struct group {
 	uint8_t stack_status; /* by stack complete if any site's is, else the largest site's */
 	size_t n_sites;
 	struct slope_estimate growth; /* sums of the valid slopes; errors add in squares */
+	uint32_t verdict;	      /* the largest number that a site of it has */
 	/*
 	 * The largest site's, by what is sorted for; by stack all, else the one that it is blamed
 	 * on. None when the site has none. Borrowed.

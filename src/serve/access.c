@@ -2,6 +2,7 @@
 /* What a peer may see and do. See handlers.h, and peer.h for who it is. */
 #include "serve/handlers.h"
 
+#include "alert/alert.h"
 #include "monitor.h"
 #include "serve/exchange.h"
 #include "serve/server.h"
@@ -9,6 +10,11 @@
 bool access_has_target(const struct exchange *x, const struct target *t)
 {
 	return x->peer.is_operator || t->uid == x->peer.uid;
+}
+
+bool access_has_alert(const struct exchange *x, const struct alert *a)
+{
+	return x->peer.is_operator || a->uid == x->peer.uid;
 }
 
 int access_refuse(struct exchange *x, const char *what)

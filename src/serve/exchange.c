@@ -150,6 +150,13 @@ int exchange_reply_nothing(struct exchange *x)
 	return EXCHANGE_ANSWERED;
 }
 
+int exchange_reply_head(struct exchange *x, int status)
+{
+	if (x->request)
+		send_reply(x, status, NULL);
+	return EXCHANGE_ANSWERED;
+}
+
 int exchange_refuse(struct exchange *x, enum problem p, const char *format, ...)
 {
 	char detail[DETAIL_BYTES];

@@ -26,6 +26,7 @@
 struct event;
 struct event_base;
 struct evhttp_request;
+struct followers;
 struct monitor;
 struct server;
 struct snapshot;
@@ -59,6 +60,7 @@ struct exchange {
 	struct event *deadline;		   /* owned; when held */
 	struct timeval hold;		   /* how long at most */
 	struct exchange_list *list;	   /* of the server: those that are held */
+	struct followers *followers;	   /* of the server */
 	bool is_listed;
 	LIST_ENTRY(exchange) held;
 };
@@ -74,6 +76,8 @@ DEFINE_CLEANUP(struct exchange *, exchange_free)
 int exchange_reply(struct exchange *x, int status, json_t *json);
 int exchange_reply_text(struct exchange *x, int status, const char *text);
 int exchange_reply_nothing(struct exchange *x); /* 204 */
+/* To HEAD: only the headers that were set. */
+int exchange_reply_head(struct exchange *x, int status);
 int exchange_refuse(struct exchange *x, enum problem p, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 

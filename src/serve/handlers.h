@@ -9,9 +9,11 @@
 #define SEEP_SERVE_HANDLERS_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "serve/query.h"
 
+struct alert;
 struct exchange;
 struct target;
 
@@ -23,6 +25,7 @@ bool access_has_target(const struct exchange *x, const struct target *t);
 int access_refuse(struct exchange *x, const char *what); /* "Only … may @what." */
 /* NULL: there is none, or the peer may not see it; the request is answered then. */
 struct target *access_find_target(struct exchange *x, const char *id);
+bool access_has_alert(const struct exchange *x, const struct alert *a);
 
 /* info.c */
 int info_get(struct exchange *x);
@@ -40,6 +43,9 @@ extern const struct query_rule sites_query[];
 int sites_get(struct exchange *x);
 /* by, sort, limit, include, exclude into x->options. False: refused and answered. */
 bool sites_read_options(struct exchange *x);
+/* A number from 1 to @max in the parameter @name. False: refused and answered. */
+bool query_read_limit(struct exchange *x, const char *name, uint64_t otherwise, uint64_t max,
+		      uint64_t *ret);
 
 /* snapshots.c */
 int snapshots_get(struct exchange *x);
@@ -49,5 +55,23 @@ int snapshot_delete(struct exchange *x);
 /* diff.c */
 extern const struct query_rule diff_query[];
 int diff_get(struct exchange *x);
+
+/* leaks.c */
+extern const struct query_rule leaks_query[];
+int leaks_get(struct exchange *x);
+int leak_get(struct exchange *x);
+int leak_acknowledge(struct exchange *x);
+int leak_suppress(struct exchange *x);
+int leak_mark(struct exchange *x);
+/* NULL: there is none, or the peer may not see it; the request is answered then. */
+const struct alert *leak_find(struct exchange *x, const char *id);
+
+/* history.c */
+extern const struct query_rule history_query[];
+int history_get(struct exchange *x);
+
+/* events.c */
+extern const struct query_rule events_query[];
+int events_get(struct exchange *x);
 
 #endif

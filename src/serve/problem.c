@@ -25,8 +25,10 @@ static const struct {
 	[PROBLEM_WRONG_TYPE] = { 400, "wrong_type" },
 	[PROBLEM_NOT_PERMITTED] = { 403, "not_permitted" },
 	[PROBLEM_REFUSED_TARGET] = { 403, "refused_target" },
+	[PROBLEM_NO_SUCH_LEAK] = { 404, "no_such_leak" },
 	[PROBLEM_NO_SUCH_PATH] = { 404, "no_such_path" },
 	[PROBLEM_NO_SUCH_PROCESS] = { 404, "no_such_process" },
+	[PROBLEM_NO_SUCH_SERIES] = { 404, "no_such_series" },
 	[PROBLEM_NO_SUCH_SNAPSHOT] = { 404, "no_such_snapshot" },
 	[PROBLEM_NO_SUCH_TARGET] = { 404, "no_such_target" },
 	[PROBLEM_METHOD_NOT_ALLOWED] = { 405, "method_not_allowed" },
@@ -40,7 +42,9 @@ static const struct {
 	[PROBLEM_HEAD_TOO_LARGE] = { 431, "head_too_large" },
 	[PROBLEM_INTERNAL] = { 500, "internal" },
 	[PROBLEM_BUSY] = { 503, "busy" },
+	[PROBLEM_NO_HISTORY] = { 503, "no_history" },
 	[PROBLEM_TOO_MANY_CONNECTIONS] = { 503, "too_many_connections" },
+	[PROBLEM_TOO_MANY_FOLLOWERS] = { 503, "too_many_followers" },
 	[PROBLEM_TIMED_OUT] = { 504, "timed_out" },
 };
 

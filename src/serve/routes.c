@@ -16,7 +16,7 @@
 
 struct route {
 	enum evhttp_cmd_type method;
-	const char *path; /* a final "*" stands for one segment that is not empty */
+	const char *path; /* "*" stands for one segment that is not empty */
 	int (*handle)(struct exchange *x);
 	const struct query_rule *query; /* NULL: takes no parameters */
 };
@@ -34,20 +34,34 @@ static const struct route routes[] = {
 	{ EVHTTP_REQ_POST, "/v1/snapshots", snapshots_post, NULL },
 	{ EVHTTP_REQ_DELETE, "/v1/snapshots/*", snapshot_delete, NULL },
 	{ EVHTTP_REQ_GET, "/v1/diff", diff_get, diff_query },
+	{ EVHTTP_REQ_GET, "/v1/leaks", leaks_get, leaks_query },
+	{ EVHTTP_REQ_GET, "/v1/leaks/*", leak_get, NULL },
+	{ EVHTTP_REQ_POST, "/v1/leaks/*/ack", leak_acknowledge, NULL },
+	{ EVHTTP_REQ_POST, "/v1/leaks/*/suppress", leak_suppress, NULL },
+	{ EVHTTP_REQ_POST, "/v1/leaks/*/mark", leak_mark, NULL },
+	{ EVHTTP_REQ_GET, "/v1/history", history_get, history_query },
+	{ EVHTTP_REQ_GET, "/v1/events", events_get, events_query },
 };
 
-/* Whether the path is the route's; *ret_segment is then where its "*" begins, or NULL. */
-static bool matches(const struct route *route, const char *path, const char **ret_segment)
-{
-	size_t n = strlen(route->path);
+/* What stands for a route's "*"; text is NULL for a route without. */
+struct segment {
+	const char *text;
+	size_t n;
+};
 
-	*ret_segment = NULL;
-	if (route->path[n - 1] != '*')
+/* Whether the path is the route's. */
+static bool matches(const struct route *route, const char *path, struct segment *ret)
+{
+	const char *star = strchr(route->path, '*');
+	size_t before = star ? (size_t)(star - route->path) : 0;
+
+	*ret = (struct segment){ .text = NULL };
+	if (!star)
 		return strcmp(route->path, path) == 0;
-	if (strncmp(route->path, path, n - 1) != 0 || !path[n - 1] || strchr(path + n - 1, '/'))
+	if (strncmp(route->path, path, before) != 0)
 		return false;
-	*ret_segment = path + n - 1;
-	return true;
+	*ret = (struct segment){ .text = path + before, .n = strcspn(path + before, "/") };
+	return ret->n > 0 && strcmp(star + 1, ret->text + ret->n) == 0;
 }
 
 static const char *method_name(enum evhttp_cmd_type method)
@@ -65,7 +79,7 @@ static const char *method_name(enum evhttp_cmd_type method)
 /* 405 with what the path does take. */
 static int refuse_method(struct exchange *x, const char *path)
 {
-	const char *segment;
+	struct segment segment;
 	char allow[64] = "";
 	size_t used = 0;
 	int n;
@@ -87,7 +101,7 @@ static int refuse_method(struct exchange *x, const char *path)
 
 /* Route of path and method; NULL: answered. */
 static const struct route *find_route(struct exchange *x, const char *path,
-				      enum evhttp_cmd_type method, const char **ret_segment)
+				      enum evhttp_cmd_type method, struct segment *ret_segment)
 {
 	bool has_path = false;
 
@@ -100,7 +114,7 @@ static const struct route *find_route(struct exchange *x, const char *path,
 	}
 	if (!has_path) {
 		(void)exchange_refuse(x, PROBLEM_NO_SUCH_PATH,
-				      "There is nothing at \"%.200s\"; GET /v1/targets, /v1/sites "
+				      "There is nothing at \"%.200s\"; GET /v1/targets, /v1/leaks "
 				      "and /v1/info are good starts.",
 				      path);
 		return NULL;
@@ -182,14 +196,14 @@ static bool read_query(struct exchange *x, const struct route *route)
 	return true;
 }
 
-static bool read_segment(struct exchange *x, const char *text)
+static bool read_segment(struct exchange *x, const struct segment *segment)
 {
 	const char *why = NULL;
 	int r;
 
-	if (!text)
+	if (!segment->text)
 		return true;
-	r = percent_decode(text, strlen(text), false, &x->segment, &why);
+	r = percent_decode(segment->text, segment->n, false, &x->segment, &why);
 	if (r == -EINVAL)
 		(void)exchange_refuse(x, PROBLEM_BAD_REQUEST, "%s", why);
 	else if (r < 0)
@@ -201,7 +215,7 @@ int routes_dispatch(struct exchange *x, const char *path)
 {
 	enum evhttp_cmd_type method = evhttp_request_get_command(x->request);
 	const struct route *route;
-	const char *segment;
+	struct segment segment;
 
 	x->is_head = method == EVHTTP_REQ_HEAD;
 	if (x->is_head)
@@ -210,7 +224,7 @@ int routes_dispatch(struct exchange *x, const char *path)
 				      method == EVHTTP_REQ_PATCH))
 		return EXCHANGE_ANSWERED;
 	route = find_route(x, path, method, &segment);
-	if (!route || !read_query(x, route) || !read_segment(x, segment))
+	if (!route || !read_query(x, route) || !read_segment(x, &segment))
 		return EXCHANGE_ANSWERED;
 	return route->handle(x);
 }

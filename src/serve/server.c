@@ -18,6 +18,7 @@
 #include "base/clock.h"
 #include "serve/connections.h"
 #include "serve/exchange.h"
+#include "serve/follow.h"
 #include "serve/handlers.h"
 #include "serve/socket.h"
 
@@ -25,6 +26,8 @@
 #define IDLE_DEFAULT_NS (30 * NS_PER_SECOND)
 /* Under the time that clients wait; the symbolizer has its own, shorter deadlines. */
 #define HOLD_DEFAULT_NS (25 * NS_PER_SECOND)
+/* Under the time after which proxies give up a silent connection. */
+#define HEARTBEAT_NS	(15 * NS_PER_SECOND)
 /* Where the library itself stops reading; the limits that are told are in routes.c and body.h. */
 #define HEAD_BYTES_STOP 32768
 #define BODY_BYTES_STOP 262144
@@ -44,7 +47,8 @@ struct server {
 	struct bufferevent *fresh; /* a reference; the stream accepted last */
 	struct exchange_list held;
 	struct timeval hold; /* how long each may be */
-	char *group;	     /* owned; NULL: none */
+	struct followers followers;
+	char *group; /* owned; NULL: none */
 	uint64_t started_ns;
 	uint64_t ticks;	       /* as last seen */
 	uint64_t tick_seen_ns; /* when they were seen to move */
@@ -216,6 +220,7 @@ static void on_request(struct evhttp_request *request, void *userdata)
 	x->base = s->base;
 	x->list = &s->held;
 	x->hold = s->hold;
+	x->followers = &s->followers;
 	x->request = request;
 	if (!read_peer(s, x))
 		return;
@@ -307,6 +312,10 @@ int server_new(struct event_base *base, struct monitor *m, const struct server_o
 	s->base = base;
 	s->monitor = m;
 	LIST_INIT(&s->held);
+	LIST_INIT(&s->followers.list);
+	s->followers.idle = idle;
+	s->followers.heartbeat =
+		timeval_from_ns(options->heartbeat_ns ? options->heartbeat_ns : HEARTBEAT_NS);
 	s->connections.group = options->gid;
 	s->hold = timeval_from_ns(options->hold_timeout_ns ? options->hold_timeout_ns :
 							     HOLD_DEFAULT_NS);
@@ -337,6 +346,7 @@ struct server *server_free(struct server *s)
 	/* The name goes first, so that nobody finds a door that is not opened any more. */
 	socket_name_done(&s->socket);
 	admit_fresh(s);
+	follow_end_all(&s->followers);
 	/* Ends the connections, which ends the requests. */
 	if (s->http)
 		evhttp_free(s->http);

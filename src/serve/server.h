@@ -27,6 +27,7 @@ struct server_options {
 	gid_t gid;   /* of the socket file; its members may do all. SERVER_NO_GROUP: none */
 	uint64_t idle_timeout_ns; /* 0: 30 s; a client that neither sends nor takes is left */
 	uint64_t hold_timeout_ns; /* 0: 25 s; how long an answer may wait for names */
+	uint64_t heartbeat_ns;	  /* 0: 15 s; how often a stream of events shows that it lives */
 };
 
 /*

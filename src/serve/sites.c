@@ -3,6 +3,7 @@
 #include "serve/handlers.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <string.h>
 
 #include "base/parse.h"
@@ -23,26 +24,30 @@ const struct query_rule sites_query[] = {
 	{ 0 },
 };
 
-static bool read_limit(struct exchange *x, const char *text)
+bool query_read_limit(struct exchange *x, const char *name, uint64_t otherwise, uint64_t max,
+		      uint64_t *ret)
 {
-	uint64_t limit = LIMIT_DEFAULT;
+	const char *text = query_get(&x->query, name);
+	uint64_t limit = otherwise;
 	int r;
 
-	r = text ? parse_u64_range(text, 1, LIMIT_MAX, &limit) : 0;
+	r = text ? parse_u64_range(text, 1, max, &limit) : 0;
 	/* A sign is no digit, but whoever writes -1 means a number. */
 	if (r == -ERANGE || (r < 0 && text[0] == '-')) {
 		(void)exchange_refuse(x, PROBLEM_LIMIT_OUT_OF_RANGE,
-				      "limit=%.32s is out of range; it must lie between 1 and %d.",
-				      text, LIMIT_MAX);
+				      "%s=%.32s is out of range; it must lie between 1 and "
+				      "%" PRIu64 ".",
+				      name, text, max);
 		return false;
 	}
 	if (r < 0) {
 		(void)exchange_refuse(x, PROBLEM_BAD_PARAMETER,
-				      "limit=%.32s is no number; it must be one between 1 and %d.",
-				      text, LIMIT_MAX);
+				      "%s=%.32s is no number; it must be one between 1 and "
+				      "%" PRIu64 ".",
+				      name, text, max);
 		return false;
 	}
-	x->options.limit = limit;
+	*ret = limit;
 	return true;
 }
 
@@ -71,8 +76,11 @@ static bool read_words(struct exchange *x)
 
 bool sites_read_options(struct exchange *x)
 {
-	if (!read_words(x) || !read_limit(x, query_get(&x->query, "limit")))
+	uint64_t limit;
+
+	if (!read_words(x) || !query_read_limit(x, "limit", LIMIT_DEFAULT, LIMIT_MAX, &limit))
 		return false;
+	x->options.limit = limit;
 	x->options.include = x->include;
 	x->options.exclude = x->exclude;
 	for (size_t i = 0; i < x->query.n; i++) {

@@ -7,7 +7,9 @@
 #include "base/cleanup.h"
 #include "monitor.h"
 #include "base/clock.h"
+#include "alert/alert.h"
 #include "heap/naming.h"
+#include "serve/verdicts.h"
 #include "base/values.h"
 #include "symbolize/frame_json.h"
 #include "symbolize/symbolizer.h"
@@ -16,12 +18,14 @@
 struct listing {
 	struct monitor *monitor;
 	const struct group_options *options;
-	bool is_change; /* live figures are signed */
+	bool is_change;			 /* live figures are signed */
+	const struct verdicts *verdicts; /* NULL: of a change */
 	uint64_t now_ns;
 };
 
-/* Sites of the scope, frames not filled in. */
-static int collect_sites(struct monitor *m, const struct view_scope *scope, struct naming **ret)
+/* Sites of the scope, frames not filled in. @verdicts may be NULL. */
+static int collect_sites(struct monitor *m, const struct view_scope *scope,
+			 const struct verdicts *verdicts, struct naming **ret)
 {
 	_cleanup_(naming_freep) struct naming *naming = NULL;
 	_cleanup_free_ struct site **sites = NULL;
@@ -47,6 +51,8 @@ static int collect_sites(struct monitor *m, const struct view_scope *scope, stru
 		if (!view_scope_has(m, scope, s->target))
 			continue;
 		named.growth = slope_estimate(&s->live);
+		if (verdicts)
+			named.verdict = verdicts_find(verdicts, s->target, s->stack);
 		naming_add(naming, &named, s->frames, s->n_frames);
 	}
 	*ret = TAKE_PTR(naming);
@@ -105,7 +111,7 @@ int view_resolve_scope(struct monitor *m, const struct view_scope *scope, void (
 	_cleanup_(naming_freep) struct naming *naming = NULL;
 	int r;
 
-	r = collect_sites(m, scope, &naming);
+	r = collect_sites(m, scope, NULL, &naming);
 	if (r < 0)
 		return r;
 	return resolve(m, naming, done, userdata);
@@ -150,17 +156,36 @@ static json_t *frame_json(const struct frame *f, enum group_by by)
 	return TAKE_PTR(o);
 }
 
-static json_t *trend_json(const struct slope_estimate *growth)
+/*
+ * The detector has an alert, or a suspicion, or has looked and found nothing; what it does not look at
+ * (yet, or any more) is not known.
+ */
+static const char *verdict_of(const struct listing *l, const struct group *g)
 {
+	const struct alert *a = l->verdicts ? verdicts_get(l->verdicts, g->verdict) : NULL;
+	const struct target *t = g->target ? monitor_target_by_key(l->monitor, g->target) : NULL;
+
+	if (a)
+		return alert_state_name(a->state);
+	/* An entry of several targets has no one target: each of them is listed. */
+	if (!g->growth.valid || (g->target && (!t || t->state != TARGET_TRACED)))
+		return "unknown";
+	return "quiet";
+}
+
+static json_t *trend_json(const struct listing *l, const struct group *g)
+{
+	const struct alert *a = l->verdicts ? verdicts_get(l->verdicts, g->verdict) : NULL;
+	const struct slope_estimate *growth = &g->growth;
 	json_auto_t *o = json_object();
 	int r = 0;
 
-	r |= view_put(o, "verdict", json_string("undecided"));
+	r |= view_put(o, "verdict", view_text(verdict_of(l, g)));
 	r |= view_put(o, "bytes_per_hour",
 		      growth->valid ? view_real(growth->per_hour) : json_null());
 	r |= view_put(o, "bytes_per_hour_error",
 		      growth->valid ? view_real(growth->per_hour_error) : json_null());
-	r |= view_put(o, "confidence", json_null());
+	r |= view_put(o, "confidence", a ? view_real(a->evidence.confidence) : json_null());
 	r |= view_put(o, "since", growth->valid ? view_monotonic(growth->since_ns) : json_null());
 	return r < 0 ? NULL : TAKE_PTR(o);
 }
@@ -240,7 +265,7 @@ static json_t *site_json(const struct listing *l, const struct group *g)
 	r |= view_put(o, "frames", TAKE_PTR(frames));
 	r |= view_put(o, "stack_status",
 		      view_text(stack_status_name((enum stack_status)g->stack_status)));
-	r |= view_put(o, "trend", trend_json(&g->growth));
+	r |= view_put(o, "trend", trend_json(l, g));
 	return r < 0 ? NULL : TAKE_PTR(o);
 }
 
@@ -289,18 +314,23 @@ static int put_listing(json_t *o, const struct listing *l, const struct view_sco
 int view_sites_scope(struct monitor *m, const struct view_scope *scope,
 		     const struct group_options *options, json_t **ret)
 {
+	_cleanup_(verdicts_freep) struct verdicts *verdicts = verdicts_new(monitor_alerts(m));
 	const struct listing l = {
 		.monitor = m,
 		.options = options,
+		.verdicts = verdicts,
 		.now_ns = clock_ns(CLOCK_MONOTONIC),
 	};
 	_cleanup_(naming_freep) struct naming *naming = NULL;
 	json_auto_t *o = json_object();
 	int r;
 
+	if (!verdicts)
+		return -ENOMEM;
+
 	/* Without ages oldest_seconds is null; the rest is still worth an answer. */
 	(void)monitor_scan_ages(m);
-	r = collect_sites(m, scope, &naming);
+	r = collect_sites(m, scope, verdicts, &naming);
 	if (r < 0)
 		return r;
 	if (put_listing(o, &l, scope, naming) < 0)

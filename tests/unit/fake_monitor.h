@@ -15,6 +15,8 @@
 #include <string.h>
 
 #include "../bpf/abi.h"
+#include "alert/book.h"
+#include "alert/events.h"
 #include "base/cleanup.h"
 #include "heap/heap.h"
 #include "heap/snapshot.h"
@@ -67,9 +69,22 @@ struct monitor {
 	int untrack_error;
 	unsigned n_scans;
 	unsigned n_ticks;
+	/* The real ones; what happens to an alert is an event. */
+	struct alert_book *alerts;
+	struct events *events;
+	uint64_t wall_ms;
+	struct history *history; /* the test's; NULL: none is kept */
 };
 
 /* --- what tests do -------------------------------------------------------------------------- */
+
+static inline void fake_on_alert(enum alert_event event, const struct alert *a, void *userdata)
+{
+	struct monitor *m = userdata;
+
+	if (events_add(m->events, event, a, m->wall_ms) < 0)
+		abort();
+}
 
 static inline struct monitor *fake_new(void)
 {
@@ -81,6 +96,12 @@ static inline struct monitor *fake_new(void)
 	if (!m->heap)
 		abort();
 	m->now_ns = 1000000007;
+	m->wall_ms = 1764086400000;
+	m->alerts = alert_book_new();
+	m->events = events_new();
+	if (!m->alerts || !m->events)
+		abort();
+	alert_book_listen(m->alerts, fake_on_alert, m);
 	m->info = (struct monitor_info){
 		.links = "multi",
 		.tick_ns = 10000000000ull,
@@ -97,6 +118,8 @@ static inline void fake_free(struct monitor *m)
 	for (size_t i = 0; i < m->n_snapshots; i++)
 		snapshot_free(m->snapshots[i]);
 	heap_free(m->heap);
+	alert_book_free(m->alerts);
+	events_free(m->events);
 	free(m);
 }
 
@@ -163,6 +186,62 @@ static inline void fake_site(struct monitor *m, uint32_t target, uint64_t stack,
 	m->now_ns += 1000000007;
 	if (heap_update(m->heap, target, stack, &totals, m->now_ns, &s) < 0 ||
 	    (frames && heap_set_frames(s, frames, n, STACK_COMPLETE) < 0))
+		abort();
+}
+
+/*
+ * A leak in a target, found now: 584 blocks of 216 bytes, at one frame (NULL: without a name). Its tick
+ * is a minute.
+ */
+static inline void fake_leak(struct monitor *m, uint64_t id, const struct target *t,
+			     const char *function, enum trend_state state, enum trend_event event)
+{
+	struct alert *a = alert_new();
+	struct frame *f = calloc(1, sizeof(*f));
+
+	if (!a || !f)
+		abort();
+	a->id = id;
+	a->service = strdup(t->unit ? t->unit : t->exe);
+	a->target = t->key;
+	(void)snprintf(a->target_id, sizeof(a->target_id), "%s", t->id);
+	a->pid = t->pid;
+	a->uid = t->uid;
+	(void)snprintf(a->comm, sizeof(a->comm), "%s", t->comm);
+	a->exe = strdup(t->exe);
+	a->unit = t->unit ? strdup(t->unit) : NULL;
+	a->state = state;
+	a->severity = TREND_HIGH;
+	a->life = (struct alert_life){ m->wall_ms - 36000000, 60 };
+	a->evidence = (struct trend_evidence){
+		.state = state,
+		.event = event,
+		.channel = TREND_BY_COHORTS,
+		.severity = TREND_HIGH,
+		.confidence = 0.97,
+		.now = 600,
+		.since = 10,
+		.until = 570,
+		.leaked_bytes = 126144,
+		.leaked_blocks = 584,
+		.live_bytes = 131072,
+		.bytes_per_tick = 211,
+		.bytes_per_tick_low = 199,
+		.bytes_per_tick_high = 223,
+		.headroom_bytes = 1e9,
+		.ticks_to_limit = 1439,
+	};
+	*f = (struct frame){
+		.function = function ? strdup(function) : NULL,
+		.file = strdup("server.c"),
+		.line = 87,
+		.module = strdup("/usr/bin/server"),
+		.build_id = strdup("abcdef"),
+		.offset = 0x1000,
+	};
+	a->frames = f;
+	a->n_frames = 1;
+	if (alert_book_take(m->alerts, a, event, m->wall_ms) < 0)
 		abort();
 }
 
@@ -239,6 +318,21 @@ struct heap *monitor_heap(struct monitor *m)
 struct symbolizer *monitor_symbolizer(struct monitor *m)
 {
 	return &m->symbolizer;
+}
+
+struct alert_book *monitor_alerts(struct monitor *m)
+{
+	return m->alerts;
+}
+
+struct events *monitor_events(struct monitor *m)
+{
+	return m->events;
+}
+
+struct history *monitor_history(struct monitor *m)
+{
+	return m->history;
 }
 
 int monitor_tick(struct monitor *m)

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Which site has which alert, for listings of sites.
+ */
+#ifndef SEEP_SERVE_VERDICTS_H
+#define SEEP_SERVE_VERDICTS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/cleanup.h"
+
+struct alert;
+struct alert_book;
+struct verdicts;
+
+/* Borrows the entries of the book: valid until it changes. NULL: no memory. */
+struct verdicts *verdicts_new(const struct alert_book *book);
+struct verdicts *verdicts_free(struct verdicts *v);
+DEFINE_CLEANUP(struct verdicts *, verdicts_free)
+
+/* A site's verdict as a number, the worse the larger; 0: it has none. */
+uint32_t verdicts_find(const struct verdicts *v, uint32_t target, uint64_t stack);
+
+/* What the number stands for; NULL for 0. */
+const struct alert *verdicts_get(const struct verdicts *v, uint32_t number);
+
+#endif
