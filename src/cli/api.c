@@ -20,6 +20,7 @@ static const struct {
 	{ "no_such_target", CLI_NO_TARGET }, { "no_such_process", CLI_NO_TARGET },
 	{ "bad_selector", CLI_USAGE },	     { "bad_parameter", CLI_USAGE },
 	{ "limit_out_of_range", CLI_USAGE }, { "bad_snapshot_name", CLI_USAGE },
+	{ "no_such_leak", CLI_NO_TARGET },   { "no_such_series", CLI_NO_TARGET },
 };
 
 static int explain_denied(const char *path)
@@ -93,6 +94,26 @@ int api_exchange(const struct cli_context *context, const char *method, const ch
 
 	r = http_call(&request, ret);
 	return r < 0 ? explain_failure(context->socket_path, r) : CLI_OK;
+}
+
+int api_stream(const struct cli_context *context, const char *target, uint64_t silence_ns,
+	       int (*take_line)(const char *line, size_t n, void *userdata), void *userdata)
+{
+	_cleanup_(http_response_freep) struct http_response *response = NULL;
+	struct http_request request = {
+		.socket_path = context->socket_path,
+		.method = "GET",
+		.target = target,
+		.timeout_ns = silence_ns,
+		.take_line = take_line,
+		.userdata = userdata,
+	};
+	int r;
+
+	r = http_call(&request, &response);
+	if (r < 0)
+		return explain_failure(context->socket_path, r);
+	return response->status >= 300 ? api_explain(response) : CLI_OK;
 }
 
 int api_explain(const struct http_response *response)

@@ -19,6 +19,13 @@
 int api_exchange(const struct cli_context *context, const char *method, const char *target,
 		 const json_t *body, struct http_response **ret);
 
+/*
+ * GET of lines that come as they come: @take_line as in struct http_request. CLI_OK: the answer has
+ * ended, and @take_line never failed; else people have been told.
+ */
+int api_stream(const struct cli_context *context, const char *target, uint64_t silence_ns,
+	       int (*take_line)(const char *line, size_t n, void *userdata), void *userdata);
+
 /* Tells people about an answer that is not 2xx; returns the exit code it means. */
 int api_explain(const struct http_response *response);
 

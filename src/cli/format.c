@@ -7,6 +7,7 @@
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <time.h>
 
 #include "base/cleanup.h"
 
@@ -152,4 +153,44 @@ struct number format_duration(double seconds, bool raw)
 struct number format_plural(uint64_t count, const char *word, bool raw)
 {
 	return number("%s %.15s%s", format_count(count, raw).text, word, count == 1 ? "" : "s");
+}
+
+static bool wall_time(uint64_t ms, struct tm *ret)
+{
+	time_t seconds = (time_t)(ms / 1000);
+
+	return ms > 0 && ms / 1000 < (uint64_t)MAX_SECONDS && gmtime_r(&seconds, ret);
+}
+
+struct number format_time(uint64_t ms, bool raw)
+{
+	struct number n;
+	struct tm tm;
+	size_t length;
+
+	if (!wall_time(ms, &tm))
+		return number("-");
+	length = raw ? strftime(n.text, sizeof(n.text), "%Y-%m-%dT%H:%M:%SZ", &tm) :
+		       strftime(n.text, sizeof(n.text), "%Y-%m-%d %H:%M UTC", &tm);
+	return length ? n : number("-");
+}
+
+struct number format_clock(uint64_t ms, bool day)
+{
+	struct number n;
+	struct tm tm;
+	size_t length;
+
+	if (!wall_time(ms, &tm))
+		return number("-");
+	length = day ? strftime(n.text, sizeof(n.text), "%m-%d %H:%M", &tm) :
+		       strftime(n.text, sizeof(n.text), "%H:%M", &tm);
+	return length ? n : number("-");
+}
+
+struct number format_share(double share)
+{
+	if (!(share >= 0 && share <= 1))
+		return number("-");
+	return number("%d %%", (int)(share < 1 ? fmin(100 * share + 0.5, 99) : 100));
 }

@@ -34,6 +34,14 @@ struct number format_rate(double bytes_per_hour, double error, bool raw, bool as
 /* "0.3 s", "59 s", "2 min 3 s", "3 h 4 min", "5 d 6 h"; raw: seconds. */
 struct number format_duration(double seconds, bool raw);
 
+/* "2026-11-25 17:10 UTC", of milliseconds since 1970; raw: as the API writes it. 0: "-". */
+struct number format_time(uint64_t ms, bool raw);
+/* For scales: "17:10", or with @day "11-25 17:10"; UTC. */
+struct number format_clock(uint64_t ms, bool day);
+
+/* "97 %"; "-" for what is no share. Never 100 % of less. */
+struct number format_share(double share);
+
 /* "1 block", "2 blocks": the first 15 letters of @word, and an s. */
 struct number format_plural(uint64_t count, const char *word, bool raw);
 

@@ -3,30 +3,18 @@
 #include "cli/http_client.h"
 
 #include <errno.h>
-#include <poll.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <sys/socket.h>
-#include <sys/un.h>
-#include <time.h>
 
+#include "base/clock.h"
 #include "base/parse.h"
+#include "cli/http_connection.h"
 
-/* Longest status or header line, and how many headers. Far above what the daemon sends. */
-#define MAX_LINE_BYTES	 8192
-#define MAX_HEADERS	 100
-/* A full backlog of a unix socket cannot be polled for; it is tried again this often. */
-#define CONNECT_RETRY_MS 20
-
-struct connection {
-	int fd;
-	uint64_t deadline_ns;
-	size_t start, end; /* unread part of buffer */
-	char buffer[16384];
-};
+/* How many header lines. Far above what the daemon sends. */
+#define MAX_HEADERS 100
 
 struct head {
 	int status;
@@ -40,136 +28,9 @@ struct body {
 	size_t size;
 	size_t capacity;
 	uint64_t limit;
+	int (*take_line)(const char *line, size_t n, void *userdata); /* NULL: collect */
+	void *userdata;
 };
-
-static uint64_t now_ns(void)
-{
-	struct timespec t;
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000000000ull + (uint64_t)t.tv_nsec;
-}
-
-static int remaining_ms(const struct connection *c)
-{
-	uint64_t now = now_ns();
-
-	if (now >= c->deadline_ns)
-		return -ETIMEDOUT;
-	return (int)((c->deadline_ns - now) / 1000000 % INT32_MAX) + 1;
-}
-
-static int wait_for(const struct connection *c, short events)
-{
-	struct pollfd p = { .fd = c->fd, .events = events };
-
-	for (;;) {
-		int r = remaining_ms(c);
-
-		if (r < 0)
-			return r;
-		r = poll(&p, 1, r);
-		if (r > 0)
-			return 0;
-		if (r < 0 && errno != EINTR)
-			return -errno;
-	}
-}
-
-static int connect_to(struct connection *c, const char *path)
-{
-	struct sockaddr_un address = { .sun_family = AF_UNIX };
-	size_t n = strlen(path);
-
-	if (n == 0 || n >= sizeof(address.sun_path))
-		return n ? -ENAMETOOLONG : -ENOENT;
-	memcpy(address.sun_path, path, n + 1);
-	c->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (c->fd < 0)
-		return -errno;
-	while (connect(c->fd, (struct sockaddr *)&address, sizeof(address)) < 0) {
-		int r;
-
-		if (errno != EAGAIN && errno != EINTR)
-			return -errno;
-		r = remaining_ms(c);
-		if (r < 0)
-			return r;
-		(void)poll(NULL, 0, r < CONNECT_RETRY_MS ? r : CONNECT_RETRY_MS);
-	}
-	return 0;
-}
-
-/* A server may answer and close before it has read everything: then the answer counts. */
-static int send_all(struct connection *c, const char *data, size_t n)
-{
-	while (n) {
-		ssize_t sent;
-		int r = wait_for(c, POLLOUT);
-
-		if (r < 0)
-			return r;
-		sent = send(c->fd, data, n, MSG_NOSIGNAL);
-		if (sent < 0) {
-			if (errno == EPIPE || errno == ECONNRESET)
-				return 0;
-			if (errno != EAGAIN && errno != EINTR)
-				return -errno;
-			continue;
-		}
-		data += sent;
-		n -= (size_t)sent;
-	}
-	return 0;
-}
-
-/* Reads more into the empty buffer: 1, or 0 at the end. */
-static int fill(struct connection *c)
-{
-	for (;;) {
-		ssize_t n;
-		int r = wait_for(c, POLLIN);
-
-		if (r < 0)
-			return r;
-		n = recv(c->fd, c->buffer, sizeof(c->buffer), 0);
-		if (n < 0) {
-			if (errno == EAGAIN || errno == EINTR)
-				continue;
-			return -errno;
-		}
-		c->start = 0;
-		c->end = (size_t)n;
-		return n > 0;
-	}
-}
-
-/* A line without its end; -ECONNRESET when the stream ends inside it. */
-static int read_line(struct connection *c, char line[MAX_LINE_BYTES])
-{
-	size_t n = 0;
-
-	for (;;) {
-		char byte;
-
-		if (c->start == c->end) {
-			int r = fill(c);
-
-			if (r <= 0)
-				return r < 0 ? r : -ECONNRESET;
-		}
-		byte = c->buffer[c->start++];
-		if (byte == '\n')
-			break;
-		if (byte == '\0' || n + 1 >= MAX_LINE_BYTES)
-			return -EPROTO;
-		line[n++] = byte;
-	}
-	if (n && line[n - 1] == '\r')
-		n--;
-	line[n] = '\0';
-	return 0;
-}
 
 static int parse_status(const char *line, int *ret)
 {
@@ -215,15 +76,15 @@ static int parse_header(char *line, struct head *head)
 }
 
 /* Status and headers; interim answers (1xx) are read over. */
-static int read_head(struct connection *c, struct head *ret)
+static int read_head(struct http_connection *c, struct head *ret)
 {
-	char line[MAX_LINE_BYTES];
+	char line[HTTP_LINE_BYTES];
 	struct head head;
 	int lines = 0, r;
 
 	do {
 		head = (struct head){ 0 };
-		r = read_line(c, line);
+		r = http_read_line(c, line);
 		if (r < 0)
 			return r;
 		r = parse_status(line, &head.status);
@@ -232,7 +93,7 @@ static int read_head(struct connection *c, struct head *ret)
 		for (;;) {
 			if (lines++ > MAX_HEADERS)
 				return -EPROTO;
-			r = read_line(c, line);
+			r = http_read_line(c, line);
 			if (r < 0)
 				return r;
 			if (!*line)
@@ -269,11 +130,31 @@ static int grow(struct body *b, uint64_t n)
 	return 0;
 }
 
+/* Hands over the lines that are complete, and forgets them. */
+static int take_lines(struct body *b)
+{
+	size_t done = 0;
+	char *end;
+	int r;
+
+	while (b->take_line && (end = memchr(b->data + done, '\n', b->size - done))) {
+		r = b->take_line(b->data + done, (size_t)(end - b->data) - done, b->userdata);
+		if (r < 0)
+			return r;
+		done = (size_t)(end - b->data) + 1;
+	}
+	if (done) {
+		memmove(b->data, b->data + done, b->size - done);
+		b->size -= done;
+	}
+	return 0;
+}
+
 /*
  * Appends @n bytes, or with @to_end what comes until the stream ends. Memory grows with what has
  * arrived, not with what was announced.
  */
-static int read_bytes(struct connection *c, struct body *b, uint64_t n, bool to_end)
+static int read_bytes(struct http_connection *c, struct body *b, uint64_t n, bool to_end)
 {
 	if (!to_end && (n > b->limit || b->size > b->limit - n))
 		return -EFBIG;
@@ -282,7 +163,7 @@ static int read_bytes(struct connection *c, struct body *b, uint64_t n, bool to_
 		int r;
 
 		if (c->start == c->end) {
-			r = fill(c);
+			r = http_fill(c);
 			if (r < 0)
 				return r;
 			if (r == 0)
@@ -297,6 +178,9 @@ static int read_bytes(struct connection *c, struct body *b, uint64_t n, bool to_
 		memcpy(b->data + b->size, c->buffer + c->start, part);
 		b->size += part;
 		c->start += part;
+		r = take_lines(b);
+		if (r < 0)
+			return r;
 		if (!to_end)
 			n -= part;
 	}
@@ -328,15 +212,15 @@ static int parse_chunk_size(const char *line, uint64_t *ret)
 	return 0;
 }
 
-static int read_chunks(struct connection *c, struct body *b)
+static int read_chunks(struct http_connection *c, struct body *b)
 {
-	char line[MAX_LINE_BYTES];
+	char line[HTTP_LINE_BYTES];
 	int trailers = 0, r;
 
 	for (;;) {
 		uint64_t size;
 
-		r = read_line(c, line);
+		r = http_read_line(c, line);
 		if (r < 0)
 			return r;
 		r = parse_chunk_size(line, &size);
@@ -347,7 +231,7 @@ static int read_chunks(struct connection *c, struct body *b)
 		r = read_bytes(c, b, size, false);
 		if (r < 0)
 			return r;
-		r = read_line(c, line);
+		r = http_read_line(c, line);
 		if (r < 0)
 			return r;
 		if (*line)
@@ -356,14 +240,14 @@ static int read_chunks(struct connection *c, struct body *b)
 	do {
 		if (trailers++ > MAX_HEADERS)
 			return -EPROTO;
-		r = read_line(c, line);
+		r = http_read_line(c, line);
 		if (r < 0)
 			return r;
 	} while (*line);
 	return 0;
 }
 
-static int read_body(struct connection *c, const struct head *head, struct body *b)
+static int read_body(struct http_connection *c, const struct head *head, struct body *b)
 {
 	int r;
 
@@ -382,7 +266,7 @@ static int read_body(struct connection *c, const struct head *head, struct body 
 	return 0;
 }
 
-static int send_request(struct connection *c, const struct http_request *request)
+static int send_request(struct http_connection *c, const struct http_request *request)
 {
 	_cleanup_free_ char *body = NULL;
 	_cleanup_free_ char *text = NULL;
@@ -411,7 +295,7 @@ static int send_request(struct connection *c, const struct http_request *request
 		text = NULL; /* asprintf() leaves it undefined on failure */
 		return -ENOMEM;
 	}
-	return send_all(c, text, (size_t)n);
+	return http_send(c, text, (size_t)n);
 }
 
 struct http_response *http_response_free(struct http_response *r)
@@ -424,17 +308,12 @@ struct http_response *http_response_free(struct http_response *r)
 	return NULL;
 }
 
-static void connection_done(struct connection *c)
-{
-	c->fd = close_fd(c->fd);
-}
-
-static int exchange(struct connection *c, const struct http_request *request, struct head *head,
-		    struct body *body)
+static int exchange(struct http_connection *c, const struct http_request *request,
+		    struct head *head, struct body *body)
 {
 	int r;
 
-	r = connect_to(c, request->socket_path);
+	r = http_connect(c, request->socket_path);
 	if (r < 0)
 		return r;
 	r = send_request(c, request);
@@ -443,6 +322,8 @@ static int exchange(struct connection *c, const struct http_request *request, st
 	r = read_head(c, head);
 	if (r < 0)
 		return r;
+	if (head->status >= 300)
+		body->take_line = NULL;
 	return read_body(c, head, body);
 }
 
@@ -450,16 +331,19 @@ int http_call(const struct http_request *request, struct http_response **ret)
 {
 	_cleanup_(http_response_freep) struct http_response *response = NULL;
 	uint64_t timeout_ns = request->timeout_ns ? request->timeout_ns : HTTP_TIMEOUT_NS;
-	struct connection c __attribute__((cleanup(connection_done)));
+	struct http_connection c __attribute__((cleanup(http_connection_done)));
 	struct body body = {
 		.limit = request->max_body_bytes ? request->max_body_bytes : HTTP_MAX_BODY_BYTES,
+		.take_line = request->take_line,
+		.userdata = request->userdata,
 	};
 	struct head head;
 	int r;
 
 	c.fd = -EBADF;
 	c.start = c.end = 0;
-	c.deadline_ns = now_ns() + timeout_ns;
+	c.deadline_ns = clock_ns(CLOCK_MONOTONIC) + timeout_ns;
+	c.idle_ns = request->take_line ? timeout_ns : 0;
 	response = calloc(1, sizeof(*response));
 	if (!response)
 		return -ENOMEM;

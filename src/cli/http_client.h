@@ -3,7 +3,7 @@
  * One HTTP/1.1 exchange with the daemon over its unix socket, blocking.
  *
  * The other side is not trusted: head and body are bounded, the whole exchange has a deadline, and
- * what does not follow the protocol is refused.
+ * what does not follow the protocol is refused. A body that does not end is read line by line.
  */
 #ifndef SEEP_CLI_HTTP_CLIENT_H
 #define SEEP_CLI_HTTP_CLIENT_H
@@ -22,8 +22,14 @@ struct http_request {
 	const char *method;
 	const char *target;	 /* path and query, percent-encoded */
 	const json_t *body;	 /* NULL: none */
-	uint64_t timeout_ns;	 /* 0: HTTP_TIMEOUT_NS */
-	uint64_t max_body_bytes; /* 0: HTTP_MAX_BODY_BYTES */
+	uint64_t timeout_ns;	 /* 0: HTTP_TIMEOUT_NS; with take_line the longest silence */
+	uint64_t max_body_bytes; /* 0: HTTP_MAX_BODY_BYTES; with take_line of one line */
+	/*
+	 * NULL: the body is collected. Else each line of a 2xx body is handed over as it comes, without
+	 * its end; borrowed. A negative result ends the exchange and is that of http_call().
+	 */
+	int (*take_line)(const char *line, size_t n, void *userdata);
+	void *userdata;
 };
 
 struct http_response {

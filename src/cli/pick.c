@@ -34,7 +34,7 @@ static bool exe_matches(const char *pattern, const char *exe)
 	return real && strcmp(real, exe) == 0;
 }
 
-static bool selector_means(const struct selector *s, const json_t *target)
+bool pick_means(const struct selector *s, const json_t *target)
 {
 	const char *container = field_text(target, "container");
 
@@ -84,9 +84,9 @@ static json_t *find_all(json_t *targets, const struct selector *s)
 	size_t i;
 
 	json_array_foreach(targets, i, target)
-		any_runs = any_runs || (!has_exited(target) && selector_means(s, target));
+		any_runs = any_runs || (!has_exited(target) && pick_means(s, target));
 	json_array_foreach(targets, i, target) {
-		if ((any_runs && has_exited(target)) || !selector_means(s, target))
+		if ((any_runs && has_exited(target)) || !pick_means(s, target))
 			continue;
 		if (json_array_append(found, target) < 0) {
 			json_decref(found);
@@ -129,8 +129,11 @@ static int explain_several(const struct cli_context *context, const char *text,
 {
 	struct render_options o;
 
-	cli_error("'%s' means %zu targets; name one of them by its id:", text,
-		  json_array_size(candidates));
+	if (*text)
+		cli_error("'%s' means %zu targets; name one of them by its id:", text,
+			  json_array_size(candidates));
+	else
+		cli_error("there are %zu targets; name one of them:", json_array_size(candidates));
 	render_options_init(&o, context, stderr);
 	return render_targets(stderr, candidates, &o) < 0 ? cli_no_memory() : CLI_USAGE;
 }
@@ -164,4 +167,80 @@ int pick_from_daemon(const struct cli_context *context, const char *text, json_t
 	default:
 		return cli_no_memory();
 	}
+}
+
+void pick_done(struct pick *p)
+{
+	json_decref(p->target);
+	free(p->service);
+}
+
+/* As seepd names services. NULL: it has no name. */
+static const char *service_of(const json_t *target)
+{
+	const char *unit = field_text(target, "unit");
+
+	return unit ? unit : field_text(target, "exe");
+}
+
+/* The one service of all targets of the array; NULL: they are of several. */
+static const char *common_service(const json_t *targets)
+{
+	const char *first = service_of(json_array_get(targets, 0));
+	const json_t *target;
+	size_t i;
+
+	json_array_foreach(targets, i, target) {
+		const char *service = service_of(target);
+
+		if (!first || !service || strcmp(first, service) != 0)
+			return NULL;
+	}
+	return first;
+}
+
+static int take_service(struct pick *p, const char *service)
+{
+	p->service = strdup(service);
+	return p->service ? CLI_OK : cli_no_memory();
+}
+
+static int take_only(const struct cli_context *context, json_t *targets, struct pick *ret)
+{
+	if (json_array_size(targets) == 1) {
+		ret->target = json_incref(json_array_get(targets, 0));
+		return CLI_OK;
+	}
+	if (json_array_size(targets) == 0) {
+		cli_error("no process is watched; name a service of earlier days, or watch one: "
+			  "'seepctl track SELECTOR'");
+		return CLI_NO_TARGET;
+	}
+	return explain_several(context, "", targets);
+}
+
+int pick_target_or_service(const struct cli_context *context, const char *text, struct pick *ret)
+{
+	_cleanup_(json_decrefp) json_t *candidates = NULL;
+	_cleanup_(json_decrefp) json_t *answer = NULL;
+	json_t *targets, *target = NULL;
+	const char *why = NULL;
+	int r;
+
+	r = api_call(context, "GET", "/v1/targets", NULL, &answer);
+	if (r != CLI_OK)
+		return r;
+	targets = json_object_get(answer, "targets");
+	if (!text)
+		return take_only(context, targets, ret);
+	r = pick_target(targets, text, &target, &candidates, &why);
+	if (r == -ENOMEM)
+		return cli_no_memory();
+	if (r == -ENOTUNIQ && !common_service(candidates))
+		return explain_several(context, text, candidates);
+	if (r == 0) {
+		ret->target = json_incref(target);
+		return CLI_OK;
+	}
+	return take_service(ret, r == -ENOTUNIQ ? common_service(candidates) : text);
 }

@@ -72,6 +72,12 @@ void render_sums(FILE *out, const json_t *list, const struct render_listing *lis
 int render_stack(FILE *out, const json_t *frames, const char *status,
 		 const struct render_options *o);
 
+/* The same, with a mark at the blamed frame that is seen without colour, too. */
+int render_blamed_stack(FILE *out, const json_t *frames, const struct render_options *o);
+
+/* The innermost frame that is not allocator plumbing, else the innermost; NULL without frames. */
+const json_t *render_blamed_frame(const json_t *frames);
+
 /* Why a stack of this status (a word of the API) is cut, in words. Borrowed from @status or static. */
 const char *render_cut_reason(const char *status);
 

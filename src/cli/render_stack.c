@@ -14,6 +14,7 @@
 #include "target/target.h"
 
 #define INDENT	       "    "
+#define BLAME	       "==> "
 #define INDENT_COLUMNS 4
 
 /* Why a stack ends before the thread's start, in words. The names are those of the API. */
@@ -128,8 +129,20 @@ static void put_cut(FILE *out, const json_t *frames, const char *status,
 	(void)fputc('\n', out);
 }
 
-int render_stack(FILE *out, const json_t *frames, const char *status,
-		 const struct render_options *o)
+const json_t *render_blamed_frame(const json_t *frames)
+{
+	const json_t *frame;
+	size_t i;
+
+	json_array_foreach(frames, i, frame)
+		if (!is_plumbing(frame))
+			return frame;
+	return json_array_get(frames, 0);
+}
+
+/* @mark: before the blamed frame. */
+static int put_frames(FILE *out, const json_t *frames, const char *mark,
+		      const struct render_options *o)
 {
 	size_t room = o->columns > INDENT_COLUMNS + 3 ? o->columns - INDENT_COLUMNS - 3 : 0, i;
 	bool blamed = false; /* the innermost frame that is not plumbing has been printed */
@@ -143,7 +156,7 @@ int render_stack(FILE *out, const json_t *frames, const char *status,
 		r = render_frame_name(frame, false, o->ascii, &name);
 		if (r < 0)
 			return r;
-		(void)fputs(INDENT "at ", out);
+		(void)fprintf(out, "%sat ", !plumbing && !blamed ? mark : INDENT);
 		if (plumbing)
 			render_style(out, o, RENDER_DIM);
 		else if (!blamed)
@@ -154,6 +167,21 @@ int render_stack(FILE *out, const json_t *frames, const char *status,
 		(void)fputc('\n', out);
 		blamed = blamed || !plumbing;
 	}
+	return 0;
+}
+
+int render_blamed_stack(FILE *out, const json_t *frames, const struct render_options *o)
+{
+	return put_frames(out, frames, BLAME, o);
+}
+
+int render_stack(FILE *out, const json_t *frames, const char *status,
+		 const struct render_options *o)
+{
+	int r = put_frames(out, frames, INDENT, o);
+
+	if (r < 0)
+		return r;
 	if (status && strcmp(status, stack_status_name(STACK_COMPLETE)) != 0)
 		put_cut(out, frames, status, o);
 	return 0;

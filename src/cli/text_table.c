@@ -18,6 +18,8 @@ struct text_table {
 	char **cells; /* owned, and each of them; cleaned */
 	size_t n;
 	size_t capacity;
+	enum render_style *styles; /* owned; of the first n_styles rows, the others are plain */
+	size_t n_styles;
 	bool failed;
 };
 
@@ -43,6 +45,7 @@ struct text_table *text_table_free(struct text_table *t)
 	for (i = 0; i < t->n; i++)
 		free(t->cells[i]);
 	free(t->cells);
+	free(t->styles);
 	free(t);
 	return NULL;
 }
@@ -67,6 +70,22 @@ void text_table_add(struct text_table *t, const char *text)
 		t->n++;
 	else
 		t->failed = true;
+}
+
+void text_table_style(struct text_table *t, enum render_style style)
+{
+	size_t row = t->n / t->n_columns;
+	enum render_style *styles = reallocarray(t->styles, row + 1, sizeof(*styles));
+
+	if (!styles) {
+		t->failed = true;
+		return;
+	}
+	while (t->n_styles < row)
+		styles[t->n_styles++] = RENDER_PLAIN;
+	styles[row] = style;
+	t->n_styles = row + 1;
+	t->styles = styles;
 }
 
 static size_t column_width(const struct text_table *t, size_t column)
@@ -142,7 +161,14 @@ int text_table_print(struct text_table *t, FILE *out)
 		(void)fputc('\n', out);
 	}
 	for (i = 0; i + t->n_columns <= t->n; i += t->n_columns) {
+		size_t row = i / t->n_columns;
+		bool styled = row < t->n_styles && t->styles[row] != RENDER_PLAIN;
+
+		if (styled)
+			render_style(out, t->options, t->styles[row]);
 		print_row(t, out, widths, room, (const char *const *)t->cells + i);
+		if (styled)
+			render_style(out, t->options, RENDER_PLAIN);
 		(void)fputc('\n', out);
 	}
 	return 0;

@@ -11,8 +11,8 @@
 #include <stdio.h>
 
 #include "base/cleanup.h"
+#include "cli/render.h"
 
-struct render_options;
 struct text_table;
 
 struct text_column {
@@ -31,6 +31,9 @@ DEFINE_CLEANUP(struct text_table *, text_table_free)
  * text_table_print().
  */
 void text_table_add(struct text_table *t, const char *text);
+
+/* How the row of the next cell looks. */
+void text_table_style(struct text_table *t, enum render_style style);
 
 /* 0 or -ENOMEM. Nothing is printed if the table has no rows. */
 int text_table_print(struct text_table *t, FILE *out);

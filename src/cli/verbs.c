@@ -14,11 +14,19 @@ static const struct cli_verb verbs[] = {
 	  "Without a daemon" },
 	{ "status", cli_status, "the daemon and its targets on one screen", "Looking" },
 	{ "targets", cli_targets, "the processes that are watched", "Looking" },
+	{ "leaks", cli_leaks, "what leaks, how fast, and how sure that is", "Looking" },
+	{ "show", cli_show, "one leak, and why it is thought to be one", "Looking" },
 	{ "sites", cli_sites, "where live blocks were allocated", "Looking" },
 	{ "diff", cli_diff, "what changed since a snapshot", "Looking" },
+	{ "history", cli_history, "how memory moved", "Looking" },
+	{ "events", cli_events, "what has happened to leaks, and what happens", "Looking" },
+	{ "check", cli_check, "one line and an exit code, for Nagios", "Looking" },
 	{ "track", cli_track, "watch a process", "Acting" },
 	{ "untrack", cli_untrack, "stop to watch it", "Acting" },
 	{ "snapshot", cli_snapshot, "keep the present totals under a name", "Acting" },
+	{ "ack", cli_ack, "say that a leak is known", "Acting" },
+	{ "suppress", cli_suppress, "tell nobody of a leak any more", "Acting" },
+	{ "mark", cli_mark, "say whether it was one", "Acting" },
 	{ "help", cli_help, "explain a verb", "About" },
 	{ "version", cli_version, "version and abilities", "About" },
 };
@@ -138,17 +146,16 @@ void cli_print_help(FILE *out)
 	options_print_common(out);
 	options_print_table(out, cli_options.options, cli_options.n_options);
 	fprintf(out, "\nExit codes: 0 fine, 1 error, 2 usage, 3 no daemon, 4 not permitted, 5 no "
-		     "such target.\n"
+		     "such target (or leak).\n"
 		     "'seepctl VERB --help' explains a verb.\n");
 }
 
 void cli_print_short_help(FILE *out)
 {
-	fprintf(out,
-		"seepctl finds memory leaks in running processes. Some first steps:\n\n"
-		"  seepctl run -- ./server           run a program, report what it leaked\n"
-		"  seepctl trace nginx --for 60s     watch a running one for a minute\n"
-		"  seepctl track nginx.service       let the daemon watch it from now on\n"
-		"  seepctl sites nginx.service       and see where its live memory comes from\n\n"
-		"'seepctl --help' lists all verbs.\n");
+	fprintf(out, "seepctl finds memory leaks in running processes. Some first steps:\n\n"
+		     "  seepctl run -- ./server           run a program, report what it leaked\n"
+		     "  seepctl trace nginx --for 60s     watch a running one for a minute\n"
+		     "  seepctl track nginx.service       let the daemon watch it from now on\n"
+		     "  seepctl leaks                     and tell what leaks in it\n\n"
+		     "'seepctl --help' lists all verbs.\n");
 }

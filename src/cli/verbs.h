@@ -54,6 +54,14 @@ int cli_untrack(int argc, char **argv, const struct cli_context *context);
 int cli_sites(int argc, char **argv, const struct cli_context *context);
 int cli_snapshot(int argc, char **argv, const struct cli_context *context);
 int cli_diff(int argc, char **argv, const struct cli_context *context);
+int cli_leaks(int argc, char **argv, const struct cli_context *context);
+int cli_show(int argc, char **argv, const struct cli_context *context);
+int cli_history(int argc, char **argv, const struct cli_context *context);
+int cli_events(int argc, char **argv, const struct cli_context *context);
+int cli_check(int argc, char **argv, const struct cli_context *context);
+int cli_ack(int argc, char **argv, const struct cli_context *context);
+int cli_suppress(int argc, char **argv, const struct cli_context *context);
+int cli_mark(int argc, char **argv, const struct cli_context *context);
 int cli_help(int argc, char **argv, const struct cli_context *context);
 int cli_version(int argc, char **argv, const struct cli_context *context);
 

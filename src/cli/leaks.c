@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* seepctl leaks: what leaks, the worst first. */
+#include "cli/verbs.h"
+
+#include "base/cleanup.h"
+#include "cli/api.h"
+#include "cli/field.h"
+#include "cli/leak.h"
+#include "cli/options.h"
+#include "cli/render_leaks.h"
+
+/* With --exit-code: a leak that people were told of is open. For scripts; no other verb uses it. */
+#define EXIT_LEAKS 10
+
+struct leaks_values {
+	const char *state;
+	bool all;
+	bool exit_code;
+};
+
+static const char *const states[] = { "suspect",  "leaking", "exhaustion", "stopped",
+				      "resolved", "closed",  NULL };
+
+static const struct cli_option options[] = {
+	{ "state", 0, OPTION_CHOICE, offsetof(struct leaks_values, state), "STATE", states, 0, 0,
+	  "only in this state: suspect, leaking, exhaustion, stopped,\n"
+	  "                            resolved or closed" },
+	{ "all", 'a', OPTION_FLAG, offsetof(struct leaks_values, all), NULL, NULL, 0, 0,
+	  "suspects, too, and what is over, acknowledged or suppressed" },
+	{ "exit-code", 0, OPTION_FLAG, offsetof(struct leaks_values, exit_code), NULL, NULL, 0, 0,
+	  "end with 10 if there is an open leak" },
+};
+
+static const struct option_set leaks_options = {
+	.verb = "leaks",
+	.operands = "[SELECTOR]",
+	.about =
+		"Lists the leaks that people were told of and that are open: what leaks, how fast, "
+		"and\n"
+		"how long until the memory limit is reached. Suspects are behind --all.",
+	.examples = "  seepctl leaks\n"
+		    "  seepctl leaks nginx.service --all\n"
+		    "  seepctl leaks --json | jq -r '.leaks[] | select(.told) | .id'",
+	.options = options,
+	.n_options = ARRAY_SIZE(options),
+	.max_operands = 1,
+};
+
+/* Keeps what is shown without --all, and counts what is not. */
+static void hide(json_t *leaks, size_t *ret_suspects, size_t *ret_others)
+{
+	*ret_suspects = *ret_others = 0;
+	for (size_t i = json_array_size(leaks); i > 0; i--) {
+		const json_t *leak = json_array_get(leaks, i - 1);
+
+		if (leak_is_open(leak))
+			continue;
+		if (leak_is_suspect(leak))
+			++*ret_suspects;
+		else
+			++*ret_others;
+		(void)json_array_remove(leaks, i - 1);
+	}
+}
+
+static void put_hidden(size_t suspects, size_t others)
+{
+	if (suspects)
+		(void)printf("%s %s watched", format_plural(suspects, "suspect", false).text,
+			     suspects == 1 ? "is" : "are");
+	if (others)
+		(void)printf("%s%s over or answered", suspects ? ", " : "",
+			     format_plural(others, "leak", false).text);
+	if (suspects || others)
+		(void)fputs(": --all shows them\n", stdout);
+}
+
+static void suggest(const json_t *leaks, bool all, size_t hidden, const struct render_options *o)
+{
+	const char *id = field_text(json_array_get(leaks, 0), "id");
+
+	if (id)
+		render_next(stdout, o, "seepctl show %.*s", (int)render_id_digits(leaks), id);
+	else if (!all && hidden)
+		render_next(stdout, o, "seepctl leaks --all");
+	else
+		render_next(stdout, o, "seepctl sites --sort growth");
+}
+
+static int show(const struct cli_context *context, json_t *answer,
+		const struct leaks_values *values)
+{
+	json_t *leaks = json_object_get(answer, "leaks");
+	uint64_t total = field_count(answer, "total");
+	bool is_cut = total > json_array_size(leaks);
+	size_t suspects = 0, others = 0;
+	struct render_options o;
+
+	render_options_init(&o, context, stdout);
+	if (!values->all && !values->state)
+		hide(leaks, &suspects, &others);
+	if (render_leaks(stdout, leaks, &o) < 0)
+		return cli_no_memory();
+	if (o.legend) {
+		if (json_array_size(leaks) == 0)
+			(void)fputs(values->state || values->all ? "There is none.\n" :
+								   "No leak is open.\n",
+				    stdout);
+		put_hidden(suspects, others);
+	}
+	if (is_cut)
+		cli_warning("there are %s leaks; only the first of them were looked at",
+			    format_count(total, false).text);
+	suggest(leaks, values->all, suspects + others, &o);
+	return CLI_OK;
+}
+
+static bool any_open(const json_t *leaks)
+{
+	const json_t *leak;
+	size_t i;
+
+	json_array_foreach(leaks, i, leak)
+		if (leak_is_open(leak))
+			return true;
+	return false;
+}
+
+int cli_leaks(int argc, char **argv, const struct cli_context *parent)
+{
+	_cleanup_(json_decrefp) json_t *answer = NULL;
+	struct leaks_values values = { .state = NULL };
+	struct cli_context context = *parent;
+	struct operands operands;
+	bool is_open;
+	int code;
+
+	if (!options_begin(&leaks_options, argc, argv, &values, &context, &operands, &code))
+		return code;
+	code = leak_list(&context, values.state, &answer);
+	if (code != CLI_OK)
+		return code;
+	code = leak_select_or_explain(json_object_get(answer, "leaks"),
+				      operands.n ? operands.items[0] : NULL);
+	if (code != CLI_OK)
+		return code;
+	is_open = any_open(json_object_get(answer, "leaks"));
+	code = context.json ? cli_print_json(answer) : show(&context, answer, &values);
+	return code == CLI_OK && values.exit_code && is_open ? EXIT_LEAKS : code;
+}
