@@ -48,7 +48,7 @@ static const struct option_set check_options = {
 
 struct check {
 	enum check_status status;
-	uint64_t leaks, suspects;
+	uint64_t alerts, suspects;
 	double bytes_per_hour;	 /* of all of them */
 	double seconds_to_limit; /* NAN: none is in sight */
 	char *text;		 /* owned: what is said, without what Nagios does not take */
@@ -93,13 +93,13 @@ static void count(struct check *c, const json_t *leaks)
 			c->suspects += is_live_suspect(leak);
 			continue;
 		}
-		c->leaks++;
+		c->alerts++;
 		c->bytes_per_hour += isnan(rate) ? 0 : rate;
 		c->seconds_to_limit = fmin(c->seconds_to_limit, seconds);
 		if (is_severe(leak))
 			c->status = CHECK_CRITICAL;
 	}
-	if (c->status == CHECK_OK && c->leaks + c->suspects > 0)
+	if (c->status == CHECK_OK && c->alerts + c->suspects > 0)
 		c->status = CHECK_WARNING;
 }
 
@@ -109,13 +109,17 @@ static int put_leak(FILE *out, const json_t *leak)
 	const struct render_options plain = { .ascii = true };
 	double seconds = field_number(json_object_get(leak, "limit"), "seconds_to_limit");
 	_cleanup_free_ char *place = NULL;
+	bool is_leak;
 	int r;
 
 	r = render_leak_place(leak, true, &place);
 	if (r < 0)
 		return r;
 	text_put_clean(out, field_text_or(leak, "service", "?"), true);
-	(void)fprintf(out, " leaks %s at %s", render_leak_rate(leak, &plain).text, place);
+	/* Near the limit, growth is told without the claim that it is a leak. */
+	is_leak = strcmp(field_text_or(leak, "state", ""), "exhaustion") != 0;
+	(void)fprintf(out, " %s %s at %s", is_leak ? "leaks" : "grows",
+		      render_leak_rate(leak, &plain).text, place);
 	if (!isnan(seconds))
 		(void)fprintf(out, ", limit in %s", format_duration(seconds, false).text);
 	return 0;
@@ -127,11 +131,11 @@ static int put_message(FILE *out, const struct check *c, const json_t *leaks)
 	size_t named = 0, i;
 	int r;
 
-	if (c->leaks + c->suspects == 0) {
+	if (c->alerts + c->suspects == 0) {
 		(void)fputs("nothing leaks", out);
 		return 0;
 	}
-	(void)fputs(format_plural(c->leaks, "leak", false).text, out);
+	(void)fputs(format_plural(c->alerts, "alert", false).text, out);
 	if (c->suspects)
 		(void)fprintf(out, ", %s", format_plural(c->suspects, "suspect", false).text);
 	json_array_foreach(leaks, i, leak) {
@@ -176,17 +180,17 @@ static int print(const struct check *c, const struct cli_context *context)
 	if (!context->json) {
 		(void)printf("SEEP %s - %s", status_word(c->status), c->text);
 		if (c->status != CHECK_UNKNOWN)
-			(void)printf(" | leaks=%" PRIu64 ";;;0 suspects=%" PRIu64
+			(void)printf(" | alerts=%" PRIu64 ";;;0 suspects=%" PRIu64
 				     ";;;0 bytes_per_hour=%.0fB;;;",
-				     c->leaks, c->suspects, c->bytes_per_hour);
+				     c->alerts, c->suspects, c->bytes_per_hour);
 		if (c->status != CHECK_UNKNOWN && !isnan(c->seconds_to_limit))
 			(void)printf(" seconds_to_limit=%.0fs;;;0", c->seconds_to_limit);
 		(void)fputc('\n', stdout);
 		return c->status;
 	}
 	o = json_pack("{s:s,s:i,s:s,s:I,s:I,s:f,s:o}", "status", status_word(c->status), "code",
-		      (int)c->status, "message", c->text, "leaks", (json_int_t)c->leaks, "suspects",
-		      (json_int_t)c->suspects, "bytes_per_hour", c->bytes_per_hour,
+		      (int)c->status, "message", c->text, "alerts", (json_int_t)c->alerts,
+		      "suspects", (json_int_t)c->suspects, "bytes_per_hour", c->bytes_per_hour,
 		      "seconds_to_limit",
 		      isnan(c->seconds_to_limit) ? json_null() : json_real(c->seconds_to_limit));
 	return o && cli_print_json(o) == CLI_OK ? (int)c->status : CHECK_UNKNOWN;

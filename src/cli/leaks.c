@@ -69,8 +69,8 @@ static void put_hidden(size_t suspects, size_t others)
 		(void)printf("%s %s watched", format_plural(suspects, "suspect", false).text,
 			     suspects == 1 ? "is" : "are");
 	if (others)
-		(void)printf("%s%s over or answered", suspects ? ", " : "",
-			     format_plural(others, "leak", false).text);
+		(void)printf("%s%s %s over or answered", suspects ? ", " : "",
+			     format_count(others, false).text, others == 1 ? "is" : "are");
 	if (suspects || others)
 		(void)fputs(": --all shows them\n", stdout);
 }
@@ -87,12 +87,8 @@ static void suggest(const json_t *leaks, bool all, size_t hidden, const struct r
 		render_next(stdout, o, "seepctl sites --sort growth");
 }
 
-static int show(const struct cli_context *context, json_t *answer,
-		const struct leaks_values *values)
+static int show(const struct cli_context *context, json_t *leaks, const struct leaks_values *values)
 {
-	json_t *leaks = json_object_get(answer, "leaks");
-	uint64_t total = field_count(answer, "total");
-	bool is_cut = total > json_array_size(leaks);
 	size_t suspects = 0, others = 0;
 	struct render_options o;
 
@@ -108,9 +104,6 @@ static int show(const struct cli_context *context, json_t *answer,
 				    stdout);
 		put_hidden(suspects, others);
 	}
-	if (is_cut)
-		cli_warning("there are %s leaks; only the first of them were looked at",
-			    format_count(total, false).text);
 	suggest(leaks, values->all, suspects + others, &o);
 	return CLI_OK;
 }
@@ -132,6 +125,7 @@ int cli_leaks(int argc, char **argv, const struct cli_context *parent)
 	struct leaks_values values = { .state = NULL };
 	struct cli_context context = *parent;
 	struct operands operands;
+	json_t *leaks;
 	bool is_open;
 	int code;
 
@@ -140,11 +134,20 @@ int cli_leaks(int argc, char **argv, const struct cli_context *parent)
 	code = leak_list(&context, values.state, &answer);
 	if (code != CLI_OK)
 		return code;
-	code = leak_select_or_explain(json_object_get(answer, "leaks"),
-				      operands.n ? operands.items[0] : NULL);
-	if (code != CLI_OK)
-		return code;
-	is_open = any_open(json_object_get(answer, "leaks"));
-	code = context.json ? cli_print_json(answer) : show(&context, answer, &values);
+	leaks = json_object_get(answer, "leaks");
+	if (field_count(answer, "total") > json_array_size(leaks))
+		cli_warning("there are %s leaks; only the first %zu of them were looked at",
+			    format_count(field_count(answer, "total"), false).text,
+			    json_array_size(leaks));
+	if (operands.n) {
+		code = leak_select_or_explain(leaks, operands.items[0]);
+		if (code != CLI_OK)
+			return code;
+		if (json_object_set_new(answer, "total",
+					json_integer((json_int_t)json_array_size(leaks))) < 0)
+			return cli_no_memory();
+	}
+	is_open = any_open(leaks);
+	code = context.json ? cli_print_json(answer) : show(&context, leaks, &values);
 	return code == CLI_OK && values.exit_code && is_open ? EXIT_LEAKS : code;
 }

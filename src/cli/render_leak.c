@@ -166,6 +166,15 @@ static void put_times(FILE *out, const json_t *leak, uint64_t now_ms,
 	(void)fputc('\n', out);
 }
 
+static void put_sentence(FILE *out, const char *text, size_t indent, const struct render_options *o)
+{
+	_cleanup_free_ char *clean = text_clean(text ? text : "?", o->ascii);
+
+	if (clean)
+		text_put_wrapped(out, clean, indent, o->columns);
+	(void)fputc('\n', out);
+}
+
 static void put_reasons(FILE *out, const json_t *leak, const struct render_options *o)
 {
 	const char *word = field_text(leak, "confidence_word");
@@ -181,44 +190,19 @@ static void put_reasons(FILE *out, const json_t *leak, const struct render_optio
 	(void)fputs(json_array_size(sentences) ? ", because\n" : "\n", out);
 	json_array_foreach(sentences, i, sentence) {
 		(void)fprintf(out, "%*s- ", LABEL_COLUMNS, "");
-		text_put_clean(out, json_string_value(sentence), o->ascii);
-		(void)fputc('\n', out);
+		put_sentence(out, json_string_value(sentence), LABEL_COLUMNS + 2, o);
 	}
 	if (field_text(leak, "would_disprove")) {
 		put_label(out, "Wrong if", o);
-		text_put_clean(out, field_text(leak, "would_disprove"), o->ascii);
-		(void)fputc('\n', out);
+		put_sentence(out, field_text(leak, "would_disprove"), LABEL_COLUMNS, o);
 	}
-}
-
-static void put_memory(FILE *out, const json_t *leak, const struct render_options *o)
-{
-	double growth = field_number(leak, "growth_bytes");
-	double explained = field_number(leak, "explained_bytes");
-
-	if (isnan(growth) || isnan(explained))
-		return;
-	put_label(out, "Memory", o);
-	(void)fprintf(out, "the process grew by %s since its watch began; live blocks explain %s",
-		      bytes_of(leak, "growth_bytes", o).text,
-		      bytes_of(leak, "explained_bytes", o).text);
-	if (growth > 0 && explained >= 0 && explained <= growth)
-		(void)fprintf(out, " of it (%s)", format_share(explained / growth).text);
-	(void)fputc('\n', out);
 }
 
 static void put_answers(FILE *out, const json_t *leak, uint64_t now_ms,
 			const struct render_options *o)
 {
-	uint64_t lives = field_count(json_object_get(leak, "numbers"), "lives");
 	uint64_t opened = leak_time(leak, "opened_at");
 
-	if (lives) {
-		put_label(out, "Before", o);
-		(void)fprintf(out, "%s of this service %s known\n",
-			      format_plural(lives, "earlier run", o->raw_bytes).text,
-			      lives == 1 ? "is" : "are");
-	}
 	put_label(out, "Told", o);
 	if (opened)
 		put_moment(out, opened, now_ms, o);
@@ -327,7 +311,6 @@ int render_leak(FILE *out, const json_t *leak, const struct leak_context *contex
 	put_rate(out, leak, o);
 	put_times(out, leak, context->now_ms, o);
 	put_reasons(out, leak, o);
-	put_memory(out, leak, o);
 	put_answers(out, leak, context->now_ms, o);
 	r = render_leak_charts(out, leak, context->history, o);
 	if (r < 0)

@@ -190,7 +190,7 @@ int render_event(FILE *out, const json_t *event, const struct render_options *o)
 	if (!clean)
 		return -ENOMEM;
 	rate = render_leak_rate(leak, o);
-	(void)fprintf(out, "%s  ", format_time(leak_time(event, "time"), o->raw_bytes).text);
+	(void)fprintf(out, "%s  ", format_time(leak_time(event, "time"), true).text);
 	render_style(out, o, RENDER_BOLD);
 	(void)fprintf(out, "%-12s", clean);
 	render_style(out, o, RENDER_PLAIN);

@@ -101,9 +101,9 @@ static void suggest(const json_t *leak, const struct render_options *o)
 	const char *id = field_text_or(leak, "id", "ID");
 
 	if (field_text(leak, "closed_at"))
-		render_next(stdout, o, "seepctl mark %.8s true, or false if it was no leak", id);
+		render_next(stdout, o, "seepctl mark %.16s true, or false if it was no leak", id);
 	else if (leak_is_open(leak))
-		render_next(stdout, o, "seepctl ack %.8s --note WHAT-IS-DONE", id);
+		render_next(stdout, o, "seepctl ack %.16s --note WHAT-IS-DONE", id);
 	else if (field_text(leak, "target"))
 		render_next(stdout, o, "seepctl sites %s --sort growth",
 			    field_text(leak, "target"));

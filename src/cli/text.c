@@ -74,6 +74,32 @@ void text_put_cut(FILE *out, const char *clean, size_t columns, bool ascii)
 	(void)fputs(mark, out);
 }
 
+void text_put_wrapped(FILE *out, const char *clean, size_t indent, size_t columns)
+{
+	size_t at = indent;
+
+	while (*clean) {
+		size_t bytes = strcspn(clean, " ");
+		_cleanup_free_ char *word = strndup(clean, bytes);
+		size_t width = word ? text_width(word) : bytes;
+
+		if (columns && at > indent && at + width > columns) {
+			(void)fprintf(out, "\n%*s", (int)indent, "");
+			at = indent;
+		}
+		(void)fwrite(clean, 1, bytes, out);
+		at += width;
+		clean += bytes;
+		/* A blank at the end of a line is one column that nobody sees. */
+		if (*clean == ' ') {
+			clean++;
+			if (!columns || at + 1 < columns)
+				(void)fputc(' ', out);
+			at++;
+		}
+	}
+}
+
 const char *text_base_name(const char *path)
 {
 	const char *slash = strrchr(path, '/');

@@ -29,6 +29,12 @@ size_t text_width(const char *clean);
  */
 void text_put_cut(FILE *out, const char *clean, size_t columns, bool ascii);
 
+/*
+ * Writes @clean, which begins at column @indent, with line breaks between words so that no line is wider
+ * than @columns (0: no limit). Further lines are indented as well.
+ */
+void text_put_wrapped(FILE *out, const char *clean, size_t indent, size_t columns);
+
 /* Last part of a path; the whole text if it ends in a slash. */
 const char *text_base_name(const char *path);
 

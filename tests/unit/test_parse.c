@@ -289,8 +289,7 @@ int main(void)
 		cmocka_unit_test(test_u64),	 cmocka_unit_test(test_range_and_pid),
 		cmocka_unit_test(test_size),	 cmocka_unit_test(test_duration),
 		cmocka_unit_test(test_digits),	 cmocka_unit_test(test_utf8),
-		cmocka_unit_test(test_utf8_nul),
-		cmocka_unit_test(test_times),
+		cmocka_unit_test(test_utf8_nul), cmocka_unit_test(test_times),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
