@@ -355,7 +355,6 @@ static void on_event(enum alert_event event, const struct alert *a, void *userda
 		if (r == 0)
 			keep_event(m, last);
 	}
-	log_info("DEBUG event %s %016llx %s scope %d conf %.2f rate %.0f frames %zu %s", alert_event_name(event), (unsigned long long)a->id, alert_state_name(a->state), a->scope, a->evidence.confidence, a->evidence.bytes_per_tick, a->n_frames, a->n_frames ? a->frames[0].function : "");
 	if (m->on_alert)
 		m->on_alert((int)event, a, m->on_alert_userdata);
 }
