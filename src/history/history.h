@@ -49,7 +49,7 @@ int history_flush(struct history *h, uint64_t now_ms);
 struct history_stats {
 	uint64_t bytes;	       /* of the database and its log */
 	uint64_t lost_records; /* could not be written so far */
-	int last_error;	       /* negative errno of the last failure since it last worked; 0: none */
+	int last_error; /* negative errno of the last failure since it last worked; 0: none */
 };
 
 void history_get_stats(const struct history *h, struct history_stats *ret);
@@ -60,11 +60,11 @@ void history_get_stats(const struct history *h, struct history_stats *ret);
  * By service and leak_id, which tells a build; else by site_id, which is the same in other builds:
  * *ret_is_other_build. -ENOENT: there is none. One that cannot be read counts as none, and is logged.
  */
-int history_find_profile(struct history *h, const char *service, uint64_t leak_id,
-			 uint64_t site_id, struct trend_profile *ret, bool *ret_is_other_build);
+int history_find_profile(struct history *h, const char *service, uint64_t leak_id, uint64_t site_id,
+			 struct trend_profile *ret, bool *ret_is_other_build);
 /* @site_id 0: not known. */
-int history_save_profile(struct history *h, const char *service, uint64_t leak_id,
-			 uint64_t site_id, const struct trend_profile *profile, uint64_t now_ms);
+int history_save_profile(struct history *h, const char *service, uint64_t leak_id, uint64_t site_id,
+			 const struct trend_profile *profile, uint64_t now_ms);
 
 /* --- alerts and events ------------------------------------------------------------------------- */
 
@@ -113,7 +113,7 @@ struct history_key {
 };
 
 struct history_point {
-	uint64_t time_ms; /* start of its interval */
+	uint64_t time_ms;  /* start of its interval */
 	double live_bytes; /* mean over the interval, as all */
 	double live_count;
 	double rss_bytes; /* of a process; 0: unknown */
