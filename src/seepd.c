@@ -14,6 +14,8 @@
 #include "base/limits.h"
 #include "base/log.h"
 #include "daemon/options.h"
+#include "daemon/sinks.h"
+#include "daemon/suppressions.h"
 #include "daemon/state_dir.h"
 #include "monitor.h"
 #include "serve/server.h"
@@ -106,6 +108,7 @@ static int serve(struct daemon *d, const struct seepd_options *o)
 	_cleanup_free_ char *history = find_history(o);
 	struct monitor_options monitor_options = o->monitor;
 	_cleanup_(monitor_freep) struct monitor *m = NULL;
+	_cleanup_(sinks_freep) struct sinks *sinks = NULL;
 	_cleanup_(server_freep) struct server *server = NULL;
 	const struct group *group = getgrnam(GROUP);
 	struct server_options server_options = {
@@ -121,6 +124,13 @@ static int serve(struct daemon *d, const struct seepd_options *o)
 		log_error("cannot start: %s", why ? why : strerror(-r));
 		return r;
 	}
+	r = sinks_new(d->base, m, o->on_alert, o->on_alert_user, &sinks);
+	if (r < 0)
+		return log_error_errno(r, "cannot run '%s' for alerts%s%s", o->on_alert,
+				       o->on_alert_user ? " as " : "", o->on_alert_user ?: "");
+	r = o->suppressions ? suppressions_load(monitor_alerts(m), o->suppressions) : 0;
+	if (r < 0)
+		return r;
 	/* Once, and before anybody waits for an answer. */
 	(void)monitor_get_prices(m);
 	r = make_socket_folder(o->socket_path);

@@ -25,6 +25,12 @@ static const char usage[] =
 	"                         unit of all times of the detector, 50ms to 1h (default: 60s)\n"
 	"      --state-dir FOLDER where the history is kept (default: " DEFAULT_STATE_DIR ";\n"
 	"                         none: nothing is kept)\n"
+	"      --on-alert COMMAND run this for each event that people are told of, with the event as\n"
+	"                         JSON on its standard input; an absolute path, and arguments\n"
+	"      --on-alert-user USER\n"
+	"                         whom it runs as (default: nobody)\n"
+	"      --suppressions FILE\n"
+	"                         leaks not to tell of, in the syntax of LeakSanitizer\n"
 	"      --budget PERCENT   of one processor that tracing may cost a process (default: 2)\n"
 	"      --total-budget PERCENT\n"
 	"                         the same for all processes together (default: 5)\n"
@@ -46,6 +52,9 @@ enum option_value {
 	OPT_TICK = 256,
 	OPT_DETECTOR_TICK,
 	OPT_STATE_DIR,
+	OPT_ON_ALERT,
+	OPT_ON_ALERT_USER,
+	OPT_SUPPRESSIONS,
 	OPT_BUDGET,
 	OPT_TOTAL_BUDGET,
 	OPT_SAMPLING_INTERVAL,
@@ -64,6 +73,9 @@ static const struct option long_options[] = {
 	{ "tick", required_argument, NULL, OPT_TICK },
 	{ "detector-tick", required_argument, NULL, OPT_DETECTOR_TICK },
 	{ "state-dir", required_argument, NULL, OPT_STATE_DIR },
+	{ "on-alert", required_argument, NULL, OPT_ON_ALERT },
+	{ "on-alert-user", required_argument, NULL, OPT_ON_ALERT_USER },
+	{ "suppressions", required_argument, NULL, OPT_SUPPRESSIONS },
 	{ "budget", required_argument, NULL, OPT_BUDGET },
 	{ "total-budget", required_argument, NULL, OPT_TOTAL_BUDGET },
 	{ "sampling-interval", required_argument, NULL, OPT_SAMPLING_INTERVAL },
@@ -150,6 +162,15 @@ static int take_value(struct seepd_options *o, int option, const char *text)
 		return take_tick(text, DETECTOR_TICK_MIN_NS, &o->monitor.detector_tick_ns);
 	case OPT_STATE_DIR:
 		o->state_dir = text;
+		return *text ? 0 : -EINVAL;
+	case OPT_ON_ALERT:
+		o->on_alert = text;
+		return text[0] == '/' ? 0 : -EINVAL;
+	case OPT_ON_ALERT_USER:
+		o->on_alert_user = text;
+		return *text ? 0 : -EINVAL;
+	case OPT_SUPPRESSIONS:
+		o->suppressions = text;
 		return *text ? 0 : -EINVAL;
 	case OPT_BUDGET:
 		return parse_percent(text, &o->monitor.budget_ratio);

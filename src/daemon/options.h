@@ -23,6 +23,9 @@ struct seepd_options {
 	const char *socket_path;
 	struct monitor_options monitor;
 	const char *state_dir;
+	const char *on_alert; /* a command; NULL: none */
+	const char *on_alert_user;
+	const char *suppressions; /* a file; NULL: none */
 	const char *selectors[MAX_SELECTORS];
 	size_t n_selectors;
 	bool verbose;

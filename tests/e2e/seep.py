@@ -204,7 +204,7 @@ def symbolizers_of(pid):
 class Daemon:
     """A private seepd. As a context it checks at its end that nothing was left behind."""
 
-    def __init__(self, *options, tick="1s", check=True):
+    def __init__(self, *options, tick="1s", check=True, state_dir=None):
         self.folder = tempfile.TemporaryDirectory(prefix="seep-e2e-")
         os.chmod(self.folder.name, 0o755)
         self.socket = os.path.join(self.folder.name, "seep.sock")
@@ -213,7 +213,7 @@ class Daemon:
         with open(self.log_path, "wb") as log:
             self.process = subprocess.Popen(
                 [SEEPD, "--socket", self.socket, "--tick", tick,
-                 "--state-dir", os.path.join(self.folder.name, "state"), *options],
+                 "--state-dir", state_dir or os.path.join(self.folder.name, "state"), *options],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, preexec_fn=die_with_parent)
         self.pid = self.process.pid
         wait_until(self.is_ready, "seepd is ready")
@@ -313,6 +313,15 @@ class Daemon:
     def sites(self, key, by="function", **parameters):
         parameters.setdefault("limit", 1000)
         return self.get("/v1/sites", target=key, by=by, **parameters)["sites"]
+
+    def leaks(self, **parameters):
+        return self.get("/v1/leaks", **parameters)["leaks"]
+
+    def wait_told(self, key, deadline=90.0):
+        """The alerts of a target, once there is one."""
+        wait_until(lambda: [l for l in self.leaks(target=key) if l["told"]], "an alert",
+                   deadline=deadline)
+        return [l for l in self.leaks(target=key) if l["told"]]
 
     def wait_gone(self):
         """Until no target is left: those that exited stay listed for a tick or two."""
