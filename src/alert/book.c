@@ -3,6 +3,7 @@
 #include "alert/book.h"
 
 #include <errno.h>
+#include <math.h>
 #include <string.h>
 
 #include "alert/book_state.h"
@@ -40,9 +41,13 @@ static void free_entry(struct entry *e)
 
 void book_drop(struct alert_book *b, struct entry *e)
 {
+	uint64_t id = e->id;
+
 	HASH_DEL(b->entries, e);
 	b->n--;
 	free_entry(e);
+	if (b->forgotten)
+		b->forgotten(id, b->forgotten_userdata);
 }
 
 struct alert_book *alert_book_free(struct alert_book *b)
@@ -51,8 +56,10 @@ struct alert_book *alert_book_free(struct alert_book *b)
 
 	if (!b)
 		return NULL;
-	HASH_ITER(hh, b->entries, e, next)
-		book_drop(b, e);
+	HASH_ITER(hh, b->entries, e, next) {
+		HASH_DEL(b->entries, e);
+		free_entry(e);
+	}
 	suppressions_free(b->suppressions);
 	free(b);
 	return NULL;
@@ -62,6 +69,12 @@ void alert_book_listen(struct alert_book *b, alert_listener_fn callback, void *u
 {
 	b->listener = callback;
 	b->userdata = userdata;
+}
+
+void alert_book_listen_forgotten(struct alert_book *b, alert_forgotten_fn callback, void *userdata)
+{
+	b->forgotten = callback;
+	b->forgotten_userdata = userdata;
 }
 
 struct entry *book_find(const struct alert_book *b, uint64_t id)
@@ -192,22 +205,27 @@ int alert_book_restore(struct alert_book *b, struct alert *a)
 	return r;
 }
 
-/* The array is sorted with the first being what a person should look at first. */
+/* Seconds; without a forecast it is further than all others. */
+static double to_limit(const struct alert *a)
+{
+	double ticks = a->evidence.ticks_to_limit;
+
+	return ticks > 0 ? alert_seconds(a, ticks) : INFINITY;
+}
+
+/* What a person should look at first comes first. */
 static int compare(const void *x, const void *y)
 {
 	const struct alert *a = *(const struct alert *const *)x;
 	const struct alert *b = *(const struct alert *const *)y;
 	bool is_open = a->closed_ms == 0;
-	double to_limit, than;
 
 	if (is_open != (b->closed_ms == 0))
 		return is_open ? -1 : 1;
 	if (is_open && a->severity != b->severity)
 		return a->severity > b->severity ? -1 : 1;
-	to_limit = alert_seconds(a, a->evidence.ticks_to_limit);
-	than = alert_seconds(b, b->evidence.ticks_to_limit);
-	if (is_open && (to_limit < than || than < to_limit))
-		return to_limit < than ? -1 : 1;
+	if (is_open && (to_limit(a) < to_limit(b) || to_limit(b) < to_limit(a)))
+		return to_limit(a) < to_limit(b) ? -1 : 1;
 	if (a->changed_ms != b->changed_ms)
 		return a->changed_ms > b->changed_ms ? -1 : 1;
 	return a->id < b->id ? -1 : a->id > b->id;
@@ -221,8 +239,9 @@ int alert_book_list(const struct alert_book *b, const struct alert ***ret, size_
 
 	if (!list)
 		return -ENOMEM;
-	HASH_ITER(hh, b->entries, e, next)
+	HASH_ITER(hh, b->entries, e, next) {
 		list[n++] = e->a;
+	}
 	qsort(list, n, sizeof(*list), compare);
 	*ret = list;
 	*ret_n = n;
@@ -234,8 +253,9 @@ size_t alert_book_count_open(const struct alert_book *b)
 	struct entry *e, *next;
 	size_t n = 0;
 
-	HASH_ITER(hh, b->entries, e, next)
+	HASH_ITER(hh, b->entries, e, next) {
 		n += e->a->is_told && state_is_alert(e->a->state) && !e->a->is_acknowledged &&
 		     !e->a->suppressed_by;
+	}
 	return n;
 }

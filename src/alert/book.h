@@ -44,6 +44,13 @@ typedef void (*alert_listener_fn)(enum alert_event event, const struct alert *a,
 void alert_book_listen(struct alert_book *b, alert_listener_fn callback, void *userdata);
 
 /*
+ * Called when an entry is gone from the book: it made room, or alert_is_kept() said no when it was over.
+ * Not by alert_book_free().
+ */
+typedef void (*alert_forgotten_fn)(uint64_t id, void *userdata);
+void alert_book_listen_forgotten(struct alert_book *b, alert_forgotten_fn callback, void *userdata);
+
+/*
  * What an evaluation found. Takes over @found, also on failure; what people said before, opened_ms and
  * the like are kept from the entry that has its id. One that has been told already in an earlier
  * life, and is still open, is not told again unless it grew; one that was closed in between has

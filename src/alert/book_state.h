@@ -35,11 +35,13 @@ struct alert_book {
 	struct suppressions *suppressions; /* owned; NULL: none */
 	alert_listener_fn listener;
 	void *userdata;
+	alert_forgotten_fn forgotten;
+	void *forgotten_userdata;
 };
 
 struct entry *book_find(const struct alert_book *b, uint64_t id);
 
-/* Removes and frees. */
+/* Forgets it. */
 void book_drop(struct alert_book *b, struct entry *e);
 
 /* A new entry with @a, which it takes over also on failure; makes room. -ENOSPC, -ENOMEM. */
@@ -61,8 +63,8 @@ int book_match(struct alert_book *b, struct entry *e);
 int showings_note(struct entry *e, const struct showing *s);
 void showings_drop(struct entry *e, uint32_t target);
 struct showing *showings_find(const struct entry *e, uint32_t target);
-/* The gravest state that any process shows; TREND_QUIET for none. */
-enum trend_state showings_state(const struct entry *e);
+/* The gravest state that any process shows, but for one (0: of all); TREND_QUIET for none. */
+enum trend_state showings_state(const struct entry *e, uint32_t but);
 /* Gravest first: leaking, exhaustion, suspect, stopped, resolved. */
 int state_rank(enum trend_state state);
 

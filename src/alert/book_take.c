@@ -29,7 +29,8 @@ static bool has_grown(const struct alert *old, const struct alert *found, enum t
 	if (event == TREND_GREW)
 		return true;
 	return (event == TREND_OPENED || event == TREND_CONTINUED) &&
-	       (found->severity > old->severity || rate_of(found) >= GREW * rate_of(old));
+	       (found->severity > old->severity ||
+		(rate_of(old) > 0 && rate_of(found) >= GREW * rate_of(old)));
 }
 
 static void tell_alert(struct alert_book *b, struct entry *e, enum trend_state from,
@@ -94,7 +95,7 @@ static void change_state(struct alert_book *b, struct entry *e, const struct cha
  */
 static enum trend_state state_of(const struct entry *e)
 {
-	enum trend_state gravest = showings_state(e), old = e->a->state;
+	enum trend_state gravest = showings_state(e, 0), old = e->a->state;
 
 	if (!e->a->is_told || !state_is_alert(old))
 		return gravest;
@@ -187,12 +188,15 @@ static void show(struct entry *e, struct alert *found, uint64_t now_ms)
 	alert_free(old);
 }
 
-/* Which of two processes the entry shows: what it shows, unless another one is clearly worse. */
+/* Of several processes the one that it shows already, unless another one is clearly worse. */
 static bool is_to_be_shown(const struct entry *e, const struct alert *found)
 {
 	const struct showing *shown = showings_find(e, e->a->target);
 	int rank = state_rank(found->state);
 
+	/* The entry is in the gravest state, and does not show a process that is not. */
+	if (rank < state_rank(showings_state(e, found->target)))
+		return false;
 	if (!shown || shown->target == found->target)
 		return true;
 	if (rank != state_rank(shown->state))
@@ -284,20 +288,16 @@ static void end_target(struct alert_book *b, struct entry *e, uint32_t target, u
 	change_state(b, e, &c, now_ms);
 }
 
-int alert_book_take(struct alert_book *b, struct alert *found, enum trend_event event,
-		    uint64_t now_ms)
+static int take_known(struct alert_book *b, struct entry *e, struct alert *found,
+		      enum trend_event event, uint64_t now_ms)
 {
 	_cleanup_(alert_freep) struct alert *owned = found;
-	struct entry *e = book_find(b, found->id);
 	struct change c = { .event = TREND_NOTHING };
 	uint32_t target = found->target;
 	bool is_end = found->state == TREND_CLOSED;
-	struct showing s;
+	struct showing s = showing_of(e, found);
 	int r;
 
-	if (!e)
-		return take_new(b, TAKE_PTR(owned), event, now_ms);
-	s = showing_of(e, found);
 	if (!is_end && showings_note(e, &s) < 0) {
 		b->lost++;
 		return -ENOMEM;
@@ -318,20 +318,30 @@ int alert_book_take(struct alert_book *b, struct alert *found, enum trend_event 
 	return r;
 }
 
+int alert_book_take(struct alert_book *b, struct alert *found, enum trend_event event,
+		    uint64_t now_ms)
+{
+	struct entry *e = book_find(b, found->id);
+
+	return e ? take_known(b, e, found, event, now_ms) : take_new(b, found, event, now_ms);
+}
+
 void alert_book_target_ended(struct alert_book *b, uint32_t target, uint64_t now_ms)
 {
 	struct entry *e, *next;
 
-	HASH_ITER(hh, b->entries, e, next)
+	HASH_ITER(hh, b->entries, e, next) {
 		if (showings_find(e, target))
 			end_target(b, e, target, now_ms);
+	}
 }
 
 void alert_book_close_unseen(struct alert_book *b, uint64_t now_ms)
 {
 	struct entry *e, *next;
 
-	HASH_ITER(hh, b->entries, e, next)
+	HASH_ITER(hh, b->entries, e, next) {
 		if (e->n_showings == 0 && !is_over(e->a->state))
 			end_target(b, e, 0, now_ms);
+	}
 }

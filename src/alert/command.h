@@ -45,9 +45,8 @@ struct command_stats {
 struct alert_command;
 
 /*
- * -EINVAL: no absolute path; -ENOENT: no such user; -EPERM: the user is root, and a root daemon may
- * not be the one that runs it; -ENOMEM. Without root the command runs as who we are, whatever
- * the user.
+ * -EINVAL: no absolute path; -ENOENT: no such user; -EPERM: the user is root; -ENOMEM. Who is not
+ * root runs the command as itself, whatever the user.
  */
 int alert_command_new(struct event_base *base, const struct command_options *options,
 		      struct alert_command **ret);

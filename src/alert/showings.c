@@ -56,12 +56,13 @@ int showings_note(struct entry *e, const struct showing *s)
 	return 0;
 }
 
-enum trend_state showings_state(const struct entry *e)
+enum trend_state showings_state(const struct entry *e, uint32_t but)
 {
 	enum trend_state gravest = TREND_QUIET;
 
 	for (size_t i = 0; i < e->n_showings; i++)
-		if (state_rank(e->showings[i].state) > state_rank(gravest))
+		if (e->showings[i].target != but &&
+		    state_rank(e->showings[i].state) > state_rank(gravest))
 			gravest = e->showings[i].state;
 	return gravest;
 }

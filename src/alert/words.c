@@ -8,6 +8,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/cleanup.h"
 #include "base/wall.h"
 
 #define MINUTE 60.0
@@ -38,8 +39,9 @@ struct words words_bytes(double bytes)
 	/* What would be rounded to the next unit is told in it. */
 	if (bytes < 1023.5)
 		return write_words(llround(bytes) == 1 ? "%.0f byte" : "%.0f bytes", bytes);
-	for (bytes /= 1024; bytes >= 1023.95 && unit < 4; bytes /= 1024)
-		unit++;
+	bytes /= 1024;
+	for (; bytes >= 1023.95 && unit + 1 < ARRAY_SIZE(units); unit++)
+		bytes /= 1024;
 	return write_words("%.1f %s", bytes, units[unit]);
 }
 

@@ -109,12 +109,19 @@ static void test_life(void **state)
 	assert_int_equal(a->n_stacks, 0);
 }
 
+static void forget(uint64_t id, void *userdata)
+{
+	*(uint64_t *)userdata += id;
+}
+
 static void test_suspects_are_forgotten(void **state)
 {
 	struct heard heard;
 	_cleanup_(alert_book_freep) struct alert_book *b = book_with(&heard);
+	uint64_t forgotten = 0;
 
 	(void)state;
+	alert_book_listen_forgotten(b, forget, &forgotten);
 	take(b, 1, TREND_QUIET, TREND_NOTHING, 0, 50);
 	assert_null(alert_book_find(b, 7));
 	take(b, 1, TREND_SUSPECT, TREND_SUSPECTED, 2, 100);
@@ -122,11 +129,14 @@ static void test_suspects_are_forgotten(void **state)
 	expect(&heard, "sc");
 	assert_false(heard.last_kept);
 	assert_null(alert_book_find(b, 7));
+	assert_int_equal(forgotten, 7);
 
 	take(b, 1, TREND_SUSPECT, TREND_SUSPECTED, 2, 300);
 	alert_book_target_ended(b, 1, 400);
 	expect(&heard, "sc");
 	assert_null(alert_book_find(b, 7));
+
+	assert_int_equal(forgotten, 14);
 
 	/* Not one that a person has answered to. */
 	take(b, 1, TREND_SUSPECT, TREND_SUSPECTED, 2, 500);
@@ -137,6 +147,7 @@ static void test_suspects_are_forgotten(void **state)
 	assert_int_equal(alert_book_find(b, 7)->mark, ALERT_FALSE);
 	assert_int_equal(alert_book_find(b, 7)->state, TREND_QUIET);
 	assert_int_equal(alert_book_find(b, 7)->closed_ms, 600);
+	assert_int_equal(forgotten, 14);
 }
 
 static void test_later_lives(void **state)
@@ -212,6 +223,15 @@ static void test_several_processes(void **state)
 	take(b, 1, TREND_LEAKING, TREND_GREW, 4, 150);
 	take(b, 1, TREND_STOPPED, TREND_HAS_STOPPED, 0, 160);
 	alert_book_target_ended(b, 1, 170);
+	expect(&heard, "");
+
+	/* The one that is shown stops; it is not shown for a state that is not the entry's. */
+	take(b, 4, TREND_STOPPED, TREND_HAS_STOPPED, 1, 180);
+	assert_int_equal(alert_book_find(b, 7)->evidence.state, TREND_LEAKING);
+	take(b, 2, TREND_LEAKING, TREND_NOTHING, 3, 190);
+	assert_int_equal(alert_book_find(b, 7)->target, 2);
+	take(b, 4, TREND_LEAKING, TREND_RESUMED, 6, 195);
+	assert_int_equal(alert_book_find(b, 7)->target, 4);
 	expect(&heard, "");
 
 	/* The one that is shown ends; the others still leak. */
@@ -439,7 +459,8 @@ static void test_list(void **state)
 		a = small(id, TREND_LEAKING, 100);
 		a->severity = id == 3 ? TREND_CRITICAL : TREND_HIGH;
 		a->evidence.channel = TREND_BY_COHORTS;
-		a->evidence.ticks_to_limit = id == 1 ? 100 : 50;
+		/* Without a forecast: further than any. */
+		a->evidence.ticks_to_limit = id == 1 ? 0 : 50;
 		assert_int_equal(alert_book_take(b, a, TREND_OPENED, 100), 0);
 	}
 	for (uint64_t id = 4; id <= 5; id++) {
