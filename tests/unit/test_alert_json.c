@@ -337,6 +337,37 @@ static void test_extremes(void **state)
 	assert_int_equal(json_array_size(json_object_get(o, "evidence")), 0);
 }
 
+static unsigned allocations_left;
+
+static void *allocate(size_t size)
+{
+	return allocations_left > 0 && allocations_left-- ? malloc(size) : NULL;
+}
+
+/* Whichever allocation fails: the whole does, and nothing is lost (LeakSanitizer). */
+static void test_no_memory(void **state)
+{
+	_cleanup_(alert_freep) struct alert *a = fixture_alert(1, 5);
+	unsigned n = 0;
+	int r;
+
+	(void)state;
+	fill(a);
+	json_set_alloc_funcs(allocate, free);
+	do {
+		json_t *o = NULL;
+
+		allocations_left = n;
+		r = alert_to_json(a, &o);
+		assert_true(r == 0 || r == -ENOMEM);
+		assert_true((r == 0) == (o != NULL));
+		json_decref(o);
+		n += n < 100 ? 1 : 7;
+	} while (r < 0);
+	json_set_alloc_funcs(malloc, free);
+	assert_true(n > 200);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
