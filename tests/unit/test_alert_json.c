@@ -375,6 +375,7 @@ int main(void)
 		cmocka_unit_test(test_round_trip),  cmocka_unit_test(test_evidence_is_whole),
 		cmocka_unit_test(test_not_trusted), cmocka_unit_test(test_hostile_names),
 		cmocka_unit_test(test_wall),	    cmocka_unit_test(test_extremes),
+		cmocka_unit_test(test_no_memory),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
