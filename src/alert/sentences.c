@@ -54,7 +54,8 @@ static void add_growth(struct list *list, const struct alert *a)
 
 	if (!(e->bytes_per_tick > 0))
 		return;
-	if (e->window.n > 0)
+	/* Quartiles that read the same say that it is steady, which has a sentence of its own. */
+	if (strcmp(words_bytes(low).text, words_bytes(high).text) != 0)
 		add(list, "%s by %s (%s in half of the intervals)%s%s.", verb,
 		    words_rate(per_hour).text, words_rates(low, high, per_hour).text,
 		    *since.text ? ", since " : "", since.text);
@@ -113,10 +114,13 @@ static void add_lifetime(struct list *list, const struct alert *a)
 		    words_share(fmin(1, e->window.sum.blocks / e->window.sum.births)).text);
 }
 
-/* The clock by which the rate is the steadiest is the one that counts (trend/window.h). */
+/*
+ * The clock by which the rate is the steadiest is the one that counts (trend/window.h); the plain one
+ * if it reads the same.
+ */
 static const char *clock_of(const struct steadiness *s)
 {
-	if (s->time >= s->best)
+	if (s->time >= s->best - 0.005)
 		return "";
 	return s->work >= s->best ? " per allocation of the process" : " per allocation from here";
 }
@@ -199,7 +203,7 @@ static void add_patience(struct list *list, const struct alert *a)
 {
 	const struct trend_evidence *e = &a->evidence;
 
-	if (!(e->required > 0) || e->channel == TREND_BY_NONE)
+	if (!(e->required > 0) || e->channel == TREND_BY_NONE || !alert_is_growing(a))
 		return;
 	if (e->waited < e->required)
 		add(list,
@@ -254,6 +258,9 @@ static void add_state(struct list *list, const struct alert *a)
 		add(list, "The process has ended, and its memory with it.");
 		return;
 	case TREND_QUIET:
+		if (a->evidence.channel != TREND_BY_NONE)
+			add(list, "Later evaluations do not find it any more.");
+		return;
 	case TREND_SUSPECT:
 	case TREND_LEAKING:
 	case TREND_EXHAUSTION:
@@ -270,6 +277,22 @@ static void add_scope(struct list *list, const struct alert *a)
 		    words_count((double)a->n_stacks).text);
 }
 
+/* " (17 d to 25 d)", " (17 d at the earliest)", or "" where both ends read like the middle. */
+static struct words forecast_range(const struct alert *a)
+{
+	const struct trend_evidence *e = &a->evidence;
+	struct words low = ticks(a, e->ticks_to_limit_low), range = { "" };
+	struct words high = ticks(a, e->ticks_to_limit_high);
+
+	if (!isfinite(e->ticks_to_limit_high))
+		(void)snprintf(range.text, sizeof(range.text), " (%.16s at the earliest)",
+			       low.text);
+	else if (strcmp(low.text, high.text) != 0)
+		(void)snprintf(range.text, sizeof(range.text), " (%.16s to %.16s)", low.text,
+			       high.text);
+	return range;
+}
+
 static void add_limit(struct list *list, const struct alert *a)
 {
 	const struct trend_evidence *e = &a->evidence;
@@ -278,15 +301,9 @@ static void add_limit(struct list *list, const struct alert *a)
 	if (!alert_is_growing(a) || e->channel == TREND_BY_NONE || !isfinite(e->ticks_to_limit) ||
 	    !(e->ticks_to_limit > 0))
 		return;
-	if (isfinite(e->ticks_to_limit_high))
-		add(list, "The memory limit, %s away, is reached in %s (%s to %s)%s%s.",
-		    words_bytes(e->headroom_bytes).text, ticks(a, e->ticks_to_limit).text,
-		    ticks(a, e->ticks_to_limit_low).text, ticks(a, e->ticks_to_limit_high).text,
-		    *at.text ? ", about " : "", at.text);
-	else
-		add(list, "The memory limit, %s away, is reached in %s (%s at the earliest)%s%s.",
-		    words_bytes(e->headroom_bytes).text, ticks(a, e->ticks_to_limit).text,
-		    ticks(a, e->ticks_to_limit_low).text, *at.text ? ", about " : "", at.text);
+	add(list, "The memory limit, %s away, is reached in %s%s%s%s.",
+	    words_bytes(e->headroom_bytes).text, ticks(a, e->ticks_to_limit).text,
+	    forecast_range(a).text, *at.text ? ", about " : "", at.text);
 }
 
 static void add_memory(struct list *list, const struct alert *a)
@@ -304,8 +321,8 @@ static void add_confidence(struct list *list, const struct alert *a)
 	const struct trend_evidence *e = &a->evidence;
 	const char *word = alert_confidence_word(e->confidence);
 
-	/* The hold says it already. */
-	if (word && e->hold != TREND_HELD_BY_CONFIDENCE)
+	/* The hold says it already; of one that is none any more it was never asked again. */
+	if (word && e->hold != TREND_HELD_BY_CONFIDENCE && a->state != TREND_QUIET)
 		add(list, "That it is a leak is %s (%s).", word, words_ratio(e->confidence).text);
 }
 

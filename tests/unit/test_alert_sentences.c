@@ -198,6 +198,12 @@ static void test_few_blocks(void **state)
 	a->evidence.channel = TREND_BY_FEW_BLOCKS;
 	a->evidence.window.n = 0;
 	a->evidence.leaked_blocks = 1;
+	a->evidence.bytes_per_tick_low = a->evidence.bytes_per_tick_high =
+		a->evidence.bytes_per_tick;
+	a->evidence.ticks_to_limit_low = a->evidence.ticks_to_limit_high =
+		a->evidence.ticks_to_limit;
+	assert_says(a, "The memory limit, 1.0 GiB away, is reached in 21 d, about 2026-03-23 14:00 "
+		       "UTC.");
 	assert_says(a, "It grows by 2.0 MiB per hour, since 2026-03-01 00:30 UTC.");
 	assert_says(a, "1 block with 56.0 MiB, allocated since then, has not been freed.");
 	assert_says(a, "Few blocks, each time larger ones, as of one buffer that grows without "
@@ -261,6 +267,11 @@ static void test_states(void **state)
 	assert_false(mentions(a, "limit"));
 	assert_disproof(a, "A free of 28.0 MiB of what is left would prove that it was only held "
 			   "for long.");
+	assert_false(mentions(a, "asks for"));
+	a->state = TREND_QUIET;
+	assert_says(a, "Later evaluations do not find it any more.");
+	assert_false(mentions(a, "almost certain"));
+	assert_disproof(a, NULL);
 	a->state = TREND_RESOLVED;
 	assert_says(a, "Half of what had leaked, or more, was freed since.");
 	assert_disproof(a, NULL);
