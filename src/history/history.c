@@ -63,7 +63,10 @@ static int open_database(struct history *h, bool *ret_is_new)
 	return r;
 }
 
-/* Moves the damaged file aside and begins a new one. *ret: where it is, also on later failures. */
+/*
+ * Moves the damaged file aside and begins a new one. *ret: where it is, also on later failures. If
+ * what was saved was no good, nothing is saved the next time.
+ */
 static int replace_database(struct history *h, char **ret, uint64_t *ret_saved)
 {
 	bool is_new;
@@ -77,7 +80,9 @@ static int replace_database(struct history *h, char **ret, uint64_t *ret_saved)
 	r = open_database(h, &is_new);
 	if (r < 0)
 		return r;
-	*ret_saved = salvage(h, *ret);
+	if (!h->is_on_trial)
+		*ret_saved = salvage(h, *ret);
+	h->is_on_trial = true;
 	return load(h);
 }
 
@@ -282,6 +287,7 @@ int history_commit(struct history *h)
 	}
 	if (r < 0)
 		return r;
+	h->is_on_trial = false;
 	(void)queue_clear(&h->queue);
 	series_saved(h);
 	return 0;

@@ -42,13 +42,16 @@ struct table {
 	const char *insert;
 };
 
+/* One whose name is lost must not become that of the next service that gets its number. */
+#define OF_SERVICE " WHERE EXISTS (SELECT 1 FROM services WHERE id = ?2)"
+
 static const struct table tables[] = {
 	{ "meta", "name, value", "name", "name DESC",
-	  "INSERT OR REPLACE INTO meta VALUES(?1, ?2)" },
+	  "INSERT OR REPLACE INTO meta SELECT ?1, ?2 WHERE ?2 BETWEEN 0 AND 9007199254740991" },
 	{ "services", "id, name", "id", "id DESC",
 	  "INSERT OR IGNORE INTO services VALUES(?1, ?2)" },
 	{ "profiles", "id, service, leak, site, saved, value", "id", "id DESC",
-	  "INSERT OR IGNORE INTO profiles VALUES(?1, ?2, ?3, ?4, ?5, ?6)" },
+	  "INSERT OR IGNORE INTO profiles SELECT ?1, ?2, ?3, ?4, ?5, ?6" OF_SERVICE },
 	{ "alerts", "number, id, is_open, changed, json", "number", "number DESC",
 	  "INSERT OR IGNORE INTO alerts VALUES(?1, ?2, ?3, ?4, ?5)" },
 	{ "events", "id, time, event, leak, uid, json", "id", "id DESC",
@@ -60,8 +63,8 @@ static const struct table tables[] = {
 	  " WHERE ?1 BETWEEN 0 AND 9007199254740991 AND ?1 % 3600000 = 0" },
 	/* Their chunks are counted again as they come. */
 	{ "series", "id, service, site, pid", "id", "id DESC",
-	  "INSERT OR IGNORE INTO series VALUES(?1, ?2, ?3, ?4, 0,"
-	  " 9223372036854775807, -9223372036854775808)" },
+	  "INSERT OR IGNORE INTO series SELECT ?1, ?2, ?3, ?4, 0,"
+	  " 9223372036854775807, -9223372036854775808" OF_SERVICE },
 	{ "chunks", "level, start, series, data", "level DESC, start DESC, series DESC",
 	  "level, start, series",
 	  "INSERT OR IGNORE INTO chunks SELECT ?1, ?2, ?3, ?4"
@@ -75,6 +78,10 @@ static const char complete[] =
 	" (SELECT ifnull(max(value), 0) FROM meta WHERE name = 'recorded_ms'), 7"
 	" FROM chunks WHERE true ON CONFLICT(start) DO UPDATE SET levels = 7;"
 	"DELETE FROM series WHERE chunks = 0;";
+
+/* Writable: else a file that is shorter than its header says is not read at all. */
+static const char prepare_old[] = "PRAGMA trusted_schema = OFF; PRAGMA locking_mode = EXCLUSIVE;"
+				  "PRAGMA writable_schema = ON";
 
 static int copy_row(struct salvage *s, sqlite3_stmt *from, sqlite3_stmt *to)
 {
@@ -147,7 +154,7 @@ uint64_t salvage(struct history *h, const char *damaged)
 	r = sqlite3_open_v2(damaged, &old, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL);
 	if (r == SQLITE_OK)
 		r = sqlite3_exec(old,
-				 "PRAGMA trusted_schema = OFF; PRAGMA locking_mode = EXCLUSIVE",
+				 prepare_old,
 				 NULL, NULL, NULL);
 	if (r != SQLITE_OK)
 		return 0;

@@ -40,6 +40,7 @@ struct history {
 	int last_error;
 	bool is_logged;	  /* the present failure */
 	unsigned repairs; /* since the last flush began */
+	bool is_on_trial; /* no commit since a repair */
 };
 
 /* --- history.c --------------------------------------------------------------------------------- */

@@ -87,6 +87,8 @@ static int load_hour(struct history *h, sqlite3_stmt *row)
 	hour = hours_get(&h->hours, start);
 	if (!hour)
 		return -ENOMEM;
+	if (recorded < 0)
+		recorded = 0;
 	hour->recorded = recorded < h->clock_ms ? recorded : h->clock_ms;
 	hour->levels = (uint8_t)(sqlite3_column_int(row, 2) & 7);
 	return 0;

@@ -50,7 +50,8 @@ static inline int fixture_new(void **state)
 
 	if (!f)
 		return -1;
-	log_set_level(LOG_EMERG);
+	if (!getenv("SEEP_TEST_LOG"))
+		log_set_level(LOG_EMERG);
 	strcpy(f->folder, "/tmp/seep-history-XXXXXX");
 	if (!mkdtemp(f->folder))
 		return -1;
