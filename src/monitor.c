@@ -243,10 +243,10 @@ struct monitor *monitor_free(struct monitor *m)
 		return NULL;
 	free_events(m);
 	detect_stop(m);
+	tracked_drop_all_links(m, NULL);
 	while (m->tracked)
 		tracked_remove(m, m->tracked);
-	for (size_t i = 0; i < m->n_file_links; i++)
-		probe_links_free(m->file_links[i]);
+	probe_links_free_all(m->probe, m->file_links, m->n_file_links);
 	free(m->file_links);
 	while ((w = m->watches)) {
 		life_unlink_watch(m, w);

@@ -339,7 +339,7 @@ static void attach_finish(struct monitor *m, struct tracked *t)
 		return;
 	}
 	if (t->target->n_allocators == 0 && !t->armed_by_kernel) {
-		tracked_drop_links(t);
+		tracked_drop_links(m, t);
 		attach_failed(t, "it maps no file that defines malloc and free for this version of "
 				 "seep to probe");
 		return;

@@ -57,11 +57,11 @@ no_memory:
 }
 
 /* Those of windows are taken away, and opened anew for the new image. */
-static void inherit_links(struct tracked *t, struct tracked *old)
+static void inherit_links(struct monitor *m, struct tracked *t, struct tracked *old)
 {
 	if (!govern_has_links(old)) {
 		govern_end(old);
-		tracked_drop_links(old);
+		tracked_drop_links(m, old);
 		return;
 	}
 	govern_end(old);
@@ -89,7 +89,7 @@ static void take_exec(struct monitor *m, const struct note *note)
 	}
 	if (old) {
 		t->options = old->options;
-		inherit_links(t, old);
+		inherit_links(m, t, old);
 		if (probe_purge_start(m->probe, old->target->key) < 0)
 			log_debug("failed to forget the old image of pid %u, ignoring", note->tgid);
 		m->purging = true;
@@ -114,7 +114,7 @@ void life_exited(struct monitor *m, struct tracked *t)
 	detect_end(m, t, TREND_ENDED);
 	govern_report(t, false);
 	govern_end(t);
-	tracked_drop_links(t);
+	tracked_drop_links(m, t);
 	/* A filtered probe dies with its process; what is still armed belongs to the same pid. */
 	m->final_read_wanted = true;
 }

@@ -160,7 +160,9 @@ struct tracked *tracked_new(struct monitor *m, uint32_t key, pid_t pid, struct w
 void tracked_remove(struct monitor *m, struct tracked *t);
 struct tracked *tracked_find(const struct monitor *m, uint32_t key);
 struct tracked *tracked_by_pid(const struct monitor *m, pid_t pid);
-void tracked_drop_links(struct tracked *t);
+void tracked_drop_links(struct monitor *m, struct tracked *t);
+/* Of all targets, or of those of a watch: at once, as each would wait for the kernel. */
+void tracked_drop_all_links(struct monitor *m, const struct watch *of);
 int tracked_rebuild_list(struct monitor *m);
 
 /* attach.c: from a process to probes in it */

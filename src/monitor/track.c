@@ -59,17 +59,35 @@ int monitor_track(struct monitor *m, struct selector *selector, const struct tra
 	return r;
 }
 
+/* Disarmed first: what happens while the links are taken down is not half seen. */
+static void disarm(struct monitor *m, const struct tracked *t)
+{
+	(void)probe_disarm(m->probe, t->target->pid, t->target->key);
+}
+
 static void stop_target(struct monitor *m, struct tracked *t)
 {
-	/* Disarmed first: what happens while the links are taken down is not half seen. */
-	(void)probe_disarm(m->probe, t->target->pid, t->target->key);
+	disarm(m, t);
 	govern_end(t);
-	tracked_drop_links(t);
+	tracked_drop_links(m, t);
 	if (!t->purged && probe_purge_start(m->probe, t->target->key) < 0)
 		log_debug("failed to forget target %s, ignoring", t->target->id);
 	m->purging = true;
 	log_info("no longer tracing pid %d (%s)", (int)t->target->pid, t->target->comm);
 	tracked_remove(m, t);
+}
+
+static void stop_all_of(struct monitor *m, const struct watch *w)
+{
+	struct tracked *t, *next;
+
+	HASH_ITER(by_key, m->tracked, t, next)
+		if (t->watch == w)
+			disarm(m, t);
+	tracked_drop_all_links(m, w);
+	HASH_ITER(by_key, m->tracked, t, next)
+		if (t->watch == w)
+			stop_target(m, t);
 }
 
 /* One process of a selector that goes on: it would be found again at the next tick. */
@@ -94,7 +112,7 @@ int monitor_untrack(struct monitor *m, const char *text)
 {
 	struct target *target = monitor_find_target(m, text);
 	struct watch *w = find_watch(m, text);
-	struct tracked *t, *next;
+	struct tracked *t;
 
 	if (target) {
 		t = tracked_find(m, target->key);
@@ -107,9 +125,7 @@ int monitor_untrack(struct monitor *m, const char *text)
 	}
 	if (!w)
 		return -ENOENT;
-	HASH_ITER(by_key, m->tracked, t, next)
-		if (t->watch == w)
-			stop_target(m, t);
+	stop_all_of(m, w);
 	life_unlink_watch(m, w);
 	return tick_schedule_work(m);
 }

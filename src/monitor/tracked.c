@@ -36,7 +36,6 @@ static struct tracked *tracked_release(struct tracked *t)
 		return NULL;
 	govern_end(t);
 	detect_end(t->monitor, t, TREND_ENDED);
-	tracked_drop_links(t);
 	target_free(t->target);
 	free(t->slots);
 	free(t->mappings);
@@ -77,10 +76,8 @@ struct tracked *tracked_new(struct monitor *m, uint32_t key, pid_t pid, struct w
 	return added;
 }
 
-void tracked_drop_links(struct tracked *t)
+static void forget_links(struct tracked *t)
 {
-	for (size_t i = 0; i < t->n_links; i++)
-		probe_links_free(t->links[i]);
 	free(t->links);
 	free(t->link_slots);
 	t->links = NULL;
@@ -88,10 +85,38 @@ void tracked_drop_links(struct tracked *t)
 	t->n_links = 0;
 }
 
+void tracked_drop_links(struct monitor *m, struct tracked *t)
+{
+	probe_links_free_all(m->probe, t->links, t->n_links);
+	forget_links(t);
+}
+
+void tracked_drop_all_links(struct monitor *m, const struct watch *of)
+{
+	_cleanup_free_ struct probe_links **links = NULL;
+	size_t n = 0;
+
+	for (const struct tracked *t = m->tracked; t; t = t->by_key.next)
+		n += t->n_links;
+	links = calloc(n + 1, sizeof(struct probe_links *));
+	n = 0;
+	/* Without memory each target's go when it is removed. */
+	for (struct tracked *t = m->tracked; links && t; t = t->by_key.next) {
+		if (of && t->watch != of)
+			continue;
+		for (size_t i = 0; i < t->n_links; i++)
+			links[n++] = t->links[i];
+		forget_links(t);
+	}
+	if (links)
+		probe_links_free_all(m->probe, links, n);
+}
+
 void tracked_remove(struct monitor *m, struct tracked *t)
 {
 	heap_remove_target(m->heap, t->target->key);
 	HASH_DELETE(by_key, m->tracked, t);
+	tracked_drop_links(m, t);
 	tracked_release(t);
 	/* One shorter than before: there is room. */
 	(void)tracked_rebuild_list(m);

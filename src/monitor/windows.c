@@ -66,15 +66,18 @@ static int close_window(struct monitor *m, struct tracked *t, struct window_stat
 	return r;
 }
 
-/* Of allocators; the dynamic linker's are needed to tell what is mapped, and cost nothing. */
-static void drop_links(struct monitor *m, struct tracked *t)
+/*
+ * Those of allocators go with the window of allocation functions; the dynamic linker's are needed to tell
+ * what is mapped, and cost nothing.
+ */
+static void give_links(struct monitor *m, struct tracked *t)
 {
 	for (size_t i = 0; i < t->n_links; i++) {
 		const struct file_state *s = m->states[t->link_slots[i]];
 
 		if (!s || !s->is_allocator)
 			continue;
-		probe_links_drop(m->probe, t->links[i]);
+		probe_window_take(m->probe, window_of(t, true), t->links[i]);
 		t->links[i] = NULL;
 	}
 }
@@ -97,11 +100,10 @@ int windows_change(struct monitor *m, struct tracked *t, struct window_state *s,
 		s->has_allocs = true;
 	}
 	if (had_links) {
-		drop_links(m, t);
+		give_links(m, t);
 		s->has_links = false;
 		t->from_start = false;
 	}
-	/* Also when only links were dropped: the answer says that they are gone. */
 	if (r == 0 && !allocs && (s->has_allocs || had_links)) {
 		r = close_window(m, t, s, true);
 		s->has_allocs = false;

@@ -6,7 +6,8 @@
  * and its own clean-up fails too, since a dying process can no longer write to the target's pages:
  * breakpoints stay in the target for good ("failed to unregister, leaking uprobe"). The same happens to
  * one that is killed while it closes a link. So links are created and closed by a child that ignores
- * every signal and ends by itself when this process is gone.
+ * every signal. It keeps a copy of each link: when this process is gone, however that came, the child
+ * removes them all, many at once, and ends.
  *
  * There are two of them: one that answers at once, and hands over the links that it creates; and one
  * for windows, whose links come and go without this process ever waiting for them.
@@ -25,15 +26,15 @@
 #define LINK_POINTS_MAX 64
 
 enum link_operation {
-	LINK_CREATE,	   /* a link, whose descriptor is the answer */
-	LINK_CREATE_OPEN,  /* a link that the child keeps, under a window's number */
-	LINK_CLOSE_WINDOW, /* all links of a window */
-	LINK_HOLD,	   /* a link whose descriptor comes with the request: kept likewise */
+	LINK_CREATE,	  /* a link, whose descriptor is in the answer; the child keeps one, too */
+	LINK_CREATE_OPEN, /* a link that only the child keeps */
+	LINK_HOLD,  /* the child shall keep the link whose descriptor comes along; no answer */
+	LINK_CLOSE, /* all links of a number */
 };
 
 /* What to do with one link. */
 struct link_request {
-	uint64_t window;
+	uint64_t number;    /* of a window, or a struct probe_links */
 	uint32_t operation; /* enum link_operation */
 	uint32_t kind;	    /* enum probe_links_kind; of perf links @n is 1 */
 	uint32_t on_return; /* 1: return probes */
@@ -44,14 +45,16 @@ struct link_request {
 };
 
 struct link_answer {
-	uint64_t window;
+	uint64_t number;
 	uint32_t operation;
 	int32_t error; /* 0, or a negative errno */
 };
 
 struct broker;
 
-int broker_new(struct broker **ret);
+/* @name: of the child. */
+int broker_new(const char *name, struct broker **ret);
+/* Waits until the child has removed what it has. */
 struct broker *broker_free(struct broker *b);
 DEFINE_CLEANUP(struct broker *, broker_free)
 
@@ -60,14 +63,18 @@ int broker_create_link(struct broker *b, const struct link_request *request, int
 		       int file_fd);
 
 /*
- * Has the child close links, whose descriptors are taken over. @wait: until they are gone. What cannot be
- * handed over is closed here.
+ * Gives links to the child, under a number; in any case they are closed here, which costs time only if
+ * they could not be given. @wait: else -EAGAIN if too much is waiting.
  */
-void broker_close_links(struct broker *b, int *fds, size_t n, bool wait);
+int broker_hand_over(struct broker *b, uint64_t number, int *fds, size_t n, bool wait);
+
+/* Removes the links of these numbers, and waits until they are gone. */
+int broker_close(struct broker *b, const uint64_t *numbers, size_t n);
 
 /*
- * The same without waiting: removing a link takes the kernel tens of milliseconds, and so may creating
- * one. Answers come in the order of the requests, one each. -EAGAIN: too many are waiting.
+ * Asks without waiting: removing a link takes the kernel tens of milliseconds, and so may creating one.
+ * Each request but LINK_HOLD is answered once, those of closings as they are done. -EAGAIN: too many are
+ * waiting.
  */
 int broker_ask(struct broker *b, const struct link_request *request, int prog_fd, int file_fd);
 /* Readable when there are answers; -EAGAIN: there is none now. */

@@ -103,13 +103,36 @@ int link_create_perf(int prog_fd, const char *path, uint64_t offset, bool on_ret
 	return TAKE_FD(fd);
 }
 
+void probe_links_free_all(struct probe *p, struct probe_links **links, size_t n)
+{
+	_cleanup_free_ uint64_t *numbers = calloc(n + 1, sizeof(*numbers));
+	size_t n_numbers = 0;
+	int r = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		struct probe_links *l = links[i];
+
+		if (l && !l->window) {
+			/* A child that was started since they were made has no copies yet. */
+			r = broker_hand_over(p->broker, l->number, l->fds, l->n, true);
+			if (!numbers)
+				r = broker_close(p->broker, &l->number, 1);
+			else
+				numbers[n_numbers++] = l->number;
+		}
+		free(l);
+		links[i] = NULL;
+	}
+	if (n_numbers > 0)
+		r = broker_close(p->broker, numbers, n_numbers);
+	if (r < 0)
+		log_debug_errno(r, "links are removed without help");
+}
+
 struct probe_links *probe_links_free(struct probe_links *l)
 {
-	if (!l)
-		return NULL;
-	if (!l->window)
-		broker_close_links(l->broker, l->fds, l->n, true);
-	free(l);
+	if (l)
+		probe_links_free_all(l->probe, &l, 1);
 	return NULL;
 }
 
@@ -132,19 +155,19 @@ static bool is_link_map(enum hook_kind kind)
 static int add_link(struct probe *p, struct probe_links *l, const struct bpf_program *prog,
 		    int file_fd, const struct link_request *request)
 {
+	struct link_request asked = *request;
 	int fd;
 
 	if (request->n == 0)
 		return 0;
 	if (l->window) {
-		struct link_request asked = *request;
-
 		asked.operation = LINK_CREATE_OPEN;
-		asked.window = l->window;
+		asked.number = l->window;
 		l->n++;
 		return broker_ask(p->windows, &asked, bpf_program__fd(prog), file_fd);
 	}
-	fd = broker_create_link(p->broker, request, bpf_program__fd(prog), file_fd);
+	asked.number = l->number;
+	fd = broker_create_link(p->broker, &asked, bpf_program__fd(prog), file_fd);
 	if (fd < 0)
 		return fd;
 	l->fds[l->n++] = fd;
@@ -295,8 +318,9 @@ int links_attach(struct probe *p, uint32_t target, pid_t pid, int fd,
 	l = calloc(1, sizeof(*l) + 2 * n * sizeof(l->fds[0]));
 	if (!unique || !l)
 		return -ENOMEM;
-	l->broker = p->broker;
+	l->probe = p;
 	l->window = window;
+	l->number = ++p->last_number;
 	/* A target that has no meter, or none yet, is found by its process. */
 	if (target && meter_of(p, target, &l->meter) < 0)
 		l->meter = 0;

@@ -22,6 +22,7 @@ struct probe {
 	struct probe_options options;
 
 	struct broker *broker; /* owned: sets the probes */
+	uint64_t last_number;  /* of a struct probe_links */
 
 	struct broker *windows; /* owned: sets and removes those of windows */
 	probe_window_fn on_window;
@@ -50,9 +51,10 @@ struct probe {
 };
 
 struct probe_links {
-	struct broker *broker; /* borrowed: closes them */
+	struct probe *probe; /* borrowed */
 	size_t n;
 	uint32_t meter;	 /* in the cookies */
+	uint64_t number; /* under which the broker's child has copies */
 	uint64_t window; /* not 0: the links are the window's, n of them were asked for */
 	int fds[];	 /* owned; none of a window */
 };

@@ -68,9 +68,9 @@ int probe_new(const struct probe_options *options, struct probe **ret, const cha
 	p->mapping_set_used = calloc(p->n_mapping_sets, 1);
 	if (!p->mapping_set_used)
 		return -ENOMEM;
-	r = broker_new(&p->broker);
+	r = broker_new("seep-probes", &p->broker);
 	if (r == 0)
-		r = broker_new(&p->windows);
+		r = broker_new("seep-windows", &p->windows);
 	if (r < 0)
 		return r;
 	r = object_load(options, &p->features, &p->skel, ret_why);

@@ -137,10 +137,10 @@ struct probe_links *probe_links_free(struct probe_links *l);
 DEFINE_CLEANUP(struct probe_links *, probe_links_free)
 
 /*
- * Removes links without waiting for the kernel; takes over @l. If too much is waiting already, it is
- * waited for.
+ * The same for many at once, each of which may be NULL, and is NULL then: one after the other they would
+ * all wait for the kernel.
  */
-void probe_links_drop(struct probe *p, struct probe_links *l);
+void probe_links_free_all(struct probe *p, struct probe_links **links, size_t n);
 
 /*
  * Windows: probes that come for a moment and go, set and removed without waiting. A window is any
@@ -151,6 +151,12 @@ void probe_links_drop(struct probe *p, struct probe_links *l);
 int probe_window_open(struct probe *p, uint64_t window, uint32_t target, pid_t pid, int fd,
 		      const struct probe_point *points, size_t n, size_t *ret_asked);
 int probe_window_close(struct probe *p, uint64_t window);
+
+/*
+ * Makes links part of a window, so that they go when it is closed; takes over @l. If too much is
+ * waiting already, they go at once, which is waited for.
+ */
+void probe_window_take(struct probe *p, uint64_t window, struct probe_links *l);
 
 enum probe_window_event {
 	PROBE_WINDOW_LINK,   /* a link was created, or not: @error */

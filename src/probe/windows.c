@@ -7,14 +7,20 @@
 #include "base/log.h"
 #include "probe/object.h"
 
-void probe_links_drop(struct probe *p, struct probe_links *l)
+void probe_window_take(struct probe *p, uint64_t window, struct probe_links *l)
 {
+	int r;
+
 	if (!l)
 		return;
-	if (!l->window)
-		broker_close_links(p->windows, l->fds, l->n, false);
-	l->n = 0;
-	probe_links_free(l);
+	r = broker_hand_over(p->windows, window, l->fds, l->n, false);
+	if (r < 0)
+		log_debug_errno(r, "links are removed while all wait for it");
+	/* Copies: nobody waits long for them to be closed, unless handing over failed. */
+	r = broker_close(p->broker, &l->number, 1);
+	if (r < 0)
+		log_debug_errno(r, "failed to close copies of links, ignoring");
+	free(l);
 }
 
 int probe_window_open(struct probe *p, uint64_t window, uint32_t target, pid_t pid, int fd,
@@ -35,8 +41,8 @@ int probe_window_open(struct probe *p, uint64_t window, uint32_t target, pid_t p
 int probe_window_close(struct probe *p, uint64_t window)
 {
 	const struct link_request request = {
-		.operation = LINK_CLOSE_WINDOW,
-		.window = window,
+		.operation = LINK_CLOSE,
+		.number = window,
 	};
 
 	return broker_ask(p->windows, &request, -EBADF, -EBADF);
@@ -59,13 +65,11 @@ int probe_read_windows(struct probe *p)
 	int r;
 
 	while ((r = broker_read_answer(p->windows, &answer)) == 0) {
-		/* (What was only handed over to be closed is of no interest.) */
-		if (!p->on_window || answer.operation == LINK_HOLD || answer.window == UINT64_MAX)
-			continue;
-		p->on_window(answer.window,
-			     answer.operation == LINK_CLOSE_WINDOW ? PROBE_WINDOW_CLOSED :
-								     PROBE_WINDOW_LINK,
-			     answer.error, p->on_window_userdata);
+		if (p->on_window)
+			p->on_window(answer.number,
+				     answer.operation == LINK_CLOSE ? PROBE_WINDOW_CLOSED :
+								      PROBE_WINDOW_LINK,
+				     answer.error, p->on_window_userdata);
 	}
 	return r == -EAGAIN ? 0 : r;
 }

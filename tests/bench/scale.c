@@ -101,6 +101,7 @@ void bench_scale(const struct bench_options *o, struct report *report)
 	struct scale_result *r = &report->scale;
 	char selector[512];
 	struct daemon d;
+	uint64_t start;
 
 	if (!o->targets)
 		return;
@@ -117,7 +118,9 @@ void bench_scale(const struct bench_options *o, struct report *report)
 	       r->targets, r->sites, r->live_blocks, SECONDS);
 	printf("  %-34s %8.2f %%\n", "of one core", 100 * r->cpu_ratio);
 	printf("  %-34s %8.1f MB\n", "resident", r->resident_mb);
+	start = now_ns();
+	daemon_stop(&d);
+	printf("  %-34s %8.1f s\n", "to stop", (double)(now_ns() - start) / 1e9);
 	for (uint32_t i = 0; i < o->targets; i++)
 		child_end(&children[i]);
-	daemon_stop(&d);
 }

@@ -191,12 +191,12 @@ def children_of(pid):
 
 
 def symbolizers_of(pid):
-    """The children that read ELF files; the others, seep-probes, set the probes."""
+    """The children that read ELF files; the others set the probes, and have names of their own."""
     found = []
     for child in children_of(pid):
         with contextlib.suppress(FileNotFoundError, ProcessLookupError):
             with open(f"/proc/{child}/comm", encoding="ascii") as f:
-                if f.read().strip() != "seep-probes":
+                if f.read().strip() not in ("seep-probes", "seep-windows"):
                     found.append(child)
     return found
 

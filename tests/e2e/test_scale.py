@@ -2,7 +2,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """What is promised of size and speed: ticks, map memory, the idle daemon."""
 
+import contextlib
 import os
+import time
 
 import seep
 
@@ -82,6 +84,54 @@ def test_million_blocks():
             workload.end()
         daemon.wait_gone()
         seep.wait_until(lambda: map_bytes(daemon.pid) < used // 2, "the kernel's memory is back")
+
+
+MANY = 60
+
+
+@contextlib.contextmanager
+def many_traced(daemon):
+    """Processes of one program, and their selector, as soon as all have probes."""
+    with contextlib.ExitStack() as stack:
+        pids = [stack.enter_context(seep.Workload("pace", wait=False)).pid for _ in range(MANY)]
+        selector = "exe=" + os.path.realpath(seep.workload_path("pace"))
+        response = daemon.request("POST", "/v1/targets", {"selector": selector, "mode": "exact"})
+        seep.equal(response.status, 201, f"track {selector}: {response.body[:500]}")
+        seep.wait_equal(lambda: [t["state"] for t in daemon.targets()], ["traced"] * MANY,
+                        "states", 60)
+        yield pids, selector
+        for pid in pids:
+            seep.equal(seep.changed_bytes(pid), [], f"breakpoints left in {pid}")
+
+
+def check_quick(what, begin):
+    """One after the other, each of some 180 links takes 50 ms: 9 s."""
+    seconds = time.monotonic() - begin
+    print(f"# {what} took {seconds:.1f} s")
+    assert seconds < 4, f"{what} took {seconds:.1f} s"
+
+
+def test_many_targets_stop():
+    with seep.Daemon(check=False) as daemon, many_traced(daemon):
+        begin = time.monotonic()
+        seep.equal(daemon.stop(), 0, "exit status")
+        check_quick("SIGTERM", begin)
+
+
+def test_many_targets_are_untracked():
+    with seep.Daemon() as daemon, many_traced(daemon) as (_, selector):
+        begin = time.monotonic()
+        daemon.untrack(selector)
+        check_quick("untracking", begin)
+
+
+def test_many_targets_of_a_killed_daemon():
+    with seep.Daemon(check=False) as daemon, many_traced(daemon) as (pids, _):
+        begin = time.monotonic()
+        daemon.process.kill()
+        for pid in pids:
+            seep.check_no_breakpoints(pid)
+        check_quick("removing all", begin)
 
 
 if __name__ == "__main__":
