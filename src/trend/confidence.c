@@ -7,15 +7,20 @@
 #define DAY 1440.0 /* ticks */
 
 /* Fitted by tests/eval/fit.py. */
-static const double intercept = 2.841;
+static const double intercept = 1.125;
 static const double weights[CONFIDENCE_FEATURES] = {
-	[CONFIDENCE_PROGRESS] = 0.781,	  [CONFIDENCE_LENGTH] = 0.840,
-	[CONFIDENCE_CARRY] = 4.595,	  [CONFIDENCE_EARLIER] = 0.747,
-	[CONFIDENCE_KNOWN] = 0.581,	  [CONFIDENCE_SURVIVORS] = -1.368,
-	[CONFIDENCE_STEADINESS] = 0.127,  [CONFIDENCE_DIES] = 3.942,
-	[CONFIDENCE_AGES] = 0.338,	  [CONFIDENCE_UNGATED] = -0.315,
-	[CONFIDENCE_CONFIRMED] = -0.523,  [CONFIDENCE_FEW] = -0.350,
-	[CONFIDENCE_EXHAUSTION] = -4.415,
+	[CONFIDENCE_PROGRESS] = 1.003,
+	[CONFIDENCE_LENGTH] = 0.741,
+	[CONFIDENCE_CARRY] = 4.749,
+	[CONFIDENCE_EARLIER] = 0.867,
+	[CONFIDENCE_KNOWN] = 0.713,
+	[CONFIDENCE_STEADINESS] = 0.221,
+	[CONFIDENCE_DIES] = 1.866,
+	[CONFIDENCE_AGES] = 0.589,
+	[CONFIDENCE_UNGATED] = -1.253,
+	[CONFIDENCE_CONFIRMED] = -1.977,
+	[CONFIDENCE_FEW] = 1.203,
+	[CONFIDENCE_EXHAUSTION] = -3.028,
 };
 
 static double clamp(double v, double least, double most)
@@ -44,10 +49,10 @@ void confidence_features(const struct confidence_input *in, double ret[CONFIDENC
 	if (!sliced)
 		return;
 	ret[CONFIDENCE_KNOWN] = in->known;
-	ret[CONFIDENCE_SURVIVORS] = log10(clamp(in->survivors, 1, 1e5));
 	ret[CONFIDENCE_STEADINESS] = log(clamp(in->steadiness, 0.3, 3));
 	ret[CONFIDENCE_DIES] = in->lifetime > 1;
-	ret[CONFIDENCE_AGES] = clamp(log(waited / fmax(1, in->lifetime)), 0, 8);
+	if (in->lifetime > 1)
+		ret[CONFIDENCE_AGES] = clamp(log(waited / in->lifetime), 0, 8);
 }
 
 double confidence_of(const struct confidence_input *in, double prior_odds)

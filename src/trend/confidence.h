@@ -18,7 +18,6 @@ struct confidence_input {
 	double ticks_to_limit;	  /* when it began */
 	double lifetime;	  /* A* */
 	double steadiness;	  /* the best of the window's */
-	double survivors;	  /* blocks seen */
 	double known;		  /* how well it is known that the growth is not normal, 0 to 1 */
 	double shortest, longest; /* patience: the least and the most of what is ever asked for */
 	bool has_carry;
@@ -31,10 +30,9 @@ enum {
 	CONFIDENCE_CARRY,      /* 1: earlier lives looked like leaks */
 	CONFIDENCE_EARLIER,    /* 1: there was an earlier life */
 	CONFIDENCE_KNOWN,      /* how well the growth is known not to be normal */
-	CONFIDENCE_SURVIVORS,  /* log10 */
 	CONFIDENCE_STEADINESS, /* ln */
 	CONFIDENCE_DIES,       /* 1: other blocks of the site are known to die of age */
-	CONFIDENCE_AGES,       /* ln of the growth's length over A* */
+	CONFIDENCE_AGES,       /* ln of the growth's length over A*, of those */
 	/* The channel, 1 each; cohorts have none of them. */
 	CONFIDENCE_UNGATED,   /* known from earlier lives */
 	CONFIDENCE_CONFIRMED, /* ungated, without an earlier life: exhaustion came first */

@@ -186,7 +186,6 @@ static double confidence_in(const struct subject *s, const struct finding *f)
 		.ticks_to_limit = f->ticks_to_limit,
 		.lifetime = s->lifetime,
 		.steadiness = f->window_rate.best,
-		.survivors = f->window.sum.blocks,
 		.known = f->known,
 		.shortest = o->shortest_cold,
 		.longest = o->leaking.longest_cold,

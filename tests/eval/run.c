@@ -141,7 +141,6 @@ static void write_row(const struct run *r, bool leaks, double age, const struct 
 		.ticks_to_limit = e->ticks_to_limit_then,
 		.lifetime = e->longest_lifetime,
 		.steadiness = e->window_rate.best,
-		.survivors = e->window.sum.blocks,
 		.known = e->known,
 		.shortest = r->o->trend.shortest_cold,
 		.longest = r->o->trend.leaking.longest_cold,
