@@ -180,7 +180,7 @@ $(B)/bench/loop: tests/bench/loop.c
 	$(Q)$(CC) -std=gnu11 -D_GNU_SOURCE $(WARN) $(WERROR) -Wno-conversion -O2 -g -fomit-frame-pointer \
 		-fno-optimize-sibling-calls $(DEP) $< -o $@
 
-EVAL_SRC := $(wildcard tests/eval/*.c)
+EVAL_SRC := $(filter-out tests/eval/unfree.c,$(wildcard tests/eval/*.c))
 EVAL_OBJ := $(EVAL_SRC:tests/eval/%.c=$(B)/eval/%.o)
 
 $(B)/eval/%.o: tests/eval/%.c
@@ -195,6 +195,34 @@ $(B)/eval/eval: $(EVAL_OBJ) $(filter $(B)/obj/trend/%,$(LIB_OBJ))
 eval: $(B)/eval/eval ## how right the detector is, on simulated leaks and look-alikes; many minutes
 	$(Q)$(B)/eval/eval $(EVAL_FLAGS)
 
+# Real programs for it: the same families with real blocks, and a library that drops frees. Both
+# are watched, so both are built as Debian builds: without frame pointers.
+LEAKGEN_SRC := $(filter-out tests/leakgen/simulated.c,$(wildcard tests/leakgen/*.c)) \
+	$(addprefix tests/eval/,component.c families.c families_benign.c families_blind.c \
+	families_fresh.c families_fuzz.c families_leak.c random.c)
+LEAKGEN_OBJ := $(LEAKGEN_SRC:tests/%.c=$(B)/leakgen/%.o)
+REAL_CFLAGS := -std=gnu11 -D_GNU_SOURCE $(WARN) $(WERROR) -Wno-conversion -O2 -g \
+	-fomit-frame-pointer -fno-optimize-sibling-calls
+EVAL_REAL_BIN := $(B)/eval/leakgen $(B)/eval/leakgen-simulated $(B)/eval/unfree.so
+
+$(B)/leakgen/%.o: tests/%.c
+	$(call msg,LEAKGEN,$@)mkdir -p $(@D)
+	$(Q)$(CC) $(REAL_CFLAGS) -Isrc -Itests/eval \
+		$(if $(filter %/component.c,$<),-DLEAKGEN_KEEPS -include tests/leakgen/keep.h) $(DEP) -c $< -o $@
+
+$(B)/eval/leakgen: $(LEAKGEN_OBJ)
+	$(call msg,LINK,$@)mkdir -p $(@D)
+	$(Q)$(CC) $^ -lm -lpthread -o $@
+
+$(B)/eval/leakgen-simulated: $(filter-out %/real.o,$(LEAKGEN_OBJ)) $(B)/leakgen/leakgen/simulated.o \
+		$(B)/leakgen/eval/world.o $(filter $(B)/obj/trend/%,$(LIB_OBJ))
+	$(call msg,LINK,$@)mkdir -p $(@D)
+	$(Q)$(CC) $^ -lm -lpthread -o $@
+
+$(B)/eval/unfree.so: tests/eval/unfree.c
+	$(call msg,EVAL,$@)mkdir -p $(@D)
+	$(Q)$(CC) $(REAL_CFLAGS) -fPIC -shared -ftls-model=initial-exec $(DEP) $< -ldl -lgcc_s -o $@
+
 .PHONY: workloads
 workloads: $(WORKLOAD_BIN) ## the programs that the tests watch
 
@@ -205,7 +233,7 @@ test: ## every tier this machine allows; TEST=name narrows
 	$(Q)./tests/run.sh unit eval bpf e2e
 
 .PHONY: test-build
-test-build: all workloads $(UNIT_BIN) $(BPFTEST_BIN) $(B)/eval/eval check-includes
+test-build: all workloads $(UNIT_BIN) $(BPFTEST_BIN) $(B)/eval/eval $(EVAL_REAL_BIN) check-includes
 
 .PHONY: test-unit
 test-unit: $(UNIT_BIN) ## unit tests, under ASan and UBSan
@@ -283,4 +311,4 @@ help: ## this list
 
 -include $(LIB_OBJ:.o=.d) $(SAN_OBJ:.o=.d) $(MAINS:src/%.c=$(B)/obj/%.d)
 -include $(UNIT_BIN:=.d) $(BPFTEST_BIN:=.d) $(WORKLOAD_BIN:=.d) $(BENCH_OBJ:.o=.d) $(B)/bench/loop.d
--include $(EVAL_OBJ:.o=.d)
+-include $(EVAL_OBJ:.o=.d) $(LEAKGEN_OBJ:.o=.d)

@@ -276,8 +276,7 @@ static void step_vector(struct world *w, struct world_site *s, struct component 
 	while (c->level > c->vector_bytes) {
 		if (c->most_bytes <= 0)
 			s->leaked = c->level;
-		world_allocate(w, s, tick, 2 * c->vector_bytes);
-		world_deallocate(w, s, tick, c->vector_birth, c->vector_bytes);
+		world_reallocate(w, s, tick, c->vector_birth, c->vector_bytes, 2 * c->vector_bytes);
 		c->vector_bytes *= 2;
 		c->vector_birth = tick;
 	}

@@ -76,6 +76,9 @@ double world_headroom(const struct world *w); /* limit - base */
 /* For components. */
 void world_allocate(struct world *w, struct world_site *s, int tick, double bytes);
 void world_deallocate(struct world *w, struct world_site *s, int tick, int birth, double bytes);
+/* The block becomes one of new_bytes, born now. */
+void world_reallocate(struct world *w, struct world_site *s, int tick, int birth, double bytes,
+		      double new_bytes);
 /* The block is freed "after" ticks from now, if the life lasts that long. */
 void world_deallocate_later(struct world *w, struct world_site *s, int birth, double bytes,
 			    double after, bool was_lost);
