@@ -135,21 +135,6 @@ static void on_work(evutil_socket_t fd, short what, void *userdata)
 		log_debug("failed to schedule work, the next tick does it");
 }
 
-static void on_windows(evutil_socket_t fd, short what, void *userdata)
-{
-	struct monitor *m = userdata;
-	int r;
-
-	(void)fd;
-	(void)what;
-	r = probe_read_windows(m->probe);
-	if (r == 0)
-		return;
-	log_error_errno(r, "the process that sets probes for windows is gone: busy targets are no "
-			   "longer traced");
-	(void)event_del(m->windows_event);
-}
-
 static int make_events(struct monitor *m)
 {
 	struct timeval period = {
@@ -161,14 +146,11 @@ static int make_events(struct monitor *m)
 	m->work_event = event_new(m->base, -1, 0, on_work, m);
 	m->notes_event =
 		event_new(m->base, probe_notes_fd(m->probe), EV_READ | EV_PERSIST, on_notes, m);
-	m->windows_event =
-		event_new(m->base, probe_windows_fd(m->probe), EV_READ | EV_PERSIST, on_windows, m);
-	if (!m->tick_timer || !m->work_event || !m->notes_event || !m->windows_event)
+	if (!m->tick_timer || !m->work_event || !m->notes_event)
 		return -ENOMEM;
-	if (event_add(m->tick_timer, &period) < 0 || event_add(m->notes_event, NULL) < 0 ||
-	    event_add(m->windows_event, NULL) < 0)
+	if (event_add(m->tick_timer, &period) < 0 || event_add(m->notes_event, NULL) < 0)
 		return -ENOMEM;
-	return 0;
+	return windows_listen(m);
 }
 
 int monitor_new(struct event_base *base, const struct monitor_options *options,
@@ -210,7 +192,6 @@ int monitor_new(struct event_base *base, const struct monitor_options *options,
 	if (r < 0)
 		return r;
 	governor_total_init(&m->total, m->options.total_budget_ratio, monotonic_ns());
-	windows_listen(m);
 	anonymous_prepare(m);
 	r = probe_listen(m->probe, life_note, m);
 	if (r == 0)
@@ -228,7 +209,7 @@ int monitor_new(struct event_base *base, const struct monitor_options *options,
 static void free_events(struct monitor *m)
 {
 	struct event *const events[] = { m->tick_timer, m->work_event, m->notes_event,
-					 m->windows_event };
+					 m->windows_event, m->revive_timer };
 
 	for (size_t i = 0; i < ARRAY_SIZE(events); i++)
 		if (events[i])

@@ -30,6 +30,7 @@ static const char *reason_text(const char *reason)
 		{ "shared", "more would exceed the budget of all targets" },
 		{ "burst", "it made too many calls at once" },
 		{ "too_busy", "even the shortest look would exceed its budget" },
+		{ "no_probes", "its probes were lost or could not be set, which is tried again" },
 	};
 
 	for (size_t i = 0; reason && i < ARRAY_SIZE(reasons); i++)

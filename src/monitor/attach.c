@@ -330,7 +330,9 @@ static void attach_finish(struct monitor *m, struct tracked *t)
 		return;
 	}
 	if (r < 0) {
-		attach_failed(t, "setting the probes failed: %s", strerror(-r));
+		attach_failed(t, "setting the probes failed: %s",
+			      r == -EPIPE ? "the process that sets them keeps dying" :
+					    strerror(-r));
 		return;
 	}
 	/* What the kernel has armed may still be loading its libraries. */

@@ -17,6 +17,8 @@
 
 #define MIN_WINDOW_NS 5000000ull /* the time that removing takes comes on top */
 
+#define TRY_AGAIN_NS 20000000ull /* when too much was waiting for probes to be removed */
+
 #define WATCH_RATIO 0.5 /* of what a window costs, for watching the frees of its blocks */
 
 struct govern {
@@ -32,6 +34,7 @@ struct govern {
 	bool inherits;	  /* its control is its origin's until the governor has decided */
 	bool is_measured; /* once at least */
 	bool is_changing; /* probes are being set or removed */
+	bool is_losing;	  /* what could not be set is removed again */
 	enum governor_probes wanted; /* what is set, or being set */
 };
 
@@ -196,9 +199,9 @@ static struct governor_counts take_counts(struct govern *g)
 	return counts;
 }
 
-static void set_timer(struct govern *g)
+static void set_timer_to(struct govern *g, uint64_t next)
 {
-	uint64_t now = monotonic_ns(), next = g->governor.plan.next_ns, after;
+	uint64_t now = monotonic_ns(), after;
 	struct timeval tv;
 
 	if (next == UINT64_MAX) {
@@ -210,6 +213,11 @@ static void set_timer(struct govern *g)
 	tv.tv_usec = (suseconds_t)(after % SECOND_NS / 1000 + 1);
 	if (evtimer_add(g->timer, &tv) < 0)
 		log_debug("failed to set a timer, the next tick looks after it");
+}
+
+static void set_timer(struct govern *g)
+{
+	set_timer_to(g, g->governor.plan.next_ns);
 }
 
 /* What was found out is the target's mode from now on. While it is counted first, it is attaching. */
@@ -234,30 +242,76 @@ static void take_plan(struct govern *g)
 	govern_report(g->tracked, false);
 }
 
+/* --- making it so --------------------------------------------------------------------------------------- */
+
+/* No probes are left: the governor begins anew, after a while. */
+static void lose(struct govern *g)
+{
+	struct governor_counts counts = take_counts(g);
+
+	g->is_losing = false;
+	g->wanted = GOVERNOR_PROBES_NONE;
+	g->tracked->from_start = false;
+	governor_lost(&g->governor, monotonic_ns(), &counts);
+	set_control(g);
+	take_plan(g);
+	set_timer(g);
+}
+
+/* Nothing is awaited: 1 if the probes are as wanted, 0 if answers or the timer will come. */
+static int check_change(struct govern *g)
+{
+	int r;
+
+	if (g->windows.error == -EAGAIN) {
+		set_timer_to(g, monotonic_ns() + TRY_AGAIN_NS);
+		g->is_changing = true;
+		return 0;
+	}
+	if (g->windows.error == 0 && !g->is_losing)
+		return 1;
+	if (g->windows.error < 0)
+		log_debug_errno(g->windows.error,
+				"setting the probes of pid %d failed, it is tried again",
+				(int)g->tracked->target->pid);
+	/* Some of them may have been set. */
+	if (!g->is_losing && g->windows.error != -EPIPE) {
+		g->is_losing = true;
+		r = windows_change(g->monitor, g->tracked, &g->windows, false, false);
+		g->is_changing = r == 0;
+		return r == 0 ? 0 : check_change(g);
+	}
+	lose(g);
+	return 0;
+}
+
+/* Asks for the probes that the plan wants. As check_change(). */
+static int change(struct govern *g)
+{
+	const struct governor_plan *plan = &g->governor.plan;
+	bool allocs = plan->probes == GOVERNOR_PROBES_ALL && !g->is_losing;
+	bool frees = plan->probes != GOVERNOR_PROBES_NONE && !g->is_losing;
+
+	if (allocs && g->wanted != GOVERNOR_PROBES_ALL) {
+		g->epoch++;
+		(void)attach_refresh_mappings(g->monitor, g->tracked);
+	}
+	g->wanted = plan->probes;
+	set_control(g);
+	g->is_changing = windows_change(g->monitor, g->tracked, &g->windows, frees, allocs) == 0;
+	return g->is_changing ? 0 : check_change(g);
+}
+
 /* Makes the plan so, and tells the governor when it is. */
 static void apply(struct govern *g)
 {
-	const struct governor_plan *plan = &g->governor.plan;
 	struct governor_counts counts;
-	bool again;
 
 	do {
-		bool allocs = plan->probes == GOVERNOR_PROBES_ALL;
-		bool frees = plan->probes != GOVERNOR_PROBES_NONE;
-
-		if (allocs && g->wanted != GOVERNOR_PROBES_ALL) {
-			g->epoch++;
-			(void)attach_refresh_mappings(g->monitor, g->tracked);
-		}
-		g->wanted = plan->probes;
-		set_control(g);
-		if (windows_change(g->monitor, g->tracked, &g->windows, frees, allocs) == 0) {
-			g->is_changing = true;
+		if (change(g) == 0)
 			return;
-		}
 		counts = take_counts(g);
-		again = governor_applied(&g->governor, monotonic_ns(), &counts);
-	} while (again);
+	} while (governor_applied(&g->governor, monotonic_ns(), &counts));
 	take_plan(g);
 	set_timer(g);
 }
@@ -265,9 +319,12 @@ static void apply(struct govern *g)
 static void measure(struct govern *g)
 {
 	struct governor_counts counts = take_counts(g);
+	bool is_new = governor_measure(&g->governor, monotonic_ns(), &counts);
 
 	/* A change under way is finished first: its last answer looks at the plan again. */
-	if (governor_measure(&g->governor, monotonic_ns(), &counts) && !g->is_changing)
+	if (g->is_changing)
+		return;
+	if (is_new)
 		apply(g);
 	else
 		set_timer(g);
@@ -275,9 +332,15 @@ static void measure(struct govern *g)
 
 static void on_timer(evutil_socket_t fd, short what, void *userdata)
 {
+	struct govern *g = userdata;
+
 	(void)fd;
 	(void)what;
-	measure(userdata);
+	/* Of a change, because it could not be asked for. */
+	if (g->is_changing && g->windows.awaited == 0)
+		apply(g);
+	else
+		measure(g);
 }
 
 void govern_alarm(struct tracked *t)
@@ -291,14 +354,11 @@ void govern_answer(struct tracked *t, int error)
 	struct govern *g = t->govern;
 	struct governor_counts counts;
 
-	if (!g || !g->is_changing || !windows_answer(&g->windows, error))
+	if (!g || !windows_answer(&g->windows, error) || !g->is_changing)
 		return;
 	g->is_changing = false;
-	if (g->windows.error < 0)
-		log_debug_errno(g->windows.error,
-				"setting the probes of pid %d failed, the next "
-				"window tries again",
-				(int)t->target->pid);
+	if (check_change(g) == 0)
+		return;
 	if (g->governor.plan.probes != g->wanted) {
 		apply(g);
 		return;
@@ -311,6 +371,23 @@ void govern_answer(struct tracked *t, int error)
 	}
 	take_plan(g);
 	set_timer(g);
+}
+
+/* Who has no links of its own, and has or wants probes now or later, is without. */
+void govern_lose_windows(struct tracked *t)
+{
+	struct govern *g = t->govern;
+	bool needs_none;
+
+	if (!g || !t->is_attached || g->windows.has_links)
+		return;
+	needs_none = g->governor.plan.mode == GOVERNOR_NONE && !g->is_changing;
+	windows_forget(&g->windows);
+	g->is_changing = false;
+	if (needs_none)
+		return;
+	log_info("target %s has lost its probes", t->target->id);
+	lose(g);
 }
 
 /* --- for attach.c and tick.c --------------------------------------------------------------------------- */

@@ -121,6 +121,7 @@ struct monitor {
 	struct event *notes_event;
 	struct event *work_event; /* things to do soon: attach, purge */
 	struct event *windows_event;
+	struct event *revive_timer;
 	bool final_read_wanted;
 	bool refresh_wanted; /* some target's mappings are stale */
 	bool purging;
@@ -183,7 +184,10 @@ void govern_alarm(struct tracked *t);		/* it makes many calls */
 void govern_report(struct tracked *t, bool learn);
 void govern_end(struct tracked *t);
 
-/* windows.c: probes that come and go. 1: they are as wanted; 0: answers are awaited */
+/*
+ * windows.c: probes that come and go. 1: nothing is awaited, and they are as wanted if there is no error
+ * (-EAGAIN: too much is waiting, some are still there; try again); 0: answers are awaited
+ */
 struct window_state {
 	bool has_links; /* those that were set at the attach */
 	bool has_frees; /* window of the free functions */
@@ -196,8 +200,12 @@ int windows_change(struct monitor *m, struct tracked *t, struct window_state *s,
 void windows_close(struct monitor *m, struct tracked *t, struct window_state *s);
 /* An answer: 1 if it was the last one awaited. */
 int windows_answer(struct window_state *s, int error);
-void windows_listen(struct monitor *m); /* answers go to govern_answer() */
+/* All of a target's windows are gone by themselves. */
+void windows_forget(struct window_state *s);
+/* Answers go to govern_answer(); that all windows are lost, to govern_lose_windows(). */
+int windows_listen(struct monitor *m);
 void govern_answer(struct tracked *t, int error);
+void govern_lose_windows(struct tracked *t);
 
 /* anonymous.c: executable memory without a file; the slot of a mapping, 0: none */
 uint16_t anonymous_slot(struct monitor *m, const struct target *target, const struct mapping *map);

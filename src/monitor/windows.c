@@ -6,6 +6,8 @@
  * come through the event loop. The free functions' probes are there before the allocation functions',
  * and stay longer.
  */
+#include <event2/event.h>
+
 #include "base/log.h"
 #include "monitor/state.h"
 
@@ -57,13 +59,27 @@ static int open_window(struct monitor *m, struct tracked *t, struct window_state
 	return r;
 }
 
+/* If it cannot be asked for now, the window stays. */
 static int close_window(struct monitor *m, struct tracked *t, struct window_state *s, bool allocs)
 {
+	bool *has = allocs ? &s->has_allocs : &s->has_frees;
 	int r = probe_window_close(m->probe, window_of(t, allocs));
 
+	if (r == -EAGAIN)
+		return r;
+	*has = false;
 	if (r == 0)
 		s->awaited++;
 	return r;
+}
+
+/* If some cannot be asked for now, those that were are to be closed. */
+static int open_as_far(struct monitor *m, struct tracked *t, struct window_state *s, bool allocs)
+{
+	int r = open_window(m, t, s, allocs);
+
+	*(allocs ? &s->has_allocs : &s->has_frees) = true;
+	return r == -EAGAIN ? -EBUSY : r;
 }
 
 /*
@@ -85,35 +101,26 @@ static void give_links(struct monitor *m, struct tracked *t)
 int windows_change(struct monitor *m, struct tracked *t, struct window_state *s, bool frees,
 		   bool allocs)
 {
-	bool had_links = s->has_links;
 	int r = 0;
 
 	s->error = 0;
-	if (had_links && frees && allocs)
+	if (s->has_links && frees && allocs)
 		return 1;
-	if (frees && !s->has_frees) {
-		r = open_window(m, t, s, false);
-		s->has_frees = true;
-	}
-	if (r == 0 && allocs && !s->has_allocs) {
-		r = open_window(m, t, s, true);
-		s->has_allocs = true;
-	}
-	if (had_links) {
+	if (frees && !s->has_frees)
+		r = open_as_far(m, t, s, false);
+	if (r == 0 && allocs && !s->has_allocs)
+		r = open_as_far(m, t, s, true);
+	if (s->has_links) {
 		give_links(m, t);
 		s->has_links = false;
+		s->has_allocs = true;
 		t->from_start = false;
 	}
-	if (r == 0 && !allocs && (s->has_allocs || had_links)) {
+	if (r == 0 && !allocs && s->has_allocs)
 		r = close_window(m, t, s, true);
-		s->has_allocs = false;
-	}
-	if (r == 0 && !frees && s->has_frees) {
+	if (r == 0 && !frees && s->has_frees)
 		r = close_window(m, t, s, false);
-		s->has_frees = false;
-	}
-	if (r < 0)
-		s->error = r;
+	s->error = r;
 	return s->awaited == 0;
 }
 
@@ -126,11 +133,17 @@ void windows_close(struct monitor *m, struct tracked *t, struct window_state *s)
 		if (r == 0)
 			r = probe_window_close(m->probe, window_of(t, false));
 	}
-	if (r < 0)
+	/* (If the process that has them is gone, so are they.) */
+	if (r < 0 && r != -EPIPE)
 		log_warning_errno(r,
 				  "failed to remove the probes of pid %d, they stay until it ends",
 				  (int)t->target->pid);
 	*s = (struct window_state){ 0 };
+}
+
+void windows_forget(struct window_state *s)
+{
+	*s = (struct window_state){ .has_links = s->has_links };
 }
 
 int windows_answer(struct window_state *s, int error)
@@ -152,7 +165,71 @@ static void on_answer(uint64_t window, enum probe_window_event event, int error,
 		govern_answer(t, error);
 }
 
-void windows_listen(struct monitor *m)
+/* --- the process that sets them ------------------------------------------------------------------------- */
+
+#define REVIVE_SECONDS 1
+
+static void revive_later(struct monitor *m)
+{
+	static const struct timeval pause = { .tv_sec = REVIVE_SECONDS };
+
+	if (event_add(m->revive_timer, &pause) < 0)
+		log_error("failed to set a timer: windows are not opened any more");
+}
+
+static void on_readable(evutil_socket_t fd, short what, void *userdata)
+{
+	struct monitor *m = userdata;
+	struct tracked *t, *next;
+	int r;
+
+	(void)fd;
+	(void)what;
+	r = probe_read_windows(m->probe);
+	if (r == 0)
+		return;
+	log_warning("the process that sets probes for windows has died, and is started again");
+	(void)event_del(m->windows_event);
+	HASH_ITER(by_key, m->tracked, t, next)
+		govern_lose_windows(t);
+	revive_later(m);
+}
+
+static int watch_answers(struct monitor *m)
+{
+	if (m->windows_event)
+		event_free(m->windows_event);
+	m->windows_event = event_new(m->base, probe_windows_fd(m->probe), EV_READ | EV_PERSIST,
+				     on_readable, m);
+	return m->windows_event && event_add(m->windows_event, NULL) == 0 ? 0 : -ENOMEM;
+}
+
+static void on_revive_timer(evutil_socket_t fd, short what, void *userdata)
+{
+	struct monitor *m = userdata;
+	int r;
+
+	(void)fd;
+	(void)what;
+	r = probe_revive_windows(m->probe);
+	if (r == -EAGAIN) {
+		revive_later(m);
+		return;
+	}
+	if (r == 0)
+		r = watch_answers(m);
+	if (r < 0)
+		log_error(
+			"the process that sets probes for windows has died too often and is not "
+			"started any more: what cannot be traced all the time is not traced until "
+			"seepd is restarted");
+	else
+		log_info("the process that sets probes for windows runs again");
+}
+
+int windows_listen(struct monitor *m)
 {
 	probe_listen_to_windows(m->probe, on_answer, m);
+	m->revive_timer = evtimer_new(m->base, on_revive_timer, m);
+	return m->revive_timer ? watch_answers(m) : -ENOMEM;
 }

@@ -8,6 +8,7 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "probe/broker_child.h"
 
@@ -16,16 +17,26 @@
 
 #define SEND_BUFFER (4 << 20) /* for windows of many targets at once */
 
+/* A child that dies is started again, a second later at the earliest; not if so many died young. */
+#define PAUSE_NS      NS_PER_SECOND
+#define YOUNG_NS      (60 * NS_PER_SECOND)
+#define MOST_RESTARTS 5
+
 struct broker {
-	pid_t pid;
-	int fd; /* owned */
+	const char *name; /* borrowed */
+	pid_t pid;	  /* 0: none */
+	int fd;		  /* owned */
+	bool is_gone;	  /* the child, or it will be in a moment */
+	uint64_t started_ns;
+	uint32_t n_restarts; /* in a row */
 };
 
-static int start_child(struct broker *b, const char *name)
+static int start_child(struct broker *b)
 {
 	const int buffer = SEND_BUFFER;
 	int fds[2], r;
 
+	b->started_ns = clock_ns(CLOCK_MONOTONIC);
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fds) < 0)
 		return -errno;
 	if (setsockopt(fds[0], SOL_SOCKET, SO_SNDBUFFORCE, &buffer, sizeof(buffer)) < 0)
@@ -36,12 +47,60 @@ static int start_child(struct broker *b, const char *name)
 		if (dup2(fds[1], STDIN_FILENO) < 0 ||
 		    syscall(SYS_close_range, STDIN_FILENO + 1, ~0u, 0) < 0)
 			_exit(1);
-		broker_serve(STDIN_FILENO, name);
+		broker_serve(STDIN_FILENO, b->name);
 	}
 	r = b->pid < 0 ? -errno : 0;
+	b->is_gone = r < 0;
+	b->pid = r < 0 ? 0 : b->pid;
 	close_fd(fds[1]);
 	b->fd = fds[0];
 	return r;
+}
+
+/* What was sent to or received from it. */
+static int checked(struct broker *b, int r)
+{
+	if (r == -EPIPE)
+		b->is_gone = true;
+	return r;
+}
+
+static int await_end(struct broker *b, int flags)
+{
+	pid_t ended;
+
+	do
+		ended = b->pid > 0 ? waitpid(b->pid, NULL, flags) : -1;
+	while (ended < 0 && b->pid > 0 && errno == EINTR);
+	if (ended == 0)
+		return -EAGAIN;
+	b->pid = 0;
+	return 0;
+}
+
+int broker_revive(struct broker *b, bool wait)
+{
+	uint64_t age_ns;
+	int r;
+
+	if (!b->is_gone)
+		return 0;
+	r = await_end(b, wait ? 0 : WNOHANG);
+	if (r < 0)
+		return r;
+	age_ns = clock_ns(CLOCK_MONOTONIC) - b->started_ns;
+	if (age_ns >= YOUNG_NS)
+		b->n_restarts = 0;
+	if (b->n_restarts >= MOST_RESTARTS)
+		return -EPIPE;
+	if (age_ns < PAUSE_NS)
+		return -EAGAIN;
+	b->n_restarts++;
+	b->fd = close_fd(b->fd);
+	r = start_child(b);
+	log_debug("%s has died and is started again (%u of %u)", b->name, b->n_restarts,
+		  MOST_RESTARTS);
+	return r < 0 ? -EAGAIN : 0;
 }
 
 int broker_new(const char *name, struct broker **ret)
@@ -52,7 +111,8 @@ int broker_new(const char *name, struct broker **ret)
 	if (!b)
 		return -ENOMEM;
 	b->fd = -EBADF;
-	r = start_child(b, name);
+	b->name = name;
+	r = start_child(b);
 	if (r < 0)
 		return r;
 	*ret = TAKE_PTR(b);
@@ -66,30 +126,39 @@ struct broker *broker_free(struct broker *b)
 	/* Also if a process that was forked meanwhile has a copy: it would not end else. */
 	(void)shutdown(b->fd, SHUT_RDWR);
 	b->fd = close_fd(b->fd);
-	while (b->pid > 0 && waitpid(b->pid, NULL, 0) < 0 && errno == EINTR)
-		continue;
+	(void)await_end(b, 0);
 	free(b);
 	return NULL;
+}
+
+static int create_link(struct broker *b, const struct link_request *request, int prog_fd,
+		       int file_fd)
+{
+	struct link_answer answer = { 0 };
+	int fds[2], r;
+	size_t n = 0;
+
+	r = broker_send(b->fd, request, sizeof(*request), (const int[]){ prog_fd, file_fd }, 2, 0);
+	if (r == 0)
+		r = broker_receive(b->fd, &answer, sizeof(answer), fds, &n, 0);
+	if (r < 0)
+		return checked(b, r);
+	if (answer.error < 0)
+		return answer.error;
+	return n == 1 ? fds[0] : -EBADMSG;
 }
 
 int broker_create_link(struct broker *b, const struct link_request *request, int prog_fd,
 		       int file_fd)
 {
 	struct link_request copy = *request;
-	struct link_answer answer = { 0 };
-	int fds[2], r;
-	size_t n = 0;
+	int r;
 
 	copy.operation = LINK_CREATE;
-	r = broker_send(b->fd, &copy, sizeof(copy), (const int[]){ prog_fd, file_fd }, 2, 0);
-	if (r < 0)
-		return r;
-	r = broker_receive(b->fd, &answer, sizeof(answer), fds, &n, 0);
-	if (r < 0)
-		return r;
-	if (answer.error < 0)
-		return answer.error;
-	return n == 1 ? fds[0] : -EBADMSG;
+	r = create_link(b, &copy, prog_fd, file_fd);
+	if (r == -EPIPE && broker_revive(b, true) == 0)
+		r = create_link(b, &copy, prog_fd, file_fd);
+	return r;
 }
 
 int broker_ask(struct broker *b, const struct link_request *request, int prog_fd, int file_fd)
@@ -97,8 +166,18 @@ int broker_ask(struct broker *b, const struct link_request *request, int prog_fd
 	struct link_request copy = *request;
 	bool has_fds = copy.operation == LINK_CREATE_OPEN;
 
-	return broker_send(b->fd, &copy, sizeof(copy), (const int[]){ prog_fd, file_fd },
-			   has_fds ? 2 : 0, MSG_DONTWAIT);
+	return checked(b, broker_send(b->fd, &copy, sizeof(copy), (const int[]){ prog_fd, file_fd },
+				      has_fds ? 2 : 0, MSG_DONTWAIT));
+}
+
+static int hold(struct broker *b, const struct link_request *request, int fd, bool wait)
+{
+	const int flags = wait ? 0 : MSG_DONTWAIT;
+	int r = checked(b, broker_send(b->fd, request, sizeof(*request), &fd, 1, flags));
+
+	if (r == -EPIPE && wait && broker_revive(b, true) == 0)
+		r = checked(b, broker_send(b->fd, request, sizeof(*request), &fd, 1, flags));
+	return r;
 }
 
 int broker_hand_over(struct broker *b, uint64_t number, int *fds, size_t n, bool wait)
@@ -107,8 +186,7 @@ int broker_hand_over(struct broker *b, uint64_t number, int *fds, size_t n, bool
 	int r = 0;
 
 	for (size_t i = 0; i < n; i++) {
-		int error = broker_send(b->fd, &request, sizeof(request), &fds[i], 1,
-					wait ? 0 : MSG_DONTWAIT);
+		int error = hold(b, &request, fds[i], wait);
 
 		if (error < 0)
 			r = error;
@@ -143,7 +221,7 @@ int broker_close(struct broker *b, const uint64_t *numbers, size_t n)
 			n_closed++;
 		}
 	}
-	return r;
+	return checked(b, r);
 }
 
 int broker_answer_fd(const struct broker *b)
@@ -156,5 +234,5 @@ int broker_read_answer(struct broker *b, struct link_answer *ret)
 	int fds[2];
 	size_t n = 0;
 
-	return broker_receive(b->fd, ret, sizeof(*ret), fds, &n, MSG_DONTWAIT);
+	return checked(b, broker_receive(b->fd, ret, sizeof(*ret), fds, &n, MSG_DONTWAIT));
 }

@@ -58,7 +58,17 @@ int broker_new(const char *name, struct broker **ret);
 struct broker *broker_free(struct broker *b);
 DEFINE_CLEANUP(struct broker *, broker_free)
 
-/* The link's descriptor, or the negative errno of its creation. -EPIPE: the child is gone. */
+/*
+ * Starts the child again if it has died (killed, for want of memory). Links that only it had went with it.
+ * -EAGAIN: not yet, it was started less than a second ago or is not gone altogether (@wait: until it is);
+ * -EPIPE: too many of them died within a minute of their start.
+ */
+int broker_revive(struct broker *b, bool wait);
+
+/*
+ * The link's descriptor, or the negative errno of its creation. -EPIPE: the child is gone and could not be
+ * started again.
+ */
 int broker_create_link(struct broker *b, const struct link_request *request, int prog_fd,
 		       int file_fd);
 

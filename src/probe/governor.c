@@ -18,6 +18,8 @@
 /* From one count of a target that is too busy to the next; doubles. */
 #define FIRST_RETRY_NS	 GOVERNOR_MINUTE_NS
 #define LONGEST_RETRY_NS (10 * GOVERNOR_MINUTE_NS)
+/* From a loss of the probes to the next count; doubles until probes are in place again. */
+#define FIRST_AGAIN_NS	 GOVERNOR_SECOND_NS
 /* Between two questions whether the total can pay a count. */
 #define ASK_AGAIN_NS	 (200 * MS_NS)
 /* A measurement below this says nothing about a rate. */
@@ -25,23 +27,6 @@
 #define MIN_SAMPLE_NS	 MS_NS
 /* Blocks that could be taken before the share of those that are is believed. */
 #define MIN_TAKEN	 20
-
-struct governor_limits governor_default_limits(uint32_t n_cpus)
-{
-	return (struct governor_limits){
-		.budget_ratio = 0.02,
-		.burst_ratio = 0.15,
-		.count_ns = 200 * MS_NS,
-		/* The time that removing takes comes on top. */
-		.min_window_ns = 20 * MS_NS,
-		.max_window_ns = 5 * GOVERNOR_SECOND_NS,
-		/* Removing uprobe_multi links takes 24 to 60 ms, perf events 90 to 130 ms. */
-		.removal_ns = 100 * MS_NS,
-		.interval_bytes = 64 << 10,
-		.max_interval_bytes = 1 << 20,
-		.n_cpus = n_cpus,
-	};
-}
 
 /* --- measuring ------------------------------------------------------------------------------------ */
 
@@ -201,6 +186,8 @@ static bool start_count(struct governor *g)
 		g->plan.reason = GOVERNOR_SHARED;
 	}
 	if (wait_ns > 0) {
+		if (g->plan.reason == GOVERNOR_NO_PROBES)
+			g->plan.reason = GOVERNOR_BUDGET;
 		g->plan.next_ns = governor_later(g->now_ns, fmin(wait_ns, LONGEST_RETRY_NS));
 		return false;
 	}
@@ -312,6 +299,19 @@ static bool measure_windowed(struct governor *g)
 	}
 }
 
+static bool plan_forced(struct governor *g)
+{
+	const struct governor_limits *l = &g->limits;
+
+	g->plan.reason = GOVERNOR_FORCED;
+	g->plan.next_ns = UINT64_MAX;
+	if (l->forced_mode == GOVERNOR_NONE)
+		return false;
+	return governor_set_plan(g, l->forced_mode, GOVERNOR_PROBES_ALL,
+				 l->forced_mode == GOVERNOR_SAMPLED ? l->forced_interval_bytes : 0,
+				 GOVERNOR_FORCED);
+}
+
 /* --- interface ------------------------------------------------------------------------------------ */
 
 bool governor_measure(struct governor *g, uint64_t now_ns, const struct governor_counts *counts)
@@ -323,6 +323,8 @@ bool governor_measure(struct governor *g, uint64_t now_ns, const struct governor
 	if (!g->is_applied)
 		return false;
 	if (g->limits.is_forced) {
+		if (g->plan.reason == GOVERNOR_NO_PROBES)
+			return g->now_ns >= g->plan.next_ns && plan_forced(g);
 		if (g->recent_ns >= GOVERNOR_SECOND_NS)
 			keep_measurement(g, false);
 		g->plan.next_ns = governor_later(g->now_ns, QUIET_NS);
@@ -356,6 +358,8 @@ bool governor_applied(struct governor *g, uint64_t now_ns, const struct governor
 		g->owes_attach = true;
 	if (before == GOVERNOR_PROBES_ALL && g->in_place != GOVERNOR_PROBES_ALL)
 		end_closing(g);
+	if (g->in_place != GOVERNOR_PROBES_NONE)
+		g->again_ns = FIRST_AGAIN_NS;
 	if (g->limits.is_forced) {
 		g->plan.next_ns = governor_later(g->now_ns, QUIET_NS);
 		return false;
@@ -383,34 +387,33 @@ bool governor_applied(struct governor *g, uint64_t now_ns, const struct governor
 	}
 }
 
+void governor_lost(struct governor *g, uint64_t now_ns, const struct governor_counts *counts)
+{
+	take_counts(g, now_ns, counts);
+	governor_unbook(g);
+	governor_spend_nothing(g);
+	(void)governor_set_plan(g, GOVERNOR_NONE, GOVERNOR_PROBES_NONE, 0, GOVERNOR_NO_PROBES);
+	g->in_place = GOVERNOR_PROBES_NONE;
+	g->is_applied = true;
+	/* That they went says nothing about how long removing takes. */
+	g->closing_calls = 0;
+	g->plan.next_ns = governor_later(g->now_ns, (double)g->again_ns);
+	g->again_ns *= 2;
+	if (g->again_ns > LONGEST_RETRY_NS)
+		g->again_ns = LONGEST_RETRY_NS;
+}
+
 void governor_set_prices(struct governor *g, const struct governor_prices *prices)
 {
 	g->prices = governor_clean_prices(prices);
 	g->plan.alarm_hits = governor_alarm_hits(g);
 }
 
-static bool are_sane(const struct governor_limits *l)
-{
-	if (!(l->budget_ratio > 0 && l->budget_ratio <= 1) ||
-	    !(l->burst_ratio >= l->budget_ratio && l->burst_ratio <= 1))
-		return false;
-	if (l->count_ns == 0 || l->min_window_ns == 0 || l->max_window_ns < l->min_window_ns ||
-	    l->max_window_ns > GOVERNOR_MINUTE_NS || l->removal_ns > GOVERNOR_MINUTE_NS)
-		return false;
-	if (l->interval_bytes == 0 || l->max_interval_bytes < l->interval_bytes || l->n_cpus == 0 ||
-	    !(l->watch_ratio >= 0 && l->watch_ratio <= 1))
-		return false;
-	if (!l->is_forced)
-		return true;
-	return l->forced_mode == GOVERNOR_NONE || l->forced_mode == GOVERNOR_EXACT ||
-	       (l->forced_mode == GOVERNOR_SAMPLED && l->forced_interval_bytes > 0);
-}
-
 int governor_init(struct governor *g, const struct governor_limits *limits,
 		  const struct governor_prices *prices, struct governor_total *total,
 		  uint64_t now_ns)
 {
-	if (!are_sane(limits))
+	if (!governor_are_sane(limits))
 		return -EINVAL;
 	memset(g, 0, sizeof(*g));
 	g->limits = *limits;
@@ -420,22 +423,14 @@ int governor_init(struct governor *g, const struct governor_limits *limits,
 	g->taken_factor = 1;
 	g->removal_ns = (double)limits->removal_ns;
 	g->retry_ns = FIRST_RETRY_NS;
+	g->again_ns = FIRST_AGAIN_NS;
 	g->is_applied = true;
 	governor_ledger_init(&g->ledger, limits->budget_ratio,
 			     limits->burst_ratio * (double)GOVERNOR_SECOND_NS, now_ns);
 	governor_spending_init(&g->second, GOVERNOR_SECOND_NS / 16);
 	governor_spending_init(&g->minute, GOVERNOR_SECOND_NS);
 	governor_spending_init(&g->set, GOVERNOR_SECOND_NS);
-	if (!limits->is_forced)
-		return start_count(g);
-	g->plan.reason = GOVERNOR_FORCED;
-	g->plan.next_ns = UINT64_MAX;
-	if (limits->forced_mode == GOVERNOR_NONE)
-		return 0;
-	return governor_set_plan(
-		g, limits->forced_mode, GOVERNOR_PROBES_ALL,
-		limits->forced_mode == GOVERNOR_SAMPLED ? limits->forced_interval_bytes : 0,
-		GOVERNOR_FORCED);
+	return limits->is_forced ? plan_forced(g) : start_count(g);
 }
 
 void governor_done(struct governor *g)

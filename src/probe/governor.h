@@ -20,7 +20,7 @@
  * side sends a note each time that plan->alarm_hits hits of the target (allocation and free calls)
  * were made on one CPU since its last note; on a note governor_measure() is called at once. Every
  * call takes what was counted since the last call, so each hit is handed in once. If a plan cannot
- * be applied, the governor is done with.
+ * be applied, or the probes have gone by themselves, that is told by governor_lost().
  *
  * What is promised of one core, for a target that is not forced:
  *	any minute	at most budget_ratio, the first one included;
@@ -67,12 +67,13 @@ enum governor_reason {
 	GOVERNOR_SHARED,    /* more would exceed its share of the budget of all targets */
 	GOVERNOR_BURST,	    /* more would have exceeded burst_ratio in one second */
 	GOVERNOR_TOO_BUSY,  /* even the shortest window would */
+	GOVERNOR_NO_PROBES, /* they were lost, or could not be set */
 	GOVERNOR_REASONS
 };
 
 /* As in JSON: "none", "count", "exact", "sampled", "windowed". */
 const char *governor_mode_name(enum governor_mode mode);
-/* "measuring", "fits", "forced", "budget", "shared", "burst", "too_busy". */
+/* "measuring", "fits", "forced", "budget", "shared", "burst", "too_busy", "no_probes". */
 const char *governor_reason_name(enum governor_reason reason);
 
 struct governor_limits {
@@ -152,6 +153,7 @@ struct governor {
 	double removal_ns;    /* hits go on for so long */
 	uint64_t now_ns;
 	uint64_t retry_ns; /* from one count of a target that is too busy to the next */
+	uint64_t again_ns; /* from a loss of the probes to the next try */
 	enum governor_probes in_place;
 	bool is_applied;
 	bool owes_attach; /* probes were set, and what that costs is not charged yet */
@@ -186,6 +188,12 @@ bool governor_measure(struct governor *g, uint64_t now_ns, const struct governor
  * governor_measure(). True: there is a new plan already.
  */
 bool governor_applied(struct governor *g, uint64_t now_ns, const struct governor_counts *counts);
+
+/*
+ * No probes are in place any more, whatever the plan was: they were lost, or could not be set. The mode
+ * is none until plan.next_ns, in a second, and later each time that it fails again; then it begins anew.
+ */
+void governor_lost(struct governor *g, uint64_t now_ns, const struct governor_counts *counts);
 
 struct governor_report {
 	enum governor_mode mode;

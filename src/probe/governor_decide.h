@@ -50,5 +50,11 @@ bool governor_close_window(struct governor *g, enum governor_reason reason, bool
 /* Opens the next window, or says in the plan when that will be, or that there can be none. */
 bool governor_plan_window(struct governor *g);
 bool governor_window_applied(struct governor *g);
+/* What it would spend is left to others. */
+void governor_spend_nothing(struct governor *g);
+
+/* --- governor_limits.c ---------------------------------------------------------------------------- */
+
+bool governor_are_sane(const struct governor_limits *l);
 
 #endif

@@ -20,7 +20,7 @@ const char *governor_reason_name(enum governor_reason reason)
 		[GOVERNOR_MEASURING] = "measuring", [GOVERNOR_FITS] = "fits",
 		[GOVERNOR_FORCED] = "forced",	    [GOVERNOR_BUDGET] = "budget",
 		[GOVERNOR_SHARED] = "shared",	    [GOVERNOR_BURST] = "burst",
-		[GOVERNOR_TOO_BUSY] = "too_busy",
+		[GOVERNOR_TOO_BUSY] = "too_busy",   [GOVERNOR_NO_PROBES] = "no_probes",
 	};
 
 	return (size_t)reason < ARRAY_SIZE(names) ? names[reason] : "unknown";

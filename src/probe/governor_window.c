@@ -127,13 +127,18 @@ static void leave_queue(struct governor *g)
 		governor_total_leave(g->total, &g->turn);
 }
 
-/* Nothing can be traced. What it would spend is left to others, but for a count now and then. */
-static bool give_up(struct governor *g, enum governor_reason reason)
+void governor_spend_nothing(struct governor *g)
 {
 	if (g->total)
 		governor_total_demand(g->total, g->demand, 0);
 	g->demand = 0;
 	leave_queue(g);
+}
+
+/* Nothing can be traced, but for a count now and then. */
+static bool give_up(struct governor *g, enum governor_reason reason)
+{
+	governor_spend_nothing(g);
 	return governor_set_plan(g, GOVERNOR_NONE, GOVERNOR_PROBES_NONE, 0, reason);
 }
 

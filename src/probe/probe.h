@@ -169,8 +169,16 @@ typedef void (*probe_window_fn)(uint64_t window, enum probe_window_event event, 
 void probe_listen_to_windows(struct probe *p, probe_window_fn callback, void *userdata);
 /* Readable when there are answers. */
 int probe_windows_fd(const struct probe *p);
-/* Calls the listener for each answer. -EPIPE: windows cannot be opened any more. */
+/*
+ * Calls the listener for each answer. -EPIPE: the process that sets them has died, and all windows are
+ * closed or will be in a moment; no answers are to come.
+ */
 int probe_read_windows(struct probe *p);
+/*
+ * Starts that process again: 0, all windows are closed, and probe_windows_fd() is another one. -EAGAIN: try
+ * again in a second. -EPIPE: it has died too often.
+ */
+int probe_revive_windows(struct probe *p);
 
 /* --- files and mappings ------------------------------------------------------------------------- */
 

@@ -59,6 +59,11 @@ int probe_windows_fd(const struct probe *p)
 	return broker_answer_fd(p->windows);
 }
 
+int probe_revive_windows(struct probe *p)
+{
+	return broker_revive(p->windows, false);
+}
+
 int probe_read_windows(struct probe *p)
 {
 	struct link_answer answer;

@@ -190,15 +190,24 @@ def children_of(pid):
     return found
 
 
+SETTERS = ("seep-probes", "seep-windows")
+
+
+def comm_of(pid):
+    """None if it is gone."""
+    with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+        with open(f"/proc/{pid}/comm", encoding="ascii") as f:
+            return f.read().strip()
+    return None
+
+
+def children_named(pid, name):
+    return [c for c in children_of(pid) if comm_of(c) == name]
+
+
 def symbolizers_of(pid):
     """The children that read ELF files; the others set the probes, and have names of their own."""
-    found = []
-    for child in children_of(pid):
-        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
-            with open(f"/proc/{child}/comm", encoding="ascii") as f:
-                if f.read().strip() not in ("seep-probes", "seep-windows"):
-                    found.append(child)
-    return found
+    return [c for c in children_of(pid) if comm_of(c) not in (None, *SETTERS)]
 
 
 class Daemon:
@@ -483,6 +492,11 @@ def changed_bytes(pid):
             found += [f"{path}+{offset + i:#x}: {got[i]:#x}" for i in range(len(expected))
                       if got[i] != expected[i]]
     return found
+
+
+def probes_on_libc(pid):
+    """Those of the allocator; the dynamic linker keeps its one."""
+    return [c for c in changed_bytes(pid) if "/libc" in c]
 
 
 def check_no_breakpoints(pid):

@@ -152,6 +152,103 @@ def test_kill_symbolizer():
         workload.end()
 
 
+def kill_child(daemon, name):
+    """One of those that set probes; it must be the only one of its name."""
+    children = seep.children_named(daemon.pid, name)
+    seep.equal(len(children), 1, f"children named {name}")
+    os.kill(children[0], signal.SIGKILL)
+    return children[0]
+
+
+def wait_child(daemon, name, old):
+    """Until another one has taken its place."""
+    seep.wait_until(lambda: [c for c in seep.children_named(daemon.pid, name) if c != old],
+                    f"{name} runs again")
+
+
+def is_without_probes(target):
+    return (target["mode"], target["mode_reason"]) == ("watch", "no_probes")
+
+
+def start_windowed(daemon, workload):
+    key = daemon.track(workload.pid, mode="governed")
+    seep.wait_until(lambda: daemon.target(key)["mode"] == "windowed", "it is traced in windows")
+    seep.wait_until(lambda: daemon.sites(key), "it is seen at work")
+    return key
+
+
+def calls_seen(daemon, key):
+    return sum(s["allocated_count"] for s in daemon.sites(key))
+
+
+def test_kill_setter_of_windows():
+    """Its links are gone with it, which is told; then they are set again."""
+    options = ("--budget", "20%", "--total-budget", "20%")
+    with seep.Daemon(*options) as daemon, seep.Workload("churn", 1, wait=False) as workload:
+        key = start_windowed(daemon, workload)
+        old = kill_child(daemon, "seep-windows")
+        seep.wait_until(lambda: is_without_probes(daemon.target(key)), "it is not traced")
+        seep.wait_equal(lambda: seep.probes_on_libc(workload.pid), [], "no breakpoint is left")
+        seen = calls_seen(daemon, key)
+        wait_child(daemon, "seep-windows", old)
+        seep.wait_until(lambda: daemon.target(key)["mode"] == "windowed", "it is traced again", 30)
+        seep.wait_until(lambda: calls_seen(daemon, key) > seen, "it is seen at work again", 30)
+        daemon.untrack(key)
+        check_alive(workload)
+
+
+def test_kill_setter_of_windows_again_and_again():
+    """In the end it is not started any more; what is said of the target is true then."""
+    options = ("--budget", "20%", "--total-budget", "20%")
+    with seep.Daemon(*options, check=False) as daemon, \
+            seep.Workload("churn", 1, wait=False) as workload, \
+            seep.Workload("exact_family") as quiet:
+        key = start_windowed(daemon, workload)
+        for _ in range(5):
+            wait_child(daemon, "seep-windows", kill_child(daemon, "seep-windows"))
+        kill_child(daemon, "seep-windows")
+        seep.wait_until(lambda: "died too often" in daemon.log(), "it is given up")
+        seep.wait_until(lambda: is_without_probes(daemon.target(key)), "it is not traced")
+        seep.wait_equal(lambda: seep.probes_on_libc(workload.pid), [], "no breakpoint is left")
+        pause(3)
+        seep.equal(seep.children_named(daemon.pid, "seep-windows"), [], "children for windows")
+        assert is_without_probes(daemon.target(key)), "nobody claims that it is traced"
+        # What needs no windows is traced as ever.
+        other = daemon.track(quiet.pid, mode="governed")
+        seep.equal(daemon.target(other)["mode"], "exact", "mode")
+        seep.equal(daemon.stop(), 0, "exit status")
+        check_alive(workload)
+
+
+def check_setter(links):
+    """seepd has the links, too: they stay, and the next child removes them."""
+    with seep.Daemon("--links", links) as daemon, \
+            seep.Workload("churn", 2, wait=False) as first, \
+            seep.Workload("churn", 1, wait=False) as second:
+        key = daemon.track(first.pid)
+        seep.wait_until(lambda: daemon.sites(key), "it is seen at work")
+        old = kill_child(daemon, "seep-probes")
+        seep.wait_until(lambda: not seep.descriptors(old), "it is dead")
+        seen = calls_seen(daemon, key)
+        seep.wait_until(lambda: calls_seen(daemon, key) > seen, "it is still seen at work")
+        seep.equal(daemon.target(key)["mode"], "exact", "mode")
+        other = daemon.track(second.pid)
+        seep.wait_until(lambda: daemon.sites(other), "the other one is seen at work, too")
+        wait_child(daemon, "seep-probes", old)
+        for k in (key, other):
+            daemon.untrack(k)
+        check_alive(first)
+        check_alive(second)
+
+
+def test_kill_setter():
+    check_setter("session")
+
+
+def test_kill_setter_of_perf_links():
+    check_setter("perf")
+
+
 def test_kill_run():
     """The command of a killed "seepctl run" goes on, and nothing is left in it."""
     process = subprocess.Popen(

@@ -20,11 +20,6 @@ class Pace(seep.Workload):
         return json.loads(self.read_line())
 
 
-def probes_on_libc(pid):
-    """Those of the allocator; the dynamic linker keeps its one."""
-    return [c for c in seep.changed_bytes(pid) if "/libc" in c]
-
-
 def wait_mode(daemon, key, *modes, deadline=60.0):
     seep.wait_until(lambda: daemon.target(key)["mode"] in modes and
                     daemon.target(key)["state"] == "traced",
@@ -54,7 +49,7 @@ def test_busy_process_is_not_probed_between_windows():
         key = daemon.track(pace.pid, mode="governed")
         target = wait_mode(daemon, key, "windowed", "watch")
         assert target["mode_reason"] in ("budget", "burst", "too_busy"), f"why: {target}"
-        seep.wait_equal(lambda: probes_on_libc(pace.pid), [], "no breakpoint is left")
+        seep.wait_equal(lambda: seep.probes_on_libc(pace.pid), [], "no breakpoint is left")
         ratio = target["overhead"]["estimated_ratio"]
         assert 0 < ratio <= 0.02, f"it has cost {ratio}"
 
@@ -67,7 +62,7 @@ def test_burst_is_backed_off():
         pace.tell(400000)
         target = wait_mode(daemon, key, "windowed", "watch", deadline=20)
         assert target["overhead"]["estimated_ratio"] <= 0.02, f"it has cost {target['overhead']}"
-        seep.wait_equal(lambda: probes_on_libc(pace.pid), [], "no breakpoint is left")
+        seep.wait_equal(lambda: seep.probes_on_libc(pace.pid), [], "no breakpoint is left")
         pace.tell(100)
         # The reserve is spent: a window has to be saved for.
         wait_mode(daemon, key, "exact", "sampled", deadline=90)

@@ -20,6 +20,7 @@ static void test_names(void **state)
 	assert_string_equal(governor_mode_name(GOVERNOR_MODES), "unknown");
 	assert_string_equal(governor_reason_name(GOVERNOR_MEASURING), "measuring");
 	assert_string_equal(governor_reason_name(GOVERNOR_TOO_BUSY), "too_busy");
+	assert_string_equal(governor_reason_name(GOVERNOR_NO_PROBES), "no_probes");
 	assert_string_equal(governor_reason_name(GOVERNOR_REASONS), "unknown");
 	for (int i = 0; i < GOVERNOR_MODES; i++)
 		assert_non_null(governor_mode_name((enum governor_mode)i));

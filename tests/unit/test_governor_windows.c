@@ -255,6 +255,8 @@ static void test_hostile_numbers(void **state)
 		t += random_number(&seed) % 8 == 0 ? random_number(&seed) % SECOND : 0;
 		if (what % 10000 == 9)
 			t -= MINUTE;
+		if (what % 700 == 13)
+			governor_lost(&g, t, &c);
 		if (!g.is_applied && what % 3 == 0)
 			(void)governor_applied(&g, t, &c);
 		else
