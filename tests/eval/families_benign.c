@@ -113,6 +113,7 @@ static void growing_buffer(struct world *w)
 	double bytes = benign_bytes(w);
 	struct component c;
 
+	w->grain = 1;
 	component_init(&c, VECTOR);
 	c.rate = draw_uniform(r, 2, 6);
 	c.bytes = bytes / (draw_log_uniform(r, 2 * HOUR, 40 * HOUR) * c.rate);

@@ -65,6 +65,7 @@ static struct component buffer(struct world *w, double bytes)
 	struct random *r = &w->random;
 	struct component c;
 
+	w->grain = 1;
 	component_init(&c, VECTOR);
 	c.rate = draw_uniform(r, 1, 8);
 	c.bytes = bytes / (draw_log_uniform(r, 1 * HOUR, 60 * HOUR) * c.rate);

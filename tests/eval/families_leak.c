@@ -132,6 +132,7 @@ static void vector(struct world *w)
 	struct random *r = &w->random;
 	struct component c;
 
+	w->grain = 1;
 	component_init(&c, VECTOR);
 	c.rate = draw_uniform(r, 2, 6);
 	c.bytes = 0.66 * world_headroom(w) / (draw_log_uniform(r, 1.5 * DAY, 10 * DAY) * c.rate);
@@ -144,6 +145,7 @@ static void rare_large(struct world *w)
 	double gap = draw_log_uniform(r, 1 * HOUR, 5 * HOUR);
 	struct component c;
 
+	w->grain = 1;
 	component_init(&c, CHURN);
 	c.lives = ENDLESS;
 	c.leak_share = 1;

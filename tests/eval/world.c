@@ -6,6 +6,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* How many blocks stand for one that is simulated: services cut their bytes in all ways. */
+#define LEAST_GRAIN 0.2
+#define MOST_GRAIN  2000
+
 /* Frees to come, a list for each tick. */
 struct death {
 	int next;
@@ -77,6 +81,8 @@ void world_reset(struct world *w, uint64_t seed, uint64_t stream)
 		w->sites[i].leaks_until = NEVER;
 	}
 	w->random = random_stream(seed, stream);
+	w->grain_random = random_stream(~seed, stream);
+	w->grain = draw_log_uniform(&w->grain_random, LEAST_GRAIN, MOST_GRAIN);
 	w->limit = draw_log_uniform(&w->random, 1e9, 8e9);
 	w->base = w->limit * draw_uniform(&w->random, 0.2, 0.45);
 	w->usage = w->base;
@@ -87,33 +93,53 @@ double world_headroom(const struct world *w)
 	return w->limit - w->base;
 }
 
+/* Counts again the blocks of a birth tick that are seen; how many they were before. */
+static uint32_t see(const struct world *w, struct holding *h, int birth)
+{
+	uint32_t before = h->live[birth];
+
+	h->live[birth] = (uint32_t)(w->grain * h->simulated[birth] + h->rounding[birth]);
+	return before;
+}
+
 void world_allocate(struct world *w, struct world_site *s, int tick, double bytes)
 {
 	struct holding *h = s->holding;
+	uint32_t before, seen;
 
-	(void)w;
-	h->live[tick]++;
+	if (h->simulated[tick] == 0)
+		h->rounding[tick] = draw_unit(&w->grain_random);
+	h->simulated[tick]++;
+	h->n_simulated++;
+	before = see(w, h, tick);
+	seen = h->live[tick] - before;
 	h->bytes[tick] += bytes;
 	h->some[tick / 64] |= 1ull << (tick % 64);
-	h->live_blocks++;
+	h->live_blocks += seen;
 	h->live_bytes += bytes;
-	h->allocations++;
+	h->allocations += seen;
 }
 
-void world_deallocate(struct world *w, struct world_site *s, int tick, int birth, double bytes)
+uint32_t world_deallocate(struct world *w, struct world_site *s, int tick, int birth, double bytes)
 {
 	struct holding *h = s->holding;
 
+	uint32_t before, seen;
+
 	if (birth < w->start)
-		return;
-	h->live[birth]--;
-	h->bytes[birth] = h->live[birth] > 0 ? h->bytes[birth] - bytes : 0;
-	if (h->live[birth] == 0)
+		return 0;
+	h->simulated[birth]--;
+	h->n_simulated--;
+	before = see(w, h, birth);
+	seen = before - h->live[birth];
+	h->bytes[birth] = h->simulated[birth] > 0 ? h->bytes[birth] - bytes : 0;
+	if (h->simulated[birth] == 0)
 		h->some[birth / 64] &= ~(1ull << (birth % 64));
-	h->live_blocks--;
-	h->live_bytes = h->live_blocks > 0 ? h->live_bytes - bytes : 0;
-	h->frees++;
-	h->freed[lifetime_bin(tick - birth)]++;
+	h->live_blocks -= seen;
+	h->live_bytes = h->n_simulated > 0 ? h->live_bytes - bytes : 0;
+	h->frees += seen;
+	h->freed[lifetime_bin(tick - birth)] += seen;
+	return seen;
 }
 
 void world_reallocate(struct world *w, struct world_site *s, int tick, int birth, double bytes,
@@ -155,11 +181,11 @@ static void do_deaths(struct world *w, int tick)
 
 	for (int i = d->first[tick]; i >= 0; i = d->at[i].next) {
 		const struct death *one = &d->at[i];
+		uint32_t seen;
 
-		if (one->birth < w->start)
-			continue;
-		w->lost_frees += one->was_lost;
-		world_deallocate(w, &w->sites[one->site], tick, one->birth, one->bytes);
+		seen = world_deallocate(w, &w->sites[one->site], tick, one->birth, one->bytes);
+		if (one->was_lost)
+			w->lost_frees += seen;
 	}
 }
 
@@ -190,11 +216,12 @@ void world_restart(struct world *w, int tick)
 		struct world_site *s = &w->sites[i];
 		struct holding *h = s->holding;
 
+		memset(h->simulated, 0, sizeof(h->simulated));
 		memset(h->live, 0, sizeof(h->live));
 		memset(h->bytes, 0, sizeof(h->bytes));
 		memset(h->some, 0, sizeof(h->some));
 		memset(h->freed, 0, sizeof(h->freed));
-		h->allocations = h->frees = h->live_blocks = 0;
+		h->n_simulated = h->allocations = h->frees = h->live_blocks = 0;
 		h->live_bytes = 0;
 		s->leaked = 0;
 		for (int k = 0; k < s->n; k++)

@@ -23,10 +23,18 @@
 #define COMPONENTS 4
 #define NEVER	   (1 << 30)
 
-/* What one site holds, by birth tick. */
+/*
+ * What one site holds, by birth tick. Bytes are those of the blocks that are simulated; the blocks
+ * that detectors see are as many times the grain, rounded up or down by chance, once for each tick
+ * of birth. So births, frees and what is live agree, as if one block were cut into several or
+ * several were one.
+ */
 struct holding {
-	uint32_t live[RUN_TICKS];      /* blocks */
-	double bytes[RUN_TICKS];       /* of them */
+	uint32_t simulated[RUN_TICKS]; /* blocks that are live */
+	double rounding[RUN_TICKS];    /* 0 to 1, drawn at a tick's first birth */
+	uint64_t n_simulated;
+	uint32_t live[RUN_TICKS]; /* blocks seen */
+	double bytes[RUN_TICKS];
 	uint64_t some[RUN_TICKS / 64]; /* bit set: a block of that tick may be live */
 	uint64_t freed[LIFETIME_BINS]; /* this life, by age */
 	uint64_t allocations, frees;   /* this life */
@@ -48,6 +56,8 @@ struct world_site {
 
 struct world {
 	struct random random;
+	struct random grain_random; /* of its own: the grain changes nothing of the bytes */
+	double grain;		    /* blocks seen for each one simulated; 0.2 to 2000 */
 	struct world_site sites[SITES];
 	double limit, base;    /* bytes */
 	double fragmentation;  /* bytes of usage per tick that no block explains */
@@ -73,9 +83,12 @@ void world_restart(struct world *w, int tick);
 
 double world_headroom(const struct world *w); /* limit - base */
 
-/* For components. */
+/*
+ * For components. Blocks are given and freed as simulated; world_deallocate() returns how many
+ * were seen to go.
+ */
 void world_allocate(struct world *w, struct world_site *s, int tick, double bytes);
-void world_deallocate(struct world *w, struct world_site *s, int tick, int birth, double bytes);
+uint32_t world_deallocate(struct world *w, struct world_site *s, int tick, int birth, double bytes);
 /* The block becomes one of new_bytes, born now. */
 void world_reallocate(struct world *w, struct world_site *s, int tick, int birth, double bytes,
 		      double new_bytes);
