@@ -31,6 +31,7 @@ static void fill_defaults(struct monitor_options *o)
 	o->budget_ratio = o->budget_ratio > 0 ? o->budget_ratio : 0.02;
 	o->total_budget_ratio = o->total_budget_ratio > 0 ? o->total_budget_ratio : 0.05;
 	o->sampling_interval = o->sampling_interval ?: 64u << 10;
+	o->detector_tick_ns = o->detector_tick_ns ?: 60 * SECOND_NS;
 }
 
 static void refresh_mappings(struct monitor *m)
@@ -200,6 +201,8 @@ int monitor_new(struct event_base *base, const struct monitor_options *options,
 		r = tell_start(m);
 	if (r == 0)
 		r = detect_start(m);
+	if (r == 0 && m->options.watch_host)
+		r = host_start(m);
 	if (r < 0)
 		return r;
 	*ret = TAKE_PTR(m);
@@ -222,6 +225,7 @@ struct monitor *monitor_free(struct monitor *m)
 
 	if (!m)
 		return NULL;
+	host_stop(m);
 	free_events(m);
 	detect_stop(m);
 	tracked_drop_all_links(m, NULL);

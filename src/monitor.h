@@ -43,6 +43,8 @@ struct monitor_options {
 	uint64_t detector_tick_ns;  /* the unit of the detector's times; 0: 60 s */
 	const char *history_path;   /* of the database; NULL: nothing outlives the monitor */
 	uint64_t history_bytes;	    /* 0: 256 MiB */
+	bool watch_host;	    /* every process is followed without probes, see below */
+	bool auto_track;	    /* with watch_host: what it suggests is tracked */
 	const char *force_links;    /* one of monitor_link_words: instead of the best, for tests */
 };
 
@@ -149,6 +151,24 @@ size_t monitor_selectors(const struct monitor *m, struct monitor_selector *list,
 size_t monitor_targets(const struct monitor *m, struct target *const **ret);
 struct target *monitor_find_target(const struct monitor *m, const char *id);
 struct target *monitor_target_by_key(const struct monitor *m, uint32_t key);
+
+/*
+ * With watch_host: processes that nobody traces and whose memory keeps growing (host_growth.h), the
+ * nearest to a limit first, at most MONITOR_SUGGESTIONS. With auto_track, each is tracked once: what
+ * people untrack stays so. -ENOMEM. The caller frees with monitor_suggestions_free().
+ */
+#define MONITOR_SUGGESTIONS 64
+
+struct monitor_suggestion {
+	struct target *target; /* owned; described, but not tracked: no key, no id */
+	double bytes_per_hour;
+	double seconds_to_limit;
+	uint64_t since_ns; /* monotonic */
+	char why[384];	   /* plain sentences */
+};
+
+int monitor_suggestions(struct monitor *m, struct monitor_suggestion **ret, size_t *ret_n);
+struct monitor_suggestion *monitor_suggestions_free(struct monitor_suggestion *list, size_t n);
 
 struct heap *monitor_heap(struct monitor *m);
 struct symbolizer *monitor_symbolizer(struct monitor *m);

@@ -151,7 +151,10 @@ static int serve(struct daemon *d, const struct seepd_options *o)
 
 int main(int argc, char **argv)
 {
-	struct seepd_options options = { .socket_path = getenv("SEEP_SOCKET") };
+	struct seepd_options options = {
+		.socket_path = getenv("SEEP_SOCKET"),
+		.monitor.watch_host = true,
+	};
 	struct daemon d = { .base = NULL };
 	int status, r;
 

@@ -14,7 +14,7 @@
 #include <sys/uio.h>
 
 #include "alert/sentences.h"
-#include "alert/words.h"
+#include "base/words.h"
 #include "base/log.h"
 #include "base/utf8.h"
 

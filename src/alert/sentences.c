@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "alert/words.h"
+#include "base/words.h"
 #include "base/utf8.h"
 #include "base/values.h"
 #include "heap/ids.h"

@@ -50,6 +50,15 @@ void render_target_name(FILE *out, const json_t *target, const struct render_opt
 /* Two lines: who, and in what state. */
 void render_target_heading(FILE *out, const json_t *target, const struct render_options *o);
 
+/* Memory, its limit, and what explains its growth: some lines. */
+void render_memory(FILE *out, const json_t *target, const struct render_options *o);
+
+/* A line if memory grows by what live blocks do not explain; else nothing. */
+void render_retained(FILE *out, const json_t *target, const struct render_options *o);
+
+/* @suggestions: an array of what may be worth tracking. */
+int render_suggestions(FILE *out, const json_t *suggestions, const struct render_options *o);
+
 /* How a listing is to be read. */
 struct render_listing {
 	const char *by;	      /* "stack", "line", ...; NULL: as the listing says */
@@ -98,6 +107,9 @@ void render_coverage(FILE *out, const json_t *coverage, const struct render_opti
 
 /* Sums up "coverage" of an array of targets. NULL: no memory. */
 json_t *render_coverage_sum(const json_t *targets);
+
+/* How much of the growth live blocks explain; part of render_coverage(). */
+void render_growth(FILE *out, const json_t *coverage, const struct render_options *o);
 
 /* All losses of a coverage object. */
 uint64_t render_lost(const json_t *coverage);

@@ -127,6 +127,7 @@ void render_coverage(FILE *out, const json_t *coverage, const struct render_opti
 	if (failed)
 		(void)fprintf(out, "  %s that returned no block\n",
 			      format_plural(failed, "allocation", o->raw_bytes).text);
+	render_growth(out, coverage, o);
 }
 
 /* to[key] += from[key], for integers and, one level deep, objects of them. */

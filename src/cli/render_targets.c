@@ -124,5 +124,6 @@ void render_target_heading(FILE *out, const json_t *target, const struct render_
 		(void)fprintf(out, " of %s", format_bytes(limit, o->raw_bytes).text);
 	(void)fputc('\n', out);
 	render_cost(out, target, o);
+	render_retained(out, target, o);
 	put_error(out, target, o);
 }

@@ -2,6 +2,7 @@
 /* seepctl targets, track, untrack: which processes the daemon watches. */
 #include "cli/verbs.h"
 
+#include <inttypes.h>
 #include <string.h>
 
 #include "base/cleanup.h"
@@ -12,31 +13,92 @@
 #include "cli/render.h"
 #include "cli/taking.h"
 
-static const struct option_set targets_options = {
-	.verb = "targets",
-	.about = "Lists the processes that are watched. LOST counts what was not seen.",
-	.examples = "  seepctl targets\n"
-		    "  seepctl targets --json | jq -r '.targets[].id'",
+struct targets_values {
+	bool suggested;
 };
 
-int cli_targets(int argc, char **argv, const struct cli_context *parent)
+static const struct cli_option targets_table[] = {
+	{ "suggested", 0, OPTION_FLAG, offsetof(struct targets_values, suggested), NULL, NULL, 0, 0,
+	  "processes that nobody traces and whose memory keeps growing" },
+};
+
+static const struct option_set targets_options = {
+	.verb = "targets",
+	.operands = "[TARGET]",
+	.about = "Lists the processes that are watched. LOST counts what was not seen. With TARGET "
+		 "(an\n"
+		 "id or a selector) tells more of one: memory, its limit, and how much of the "
+		 "growth\n"
+		 "live blocks explain.",
+	.examples = "  seepctl targets\n"
+		    "  seepctl targets nginx\n"
+		    "  seepctl targets --suggested\n"
+		    "  seepctl targets --json | jq -r '.targets[].id'",
+	.options = targets_table,
+	.n_options = ARRAY_SIZE(targets_table),
+	.max_operands = 1,
+};
+
+static int show_suggested(const struct cli_context *context)
 {
 	_cleanup_(json_decrefp) json_t *answer = NULL;
-	struct cli_context context = *parent;
 	struct render_options o;
-	struct operands operands;
+	json_t *suggestions;
+	int code;
+
+	code = api_call(context, "GET", "/v1/targets?suggested=true", NULL, &answer);
+	if (code != CLI_OK)
+		return code;
+	if (context->json)
+		return cli_print_json(answer);
+	render_options_init(&o, context, stdout);
+	suggestions = json_object_get(answer, "suggested");
+	if (render_suggestions(stdout, suggestions, &o) < 0)
+		return cli_no_memory();
+	if (json_array_size(suggestions) == 0) {
+		if (o.legend)
+			(void)fputs("No process that is not traced keeps growing.\n", stdout);
+	} else {
+		render_next(stdout, &o, "seepctl track %" PRIu64,
+			    field_count(json_array_get(suggestions, 0), "pid"));
+	}
+	return CLI_OK;
+}
+
+static int show_target(const struct cli_context *context, const char *text)
+{
+	_cleanup_(json_decrefp) json_t *target = NULL;
+	struct render_options o;
+	int code;
+
+	code = pick_from_daemon(context, text, &target);
+	if (code != CLI_OK)
+		return code;
+	if (context->json)
+		return cli_print_json(target);
+	render_options_init(&o, context, stdout);
+	render_target_heading(stdout, target, &o);
+	render_memory(stdout, target, &o);
+	if (o.legend)
+		render_coverage(stdout, json_object_get(target, "coverage"), &o);
+	render_next(stdout, &o, "seepctl sites %s", field_text_or(target, "id", "ID"));
+	return CLI_OK;
+}
+
+static int show_targets(const struct cli_context *context)
+{
+	_cleanup_(json_decrefp) json_t *answer = NULL;
+	struct render_options o;
 	json_t *targets;
 	int code;
 
-	if (!options_begin(&targets_options, argc, argv, NULL, &context, &operands, &code))
-		return code;
-	code = api_call(&context, "GET", "/v1/targets", NULL, &answer);
+	code = api_call(context, "GET", "/v1/targets", NULL, &answer);
 	if (code != CLI_OK)
 		return code;
-	if (context.json)
+	if (context->json)
 		return cli_print_json(answer);
 
-	render_options_init(&o, &context, stdout);
+	render_options_init(&o, context, stdout);
 	targets = json_object_get(answer, "targets");
 	if (render_targets(stdout, targets, &o) < 0)
 		return cli_no_memory();
@@ -49,6 +111,24 @@ int cli_targets(int argc, char **argv, const struct cli_context *parent)
 			    field_text_or(json_array_get(targets, 0), "id", "ID"));
 	}
 	return CLI_OK;
+}
+
+int cli_targets(int argc, char **argv, const struct cli_context *parent)
+{
+	struct targets_values values = { .suggested = false };
+	struct cli_context context = *parent;
+	struct operands operands;
+	int code;
+
+	if (!options_begin(&targets_options, argc, argv, &values, &context, &operands, &code))
+		return code;
+	if (values.suggested && operands.n)
+		return options_complain(&targets_options, "--suggested takes no TARGET");
+	if (values.suggested)
+		return show_suggested(&context);
+	if (operands.n)
+		return show_target(&context, operands.items[0]);
+	return show_targets(&context);
 }
 
 struct track_values {

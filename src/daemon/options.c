@@ -23,6 +23,7 @@ static const char usage[] =
 	"      --tick DURATION    how often the maps are read, 1s to 1h (default: 10s)\n"
 	"      --detector-tick DURATION\n"
 	"                         unit of all times of the detector, 50ms to 1h (default: 60s)\n"
+	"      --auto-track       track by itself what seepctl targets --suggested lists\n"
 	"      --state-dir FOLDER where the history is kept (default: " DEFAULT_STATE_DIR ";\n"
 	"                         none: nothing is kept)\n"
 	"      --on-alert COMMAND run this for each event that people are told of, with the event as\n"
@@ -51,6 +52,7 @@ static const char usage[] =
 enum option_value {
 	OPT_TICK = 256,
 	OPT_DETECTOR_TICK,
+	OPT_AUTO_TRACK,
 	OPT_STATE_DIR,
 	OPT_ON_ALERT,
 	OPT_ON_ALERT_USER,
@@ -72,6 +74,7 @@ static const struct option long_options[] = {
 	{ "track", required_argument, NULL, 't' },
 	{ "tick", required_argument, NULL, OPT_TICK },
 	{ "detector-tick", required_argument, NULL, OPT_DETECTOR_TICK },
+	{ "auto-track", no_argument, NULL, OPT_AUTO_TRACK },
 	{ "state-dir", required_argument, NULL, OPT_STATE_DIR },
 	{ "on-alert", required_argument, NULL, OPT_ON_ALERT },
 	{ "on-alert-user", required_argument, NULL, OPT_ON_ALERT_USER },
@@ -160,6 +163,9 @@ static int take_value(struct seepd_options *o, int option, const char *text)
 		return take_tick(text, SECOND_NS, &o->monitor.tick_ns);
 	case OPT_DETECTOR_TICK:
 		return take_tick(text, DETECTOR_TICK_MIN_NS, &o->monitor.detector_tick_ns);
+	case OPT_AUTO_TRACK:
+		o->monitor.auto_track = true;
+		return 0;
 	case OPT_STATE_DIR:
 		o->state_dir = text;
 		return *text ? 0 : -EINVAL;

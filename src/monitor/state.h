@@ -21,6 +21,7 @@
 #include "target/procfs.h"
 #include "target/selector.h"
 #include "trend/options.h"
+#include "trend/reconcile.h"
 
 #define PROC_ROOT	      "/proc"
 #define CGROUP_ROOT	      "/sys/fs/cgroup"
@@ -89,6 +90,7 @@ struct tracked {
 	size_t n_mappings;
 	uint64_t mappings_hash; /* of what was published last */
 	uint64_t exited_at_tick;
+	struct reconcile reconcile;
 	bool mappings_stale;
 	bool purged; /* exited, and read for the last time */
 	UT_hash_handle by_key;
@@ -125,6 +127,8 @@ struct monitor {
 	bool final_read_wanted;
 	bool refresh_wanted; /* some target's mappings are stale */
 	bool purging;
+
+	struct host_watch *host; /* owned; NULL: not wanted */
 
 	struct monitor_prices prices;
 	bool has_prices;
@@ -229,6 +233,13 @@ void life_unlink_watch(struct monitor *m, struct watch *gone);
 int life_search(struct monitor *m, struct watch *w, struct target ***ret, size_t *ret_n);
 void life_forget_exited(struct monitor *m);
 void life_exited(struct monitor *m, struct tracked *t);
+
+/* host.c: every process of the host, without probes */
+int host_start(struct monitor *m);
+void host_stop(struct monitor *m);
+
+/* reconcile.c: how much of a target's growth its live blocks explain */
+void reconcile_take(struct monitor *m, struct tracked *t, uint64_t now_ns);
 
 /* ages.c */
 int ages_scan(struct monitor *m);

@@ -156,8 +156,10 @@ static void take_targets(struct monitor *m, uint64_t now_ns)
 			continue;
 		take_coverage(m, t);
 		(void)heap_target_tick(m->heap, t->target->key, now_ns);
-		if (t->target->state == TARGET_TRACED)
-			target_refresh(t->target, PROC_ROOT, CGROUP_ROOT);
+		if (t->target->state != TARGET_TRACED)
+			continue;
+		target_refresh(t->target, PROC_ROOT, CGROUP_ROOT);
+		reconcile_take(m, t, now_ns);
 	}
 }
 

@@ -32,6 +32,12 @@ int info_get(struct exchange *x);
 int health_get(struct exchange *x);
 int readiness_get(struct exchange *x);
 
+/* suggested.c */
+extern const struct query_rule targets_query[];
+/* 1 and whether "suggested" is asked for; else refused and answered. */
+int suggested_wanted(struct exchange *x, bool *ret);
+int suggested_get(struct exchange *x);
+
 /* targets.c */
 int targets_get(struct exchange *x);
 int targets_post(struct exchange *x);

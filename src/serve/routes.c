@@ -25,7 +25,7 @@ static const struct route routes[] = {
 	{ EVHTTP_REQ_GET, "/healthz", health_get, NULL },
 	{ EVHTTP_REQ_GET, "/readyz", readiness_get, NULL },
 	{ EVHTTP_REQ_GET, "/v1/info", info_get, NULL },
-	{ EVHTTP_REQ_GET, "/v1/targets", targets_get, NULL },
+	{ EVHTTP_REQ_GET, "/v1/targets", targets_get, targets_query },
 	{ EVHTTP_REQ_POST, "/v1/targets", targets_post, NULL },
 	{ EVHTTP_REQ_GET, "/v1/targets/*", target_get, NULL },
 	{ EVHTTP_REQ_DELETE, "/v1/targets/*", target_delete, NULL },

@@ -61,8 +61,15 @@ int targets_get(struct exchange *x)
 	json_auto_t *o = json_object();
 	struct target *const *targets;
 	size_t n = monitor_targets(x->monitor, &targets);
-	int r = put_targets(x, o, targets, n);
+	bool is_suggested;
+	int r;
 
+	r = suggested_wanted(x, &is_suggested);
+	if (r != 1)
+		return r;
+	if (is_suggested)
+		return suggested_get(x);
+	r = put_targets(x, o, targets, n);
 	r |= put_selectors(x, o);
 	return exchange_reply(x, 200, r < 0 ? NULL : TAKE_PTR(o));
 }

@@ -37,6 +37,10 @@ int view_coverage(const struct coverage *c, json_t **ret)
 	r |= view_put(o, "frees_seen", view_u64(c->frees_seen));
 	r |= view_put(o, "frees_of_unknown_blocks", view_u64(c->frees_of_unknown_blocks));
 	r |= view_put(o, "failed_allocations", view_u64(c->failed_allocations));
+	r |= view_put(o, "growth_bytes",
+		      c->has_growth ? json_integer(c->growth_bytes) : json_null());
+	r |= view_put(o, "explained_bytes",
+		      c->has_growth ? view_u64(c->explained_bytes) : json_null());
 	r |= view_put(o, "lost", TAKE_PTR(lost));
 	r |= view_put(o, "truncated_stacks", TAKE_PTR(truncated));
 	if (r < 0)
@@ -125,7 +129,7 @@ static int put_identity(json_t *o, struct monitor *m, const struct target *t)
 
 int view_target(struct monitor *m, const struct target *t, json_t **ret)
 {
-	json_auto_t *o = json_object(), *coverage = NULL;
+	json_auto_t *o = json_object(), *coverage = NULL, *memory = NULL, *reconciliation = NULL;
 	struct totals sum = heap_sum(monitor_heap(m), t->key);
 	int r = 0;
 
@@ -137,6 +141,10 @@ int view_target(struct monitor *m, const struct target *t, json_t **ret)
 	r |= view_put(o, "attached_at", view_monotonic(t->attached_ns));
 	r |= view_put(o, "rss_bytes", view_u64_or_null(t->rss_bytes));
 	r |= view_put(o, "limit_bytes", view_u64_or_null(t->limit_bytes));
+	r |= view_memory(&t->memory, &memory);
+	r |= view_put(o, "memory", TAKE_PTR(memory));
+	r |= view_reconciliation(t, &reconciliation);
+	r |= view_put(o, "reconciliation", TAKE_PTR(reconciliation));
 	r |= view_put(o, "live_bytes", view_u64(totals_live_bytes(&sum)));
 	r |= view_put(o, "live_count", view_u64(totals_live_count(&sum)));
 	r |= view_put(o, "error_bytes", view_u64(totals_live_error(&sum)));

@@ -23,6 +23,7 @@
 #include "target/target.h"
 
 struct monitor;
+struct monitor_suggestion;
 
 /* Whose sites are meant: those of one target, or of all, or of all that run as a uid. */
 struct view_scope {
@@ -35,6 +36,11 @@ bool view_scope_has(struct monitor *m, const struct view_scope *scope, uint32_t 
 
 int view_target(struct monitor *m, const struct target *t, json_t **ret);
 int view_coverage(const struct coverage *c, json_t **ret);
+
+/* view_memory.c */
+int view_memory(const struct memory *m, json_t **ret);
+int view_reconciliation(const struct target *t, json_t **ret); /* null: no growth known yet */
+int view_suggestion(const struct monitor_suggestion *s, json_t **ret);
 
 /*
  * Finds the names of all frames of a target's sites (0: of all targets), then calls @done, from the

@@ -15,6 +15,7 @@
 #include "../bpf/abi.h" /* enum loss_reason, enum stack_status */
 #include "base/cleanup.h"
 #include "target/memory.h"
+#include "trend/reconcile.h"
 
 enum target_state {
 	TARGET_ATTACHING, /* files are being read, probes set */
@@ -47,6 +48,9 @@ struct coverage {
 	uint64_t lost[LOSS_REASONS];
 	uint64_t truncated_stacks[STACK_STATUSES]; /* blocks allocated under such stacks */
 	bool from_start;			   /* no block predates the attach */
+	bool has_growth;
+	int64_t growth_bytes;	  /* of its memory, since the watch began */
+	uint64_t explained_bytes; /* of that, by live blocks */
 };
 
 struct target {
@@ -77,6 +81,8 @@ struct target {
 	uint64_t rss_bytes;   /* 0: unknown */
 	uint64_t limit_bytes; /* 0: unknown */
 	struct memory memory; /* the same and more, as of the last tick */
+	struct reconciliation reconciliation;
+	double reconcile_tick_seconds; /* the unit of the reconciliation's times */
 	struct coverage coverage;
 };
 

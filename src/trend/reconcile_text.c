@@ -18,7 +18,7 @@ static void put_verdict(const struct reconciliation *r, double tick_seconds, cha
 			size_t size)
 {
 	const struct reconcile_share *f = &r->found;
-	struct words grown = words_bytes(f->growth), over = words_seconds(f->ticks * tick_seconds);
+	struct words grown = words_bytes(f->growth), over = words_duration(f->ticks * tick_seconds);
 	struct words explained = words_bytes(f->explained), kept = words_bytes(f->retained);
 
 	if (r->verdict == RECONCILE_RETAINED)
@@ -41,11 +41,13 @@ static void put_verdict(const struct reconciliation *r, double tick_seconds, cha
 const char *reconcile_text(const struct reconciliation *r, double tick_seconds, char *text,
 			   size_t size)
 {
-	struct words since = words_seconds(r->total.ticks * tick_seconds);
+	struct words since = words_duration(r->total.ticks * tick_seconds);
 
 	switch (r->verdict) {
 	case RECONCILE_STEADY:
-		(void)snprintf(text, size, "Memory does not keep growing.");
+		(void)snprintf(text, size,
+			       "Memory does not grow steadily, as far as %s of watch can show.",
+			       since.text);
 		break;
 	case RECONCILE_EXPLAINED:
 	case RECONCILE_PARTLY:

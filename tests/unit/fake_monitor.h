@@ -74,6 +74,7 @@ struct monitor {
 	struct events *events;
 	uint64_t wall_ms;
 	struct history *history; /* the test's; NULL: none is kept */
+	uid_t suggested_uids[2]; /* a suggestion of each; 0: none */
 };
 
 /* --- what tests do -------------------------------------------------------------------------- */
@@ -307,6 +308,43 @@ struct target *monitor_target_by_key(const struct monitor *m, uint32_t key)
 	for (size_t i = 0; i < m->n_targets; i++)
 		if (m->targets[i]->key == key)
 			return m->targets[i];
+	return NULL;
+}
+
+int monitor_suggestions(struct monitor *m, struct monitor_suggestion **ret, size_t *ret_n)
+{
+	struct monitor_suggestion *list = calloc(2, sizeof(*list));
+	size_t n = 0;
+
+	if (!list)
+		return -ENOMEM;
+	for (size_t i = 0; i < 2 && m->suggested_uids[i]; i++, n++) {
+		struct target *t = calloc(1, sizeof(*t));
+
+		if (!t)
+			abort();
+		t->pid = 5003 + (pid_t)i;
+		t->uid = m->suggested_uids[i];
+		t->exe = strdup("/usr/bin/grower");
+		t->rss_bytes = 1048573;
+		(void)snprintf(t->comm, sizeof(t->comm), "grower");
+		list[i] = (struct monitor_suggestion){
+			.target = t,
+			.bytes_per_hour = 2097143,
+			.seconds_to_limit = 7201,
+			.why = "It grows.",
+		};
+	}
+	*ret = list;
+	*ret_n = n;
+	return 0;
+}
+
+struct monitor_suggestion *monitor_suggestions_free(struct monitor_suggestion *list, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		target_free(list[i].target);
+	free(list);
 	return NULL;
 }
 

@@ -9,7 +9,7 @@
 #include <stdio.h>
 
 #include "alert/sentences.h"
-#include "alert/words.h"
+#include "base/words.h"
 #include "unit/alert_fixture.h"
 
 static bool says(const struct alert *a, const char *sentence)

@@ -308,6 +308,85 @@ static void targets_are_listed(void **state)
 	expect(render_targets, "[]", &plain, "");
 }
 
+#define MEMORY                                                                              \
+	"{'memory':{'anonymous_bytes':94371840,'swap_bytes':0,'usage_bytes':400556032,"     \
+	"'limit_bytes':536870912,'limit_of':'cgroup','headroom_bytes':136314880},"          \
+	"'reconciliation':{'verdict':'retained','text':'The allocator\\u001b retains it.'," \
+	"'seconds':5400.5,'growth_bytes':2097152,'explained_bytes':1048576,"                \
+	"'retained_bytes':1048576,'day':{'seconds':86400,'growth_bytes':-1024,"             \
+	"'explained_bytes':0,'retained_bytes':0}}}"
+
+static int print_memory(FILE *out, const json_t *value, const struct render_options *o)
+{
+	render_memory(out, value, o);
+	return 0;
+}
+
+static int print_retained(FILE *out, const json_t *value, const struct render_options *o)
+{
+	render_retained(out, value, o);
+	return 0;
+}
+
+static void memory_is_told(void **state)
+{
+	(void)state;
+	expect(print_memory, MEMORY, &plain,
+	       "memory: 90.0 MiB anonymous, 0 B swapped out\n"
+	       "limit: 512.0 MiB (its cgroup's), 382.0 MiB used, 130.0 MiB left\n"
+	       "growth since the watch began, 1 h 30 min: +2.0 MiB, explained by live blocks "
+	       "1.0 MiB, retained 1.0 MiB\n"
+	       "growth of the last day, 1 d 0 h: -1.0 KiB, explained by live blocks 0 B, "
+	       "retained 0 B\n"
+	       "The allocator? retains it.\n");
+	expect(print_memory,
+	       "{'memory':{'anonymous_bytes':7,'limit_of':null},'reconciliation':null}", &plain,
+	       "memory: 7 B anonymous, 0 B swapped out\n");
+	expect(print_memory, "{'memory':7,'reconciliation':[]}", &plain, "");
+	expect(print_retained, MEMORY, &plain, "The allocator? retains it.\n");
+	expect(print_retained, "{'reconciliation':{'verdict':'explained','text':'x'}}", &plain, "");
+	expect(print_retained, "{'reconciliation':{'verdict':'retained'}}", &plain, "");
+}
+
+static void growth_is_part_of_the_coverage(void **state)
+{
+#define SEEN                                                                               \
+	"Coverage: 0 allocations and 0 frees seen; blocks from before the attach are not " \
+	"included; "                                                                       \
+	"nothing was lost.\n"
+	(void)state;
+	expect(print_coverage, "{'growth_bytes':4194304,'explained_bytes':3145728}", &plain,
+	       SEEN "Growth of memory since the watch began: 4.0 MiB; live blocks explain 3.0 MiB "
+		    "of it (75 %).\n");
+	expect(print_coverage, "{'growth_bytes':-4194304,'explained_bytes':0}", &plain, SEEN);
+	expect(print_coverage, "{'growth_bytes':null,'explained_bytes':null}", &plain, SEEN);
+	expect(print_coverage_sum,
+	       "[{'coverage':{'growth_bytes':3145728,'explained_bytes':1048576}},"
+	       "{'coverage':{'growth_bytes':null}},"
+	       "{'coverage':{'growth_bytes':1048576,'explained_bytes':1048576}}]",
+	       &plain,
+	       SEEN "Growth of memory since the watch began: 4.0 MiB; live blocks explain 2.0 MiB "
+		    "of it (50 %).\n");
+}
+
+static void suggestions_are_listed(void **state)
+{
+	(void)state;
+	expect(render_suggestions,
+	       "[{'pid':4242,'comm':'server','exe':'/srv/server','rss_bytes':123457789,"
+	       "'bytes_per_hour':12897484.8,'seconds_to_limit':7384.5,"
+	       "'since':'2026-11-25T17:10:34.686850Z','why':'It\\ngrows.'},"
+	       "{'pid':7,'unit':'w.service','seconds_to_limit':null}]",
+	       &plain,
+	       " PID  NAME          RSS       GROWTH   TO LIMIT                        SINCE  OF\n"
+	       "4242  server  117.7 MiB  +12.3 MiB/h  2 h 3 min  2026-11-25T17:10:34.686850Z  "
+	       "/srv/server\n"
+	       "   7  -             0 B            -          -                            -  "
+	       "w.service\n"
+	       "4242: It?grows.\n");
+	expect(render_suggestions, "[]", &plain, "");
+}
+
 #define REPORT                                                                         \
 	"{'target':" TARGET ",'sites':" LIST ",'duration_seconds':61.5,'children':["   \
 	"{'target':{'id':'9-3','pid':9,'comm':'sh','coverage':{'allocations_seen':23," \
@@ -458,6 +537,9 @@ int main(void)
 		cmocka_unit_test(what_was_missed_is_said),
 		cmocka_unit_test(no_reason_is_without_words),
 		cmocka_unit_test(targets_are_listed),
+		cmocka_unit_test(memory_is_told),
+		cmocka_unit_test(growth_is_part_of_the_coverage),
+		cmocka_unit_test(suggestions_are_listed),
 		cmocka_unit_test(reports_have_a_section_per_process),
 		cmocka_unit_test(odd_answers_do_no_harm),
 		cmocka_unit_test(json_is_short_or_indented),

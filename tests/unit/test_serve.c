@@ -123,6 +123,32 @@ static void test_targets(void **state)
 	assert_refused(get(f, "/v1/targets/4253-3"), 404, "no_such_target");
 }
 
+static void test_suggested(void **state)
+{
+	struct fixture *f = *state;
+	struct answer a = get(f, "/v1/targets?suggested=true");
+	const json_t *s;
+
+	assert_int_equal(a.status, 200);
+	assert_int_equal(integer(a.json, "total"), 0);
+	answer_done(&a);
+	f->monitor->suggested_uids[0] = 1009;
+	a = get(f, "/v1/targets?suggested=true");
+	assert_int_equal(integer(a.json, "total"), 1);
+	s = json_array_get(json_object_get(a.json, "suggested"), 0);
+	assert_int_equal(integer(s, "pid"), 5003);
+	assert_int_equal(integer(s, "uid"), 1009);
+	assert_string_equal(string(s, "exe"), "/usr/bin/grower");
+	assert_string_equal(string(s, "why"), "It grows.");
+	assert_true(json_real_value(json_object_get(s, "seconds_to_limit")) == 7201);
+	assert_true(json_real_value(json_object_get(s, "bytes_per_hour")) == 2097143);
+	answer_done(&a);
+	a = get(f, "/v1/targets?suggested=false");
+	assert_non_null(json_object_get(a.json, "targets"));
+	answer_done(&a);
+	assert_refused(get(f, "/v1/targets?suggested=1"), 400, "bad_parameter");
+}
+
 static void test_track(void **state)
 {
 	struct fixture *f = *state;
@@ -417,6 +443,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_info_and_health, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_head, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_targets, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_suggested, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_track, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_track_refused, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_untrack, set_up, tear_down),

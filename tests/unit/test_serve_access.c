@@ -135,12 +135,15 @@ static void test_lists_are_filtered(void **state)
 		uid_t uid;
 		json_int_t targets;
 		json_int_t bytes;
-	} peers[] = { { USER, 1, 700 }, { STRANGER, 0, 0 }, { 0, 2, 1800 } };
+		json_int_t suggested;
+	} peers[] = { { USER, 1, 700, 1 }, { STRANGER, 0, 0, 0 }, { 0, 2, 1800, 2 } };
 	struct fixture *f = *state;
 
 	if (geteuid() != 0)
 		skip();
 	add_targets(f);
+	f->monitor->suggested_uids[0] = 77;
+	f->monitor->suggested_uids[1] = USER;
 	for (size_t i = 0; i < ARRAY_SIZE(peers); i++) {
 		struct answer a = ask_as(f, peers[i].uid, SERVER_NO_GROUP,
 					 "GET /v1/targets HTTP/1.1\r\n\r\n");
@@ -153,6 +156,13 @@ static void test_lists_are_filtered(void **state)
 		sum = json_object_get(a.json, "sum");
 		assert_int_equal(json_integer_value(json_object_get(sum, "live_bytes")),
 				 peers[i].bytes);
+		answer_done(&a);
+		a = ask_as(f, peers[i].uid, SERVER_NO_GROUP,
+			   "GET /v1/targets?suggested=true HTTP/1.1\r\n\r\n");
+		assert_int_equal(json_integer_value(json_object_get(a.json, "total")),
+				 peers[i].suggested);
+		assert_int_equal(json_array_size(json_object_get(a.json, "suggested")),
+				 peers[i].suggested);
 		answer_done(&a);
 	}
 }

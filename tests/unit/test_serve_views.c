@@ -88,6 +88,15 @@ static void test_target(void **state)
 	t->parent = 8;
 	(void)fake_target(m, 8, 4241, 1009);
 	t->rss_bytes = 1048573;
+	t->memory = (struct memory){
+		.anonymous_bytes = 900001,
+		.swap_bytes = 4099,
+		.usage_bytes = 2000003,
+		.limit_bytes = 3000017,
+		.headroom_bytes = 1000014,
+		.limit_of = MEMORY_LIMIT_CGROUP,
+		.is_bounded = true,
+	};
 	t->mode = TARGET_SAMPLED;
 	t->mode_reason = "budget";
 	t->sampling_interval = 65536;
@@ -110,11 +119,15 @@ static void test_target(void **state)
 		"\"mode_reason\":\"budget\",\"sampling_interval_bytes\":65536,"
 		"\"duty_ratio\":0.5,\"state\":\"traced\","
 		"\"error\":null,\"attached_at\":null,\"rss_bytes\":1048573,\"limit_bytes\":null,"
+		"\"memory\":{\"anonymous_bytes\":900001,\"swap_bytes\":4099,"
+		"\"usage_bytes\":2000003,\"limit_bytes\":3000017,\"limit_of\":\"cgroup\","
+		"\"headroom_bytes\":1000014},\"reconciliation\":null,"
 		"\"live_bytes\":600,\"live_count\":6,\"error_bytes\":0,"
 		"\"overhead\":{\"budget_ratio\":0.25,\"estimated_ratio\":0.125,"
 		"\"hits_per_second\":2003.0,\"ns_per_hit\":401.0},"
 		"\"coverage\":{\"from_start\":false,\"allocations_seen\":23,\"frees_seen\":17,"
-		"\"frees_of_unknown_blocks\":0,\"failed_allocations\":0,\"lost\":{\"live_full\":3,"
+		"\"frees_of_unknown_blocks\":0,\"failed_allocations\":0,"
+		"\"growth_bytes\":null,\"explained_bytes\":null,\"lost\":{\"live_full\":3,"
 		"\"sites_full\":0,\"stacks_full\":0,\"threads_full\":0,\"map_busy\":0,"
 		"\"missed_free\":0,\"missed_return\":0,\"result_unreadable\":0,"
 		"\"stack_unreadable\":0,\"restore_failed\":0,\"note\":0,\"files_full\":0,"
@@ -126,6 +139,39 @@ static void test_target(void **state)
 	t->allocators = NULL;
 	t->n_allocators = 0;
 	fake_free(m);
+}
+
+static void test_reconciliation(void **state)
+{
+	struct target t = {
+		.reconcile_tick_seconds = 60,
+		.reconciliation = {
+			.verdict = RECONCILE_RETAINED,
+			.predates = true,
+			.has_total = true,
+			.has_day = true,
+			.total = { 2097152, 1048576, 1048576, 401, 90 },
+			.day = { -7, 0, 0, 401, 1440 },
+			.found = { 1048576, 0, 1048576, 401, 35 },
+		},
+	};
+	json_t *o = NULL;
+
+	(void)state;
+	assert_int_equal(view_reconciliation(&t, &o), 0);
+	assert_dump(o,
+		    "{\"verdict\":\"retained\",\"text\":\"Memory grows (1.0 MiB in 35 min) but "
+		    "live blocks do not: the allocator retains 1.0 MiB that were freed "
+		    "(fragmentation, free lists), or it was mapped without malloc. This is no leak "
+		    "of blocks.\",\"seconds\":5400.0,\"growth_bytes\":2097152,"
+		    "\"explained_bytes\":1048576,\"retained_bytes\":1048576,\"error_bytes\":401,"
+		    "\"day\":{\"seconds\":86400.0,\"growth_bytes\":-7,\"explained_bytes\":0,"
+		    "\"retained_bytes\":0,\"error_bytes\":401},\"older_blocks\":true,"
+		    "\"is_partial\":false}");
+	t.reconciliation.has_total = false;
+	assert_int_equal(view_reconciliation(&t, &o), 0);
+	assert_true(json_is_null(o));
+	json_decref(o);
 }
 
 static void count_call(void *userdata)
@@ -209,8 +255,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_values), cmocka_unit_test(test_problems),
-		cmocka_unit_test(test_target), cmocka_unit_test(test_frames),
-		cmocka_unit_test(test_trend),
+		cmocka_unit_test(test_target), cmocka_unit_test(test_reconciliation),
+		cmocka_unit_test(test_frames), cmocka_unit_test(test_trend),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
