@@ -154,8 +154,9 @@ struct target *monitor_target_by_key(const struct monitor *m, uint32_t key);
 
 /*
  * With watch_host: processes that nobody traces and whose memory keeps growing (host_growth.h), the
- * nearest to a limit first, at most MONITOR_SUGGESTIONS. With auto_track, each is tracked once: what
- * people untrack stays so. -ENOMEM. The caller frees with monitor_suggestions_free().
+ * nearest to a limit first, at most MONITOR_SUGGESTIONS; only those of a user, if one is given. With
+ * auto_track, each is tracked once: what people untrack stays so. -ENOMEM. The caller frees with
+ * monitor_suggestions_free().
  */
 #define MONITOR_SUGGESTIONS 64
 
@@ -167,7 +168,8 @@ struct monitor_suggestion {
 	char why[384];	   /* plain sentences */
 };
 
-int monitor_suggestions(struct monitor *m, struct monitor_suggestion **ret, size_t *ret_n);
+int monitor_suggestions(struct monitor *m, const uid_t *only, struct monitor_suggestion **ret,
+			size_t *ret_n);
 struct monitor_suggestion *monitor_suggestions_free(struct monitor_suggestion *list, size_t n);
 
 struct heap *monitor_heap(struct monitor *m);

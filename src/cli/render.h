@@ -44,6 +44,9 @@ int render_json(FILE *out, const json_t *value, bool indent);
 /* @targets: an array of target objects. */
 int render_targets(FILE *out, const json_t *targets, const struct render_options *o);
 
+/* Where a process belongs: its unit, else its container, else its executable; NULL: unknown. */
+const char *render_home(const json_t *target);
+
 /* "server (pid 4242, target 4242-1)": how a target is called in headings. */
 void render_target_name(FILE *out, const json_t *target, const struct render_options *o);
 

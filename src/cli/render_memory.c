@@ -19,15 +19,15 @@ static const struct text_column columns[] = {
 
 void render_growth(FILE *out, const json_t *coverage, const struct render_options *o)
 {
-	int64_t growth = field_integer(coverage, "growth_bytes");
+	uint64_t growth = field_count(coverage, "growth_bytes");
 	uint64_t explained = field_count(coverage, "explained_bytes");
 
-	if (growth <= 0)
+	if (growth == 0)
 		return;
 	(void)fprintf(out,
 		      "Growth of memory since the watch began: %s; live blocks explain %s of it "
 		      "(%.0f %%).\n",
-		      format_bytes((uint64_t)growth, o->raw_bytes).text,
+		      format_bytes(growth, o->raw_bytes).text,
 		      format_bytes(explained, o->raw_bytes).text,
 		      100 * (double)explained / (double)growth);
 }
@@ -90,15 +90,6 @@ void render_memory(FILE *out, const json_t *target, const struct render_options 
 
 /* --- suggestions ---------------------------------------------------------------------------------- */
 
-static const char *home_of(const json_t *s)
-{
-	const char *home = field_text(s, "unit");
-
-	if (!home)
-		home = field_text(s, "container");
-	return home ? home : field_text(s, "exe");
-}
-
 static void add_suggestion(struct text_table *t, const json_t *s, const struct render_options *o)
 {
 	double rate = field_number(s, "bytes_per_hour"), left = field_number(s, "seconds_to_limit");
@@ -110,7 +101,7 @@ static void add_suggestion(struct text_table *t, const json_t *s, const struct r
 	text_table_add(t, isfinite(rate) ? format_rate(rate, -1, raw, o->ascii).text : NULL);
 	text_table_add(t, isfinite(left) ? format_duration(left, raw).text : NULL);
 	text_table_add(t, field_text(s, "since"));
-	text_table_add(t, home_of(s));
+	text_table_add(t, render_home(s));
 }
 
 int render_suggestions(FILE *out, const json_t *suggestions, const struct render_options *o)

@@ -18,8 +18,7 @@ static const struct text_column columns[] = {
 	{ "RSS", true },     { "LOST", true },	{ "OF", false },
 };
 
-/* Where the process belongs: its unit, else its container, else its executable. */
-static const char *home_of(const json_t *target)
+const char *render_home(const json_t *target)
 {
 	const char *home = field_text(target, "unit");
 
@@ -49,7 +48,7 @@ static void add_target(struct text_table *t, const json_t *target, const struct 
 	text_table_add(t, format_count(field_count(target, "live_count"), o->raw_bytes).text);
 	add_bytes(t, target, "rss_bytes", o);
 	text_table_add(t, format_count(render_lost(coverage), o->raw_bytes).text);
-	text_table_add(t, home_of(target));
+	text_table_add(t, render_home(target));
 }
 
 static void put_error(FILE *out, const json_t *target, const struct render_options *o)
@@ -113,7 +112,7 @@ void render_target_heading(FILE *out, const json_t *target, const struct render_
 	render_style(out, o, RENDER_PLAIN);
 	put_labelled(out, "  ", field_text(target, "state"), o);
 	put_labelled(out, ", ", field_text(target, "mode"), o);
-	put_labelled(out, "  ", home_of(target), o);
+	put_labelled(out, "  ", render_home(target), o);
 	(void)fprintf(out, "\nlive %s%s in %s",
 		      format_signed_bytes(field_integer(target, "live_bytes"), o->raw_bytes).text,
 		      render_error(target, o).text,

@@ -367,7 +367,8 @@ struct monitor_suggestion *monitor_suggestions_free(struct monitor_suggestion *l
 	return NULL;
 }
 
-int monitor_suggestions(struct monitor *m, struct monitor_suggestion **ret, size_t *ret_n)
+int monitor_suggestions(struct monitor *m, const uid_t *only, struct monitor_suggestion **ret,
+			size_t *ret_n)
 {
 	_cleanup_free_ struct candidate *candidates = NULL;
 	struct monitor_suggestion *list;
@@ -380,8 +381,11 @@ int monitor_suggestions(struct monitor *m, struct monitor_suggestion **ret, size
 	r = m->host ? list_candidates(m->host, &candidates, &n_candidates) : 0;
 	for (size_t i = 0; r == 0 && i < n_candidates && n < MONITOR_SUGGESTIONS; i++) {
 		r = describe(m->host, candidates[i].entry, candidates[i].growth, &list[n]);
-		n += r == 0;
-		/* It has exited since, or is about to. */
+		if (r == 0 && only && list[n].target->uid != *only)
+			list[n].target = target_free(list[n].target);
+		else if (r == 0)
+			n++;
+		/* Else it has exited since, or is about to. */
 		if (r != -ENOMEM)
 			r = 0;
 	}

@@ -29,12 +29,13 @@ void reconcile_take(struct monitor *m, struct tracked *t, uint64_t now_ns)
 	};
 	const struct reconciliation *r = &target->reconciliation;
 
-	if (memory->rss_bytes == 0)
+	/* A target may have been attached by a note that this very tick has read. */
+	if (memory->rss_bytes == 0 || now_ns < target->attached_ns)
 		return;
 	reconcile_add(&t->reconcile, &in);
 	target->reconciliation = reconcile_get(&t->reconcile);
 	target->reconcile_tick_seconds = (double)unit_ns(m) / 1e9;
 	target->coverage.has_growth = r->has_total;
-	target->coverage.growth_bytes = llrint(r->total.growth);
+	target->coverage.growth_bytes = (uint64_t)llrint(fmax(r->total.growth, 0));
 	target->coverage.explained_bytes = (uint64_t)llrint(r->total.explained);
 }

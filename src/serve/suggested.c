@@ -28,23 +28,21 @@ int suggested_get(struct exchange *x)
 {
 	json_auto_t *o = json_object(), *list = json_array();
 	struct monitor_suggestion *suggestions;
-	size_t n, shown = 0;
+	const uid_t *only = x->peer.is_operator ? NULL : &x->peer.uid;
+	size_t n;
 	int r;
 
-	r = monitor_suggestions(x->monitor, &suggestions, &n);
+	r = monitor_suggestions(x->monitor, only, &suggestions, &n);
 	if (r < 0)
 		return r;
 	for (size_t i = 0; i < n; i++) {
 		json_t *s = NULL;
 
-		if (!access_has_target(x, suggestions[i].target))
-			continue;
 		r |= view_suggestion(&suggestions[i], &s);
 		r |= view_append(list, s);
-		shown++;
 	}
-	suggestions = monitor_suggestions_free(suggestions, n);
 	r |= view_put(o, "suggested", TAKE_PTR(list));
-	r |= view_put(o, "total", view_u64(shown));
+	r |= view_put(o, "total", view_u64(n));
+	monitor_suggestions_free(suggestions, n);
 	return exchange_reply(x, 200, r < 0 ? NULL : TAKE_PTR(o));
 }

@@ -37,8 +37,7 @@ int view_coverage(const struct coverage *c, json_t **ret)
 	r |= view_put(o, "frees_seen", view_u64(c->frees_seen));
 	r |= view_put(o, "frees_of_unknown_blocks", view_u64(c->frees_of_unknown_blocks));
 	r |= view_put(o, "failed_allocations", view_u64(c->failed_allocations));
-	r |= view_put(o, "growth_bytes",
-		      c->has_growth ? json_integer(c->growth_bytes) : json_null());
+	r |= view_put(o, "growth_bytes", c->has_growth ? view_u64(c->growth_bytes) : json_null());
 	r |= view_put(o, "explained_bytes",
 		      c->has_growth ? view_u64(c->explained_bytes) : json_null());
 	r |= view_put(o, "lost", TAKE_PTR(lost));

@@ -2,9 +2,9 @@
 /*
  * One pass over the host's processes: who they are and how much memory they have, without probes.
  *
- * Two short files of /proc a process, a third only while the host has something swapped out: 15 us
+ * Two short files of /proc a process, a third only while the host has something swapped out: 17 us
  * each on the machine of README's figures (tests/unit/test_host.c prints it), so 500 processes take
- * some 7 ms. A pass goes in steps, so that no step takes long. What comes or goes meanwhile is seen
+ * some 9 ms. A pass goes in steps, so that no step takes long. What comes or goes meanwhile is seen
  * or not; kernel threads, zombies and threads are left out.
  */
 #ifndef SEEP_TARGET_HOST_H

@@ -49,7 +49,7 @@ struct coverage {
 	uint64_t truncated_stacks[STACK_STATUSES]; /* blocks allocated under such stacks */
 	bool from_start;			   /* no block predates the attach */
 	bool has_growth;
-	int64_t growth_bytes;	  /* of its memory, since the watch began */
+	uint64_t growth_bytes;	  /* of its memory since the watch began; 0 if it shrank */
 	uint64_t explained_bytes; /* of that, by live blocks */
 };
 

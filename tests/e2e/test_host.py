@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Growth that no probe sees is found and suggested; growth that is none of blocks is told apart."""
 
+import contextlib
 import os
 
 import seep
@@ -60,8 +61,8 @@ class Cgroup:
         seep.wait_until(is_gone, f"{self.path} can be removed")
 
 
-def start_leak(cgroup):
-    leak = seep.Workload("leak_steady", RATE, BLOCK_BYTES)
+def start_leak(cgroup, rate=RATE):
+    leak = seep.Workload("leak_steady", rate, BLOCK_BYTES)
     cgroup.add(leak)
     leak.poke()
     return leak
@@ -105,6 +106,24 @@ def test_suggested():
         daemon.track(leak.pid)
         assert leak.pid not in suggested(daemon), "it is tracked now"
         leak.end()
+
+
+def test_cgroup():
+    """Four workers leak together what none of them does alone: too little for its age."""
+    rate = RATE // 4
+    with Cgroup() as cgroup, seep.Daemon("--detector-tick", TICK) as daemon, \
+            contextlib.ExitStack() as stack:
+        workers = [stack.enter_context(start_leak(cgroup, rate)) for _ in range(4)]
+        found = seep.wait_until(lambda: [s for s in suggested(daemon).values()
+                                         if s["pid"] in [w.pid for w in workers]],
+                                "one of them is suggested", deadline=40)
+        seep.equal(len(found), 1, f"suggested: {found}")
+        assert "The memory of its cgroup" in found[0]["why"], found[0]["why"]
+        assert "Of 4 processes there" in found[0]["why"], found[0]["why"]
+        sum_of_rates = RATE * BLOCK_BYTES * 3600
+        assert 0.5 * sum_of_rates < found[0]["bytes_per_hour"] < 1.5 * sum_of_rates, found
+        for w in workers:
+            w.end()
 
 
 def test_auto_track():

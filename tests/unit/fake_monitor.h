@@ -311,16 +311,20 @@ struct target *monitor_target_by_key(const struct monitor *m, uint32_t key)
 	return NULL;
 }
 
-int monitor_suggestions(struct monitor *m, struct monitor_suggestion **ret, size_t *ret_n)
+int monitor_suggestions(struct monitor *m, const uid_t *only, struct monitor_suggestion **ret,
+			size_t *ret_n)
 {
 	struct monitor_suggestion *list = calloc(2, sizeof(*list));
 	size_t n = 0;
 
 	if (!list)
 		return -ENOMEM;
-	for (size_t i = 0; i < 2 && m->suggested_uids[i]; i++, n++) {
-		struct target *t = calloc(1, sizeof(*t));
+	for (size_t i = 0; i < 2 && m->suggested_uids[i]; i++) {
+		struct target *t;
 
+		if (only && *only != m->suggested_uids[i])
+			continue;
+		t = calloc(1, sizeof(*t));
 		if (!t)
 			abort();
 		t->pid = 5003 + (pid_t)i;
@@ -328,7 +332,7 @@ int monitor_suggestions(struct monitor *m, struct monitor_suggestion **ret, size
 		t->exe = strdup("/usr/bin/grower");
 		t->rss_bytes = 1048573;
 		(void)snprintf(t->comm, sizeof(t->comm), "grower");
-		list[i] = (struct monitor_suggestion){
+		list[n++] = (struct monitor_suggestion){
 			.target = t,
 			.bytes_per_hour = 2097143,
 			.seconds_to_limit = 7201,
