@@ -238,7 +238,8 @@ int pick_target_or_service(const struct cli_context *context, const char *text, 
 		return cli_no_memory();
 	if (r == -ENOTUNIQ && !common_service(candidates))
 		return explain_several(context, text, candidates);
-	if (r == 0) {
+	/* Whoever says the service's name means more than the one process that it has now. */
+	if (r == 0 && (!service_of(target) || strcmp(service_of(target), text) != 0)) {
 		ret->target = json_incref(target);
 		return CLI_OK;
 	}

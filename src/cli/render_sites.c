@@ -34,6 +34,21 @@ static struct number growth_of(const json_t *site, const struct render_options *
 	return format_rate(rate, isnan(error) ? -1 : error, o->raw_bytes, o->ascii);
 }
 
+/* What the detector says, where that is more than nothing. */
+static void put_verdict(FILE *out, const json_t *site, const struct render_options *o)
+{
+	const json_t *trend = json_object_get(site, "trend");
+	const char *verdict = field_text_or(trend, "verdict", "unknown");
+	double confidence = field_number(trend, "confidence");
+
+	if (strcmp(verdict, "unknown") == 0 || strcmp(verdict, "quiet") == 0)
+		return;
+	(void)fputs("   ", out);
+	text_put_clean(out, verdict, o->ascii);
+	if (!isnan(confidence))
+		(void)fprintf(out, " (%s)", format_share(confidence).text);
+}
+
 static void put_live(FILE *out, const json_t *site, const struct render_options *o)
 {
 	struct number growth = growth_of(site, o);
@@ -47,6 +62,7 @@ static void put_live(FILE *out, const json_t *site, const struct render_options 
 		      format_bytes(field_count(site, "average_bytes"), raw).text);
 	if (*growth.text)
 		(void)fprintf(out, "   %s", growth.text);
+	put_verdict(out, site, o);
 	(void)fprintf(out, "   allocated %s in %s",
 		      format_bytes(field_count(site, "allocated_bytes"), raw).text,
 		      format_count(field_count(site, "allocated_count"), raw).text);

@@ -22,7 +22,7 @@ static const struct render_options plain = { .legend = true, .hints = true };
 	"{'site_id':'a1','leak_id':'b2','target':'4242-1','live_bytes':1463552,'live_count':1463," \
 	"'average_bytes':1000,'allocated_bytes':2202009,'allocated_count':2101,'freed_bytes':7,"   \
 	"'freed_count':3,'error_bytes':0,'oldest_seconds':7384.5,'stack_status':'no_table',"       \
-	"'trend':{'verdict':'undecided','bytes_per_hour':12897484.8,"                              \
+	"'trend':{'verdict':'quiet','bytes_per_hour':12897484.8,"                                  \
 	"'bytes_per_hour_error':419430.4,'confidence':null,'since':null},'frames':["               \
 	"{'kind':'native','function':'operator new(unsigned long)','file':null,'line':null,"       \
 	"'module':'/usr/lib/libstdc++.so.6','offset':4660,'approximate':true},"                    \
@@ -124,6 +124,19 @@ static int print_coverage_sum(FILE *out, const json_t *value, const struct rende
 	assert_non_null(sum);
 	render_coverage(out, sum, o);
 	return 0;
+}
+
+static void verdicts_are_told(void **state)
+{
+	(void)state;
+	expect(print_list,
+	       "{'sites':[{'live_bytes':7,'live_count':1,'average_bytes':7,'allocated_bytes':7,"
+	       "'allocated_count':1,'trend':{'verdict':'leaking','bytes_per_hour':7,"
+	       "'confidence':0.97}}],'total':1,'by':'stack'}",
+	       &plain,
+	       "#1  live 7 B in 1 block (avg 7 B)   +7.0 B/h   leaking (97 %)   allocated 7 B in "
+	       "1\n"
+	       "Live: 7 B in 1 block; allocated 7 B in 1 call\n");
 }
 
 static void stacks_are_listed(void **state)
@@ -529,6 +542,7 @@ static void json_is_short_or_indented(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(verdicts_are_told),
 		cmocka_unit_test(stacks_are_listed),
 		cmocka_unit_test(narrow_terminals_get_cut_names_and_whole_numbers),
 		cmocka_unit_test(colours_mark_the_blamed_frame),
