@@ -75,6 +75,7 @@ struct alert {
 	uint64_t times_told;
 
 	struct trend_evidence evidence;
+	double prior_odds; /* trend_options.prior_odds behind its confidence; 0: 1, the corpus' */
 	struct alert_life life;
 	struct alert_survivors bars[ALERT_BARS];
 	size_t n_bars;

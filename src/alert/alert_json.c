@@ -189,6 +189,7 @@ static json_t *numbers_json(const struct alert *a)
 	json_auto_t *o = evidence_to_json(&a->evidence);
 	int r = 0;
 
+	r |= view_put(o, "prior_odds", view_real(a->prior_odds));
 	r |= view_put(o, "began_at", time_json(a->life.began_ms));
 	r |= view_put(o, "tick_seconds", view_real(a->life.tick_seconds));
 	return r < 0 ? NULL : TAKE_PTR(o);

@@ -174,22 +174,28 @@ static int read_bars(const json_t *json, struct alert *a)
 	return r < 0 ? -EINVAL : 0;
 }
 
+/* A finite number from 0 on. */
+static int read_factor(const json_t *json, const char *key, double *ret)
+{
+	const json_t *value = json_object_get(json, key);
+
+	*ret = json_number_value(value);
+	return json_is_number(value) && *ret >= 0 && isfinite(*ret) ? 0 : -EINVAL;
+}
+
 static int read_numbers(const json_t *json, struct alert *a)
 {
 	const json_t *numbers = json_object_get(json, "numbers");
-	const json_t *tick = json_object_get(numbers, "tick_seconds");
 	int r = 0;
 
 	r |= evidence_from_json(numbers, &a->evidence);
+	r |= read_factor(numbers, "prior_odds", &a->prior_odds);
+	r |= read_factor(numbers, "tick_seconds", &a->life.tick_seconds);
 	r |= read_time(numbers, "began_at", &a->life.began_ms);
 	r |= read_amount(json, "error_bytes", &a->sampling_error_bytes);
 	r |= read_amount(json, "growth_bytes", &a->growth_bytes);
 	r |= read_amount(json, "explained_bytes", &a->explained_bytes);
-	a->life.tick_seconds = json_number_value(tick);
-	if (r < 0 || !json_is_number(tick) || !(a->life.tick_seconds >= 0) ||
-	    !isfinite(a->life.tick_seconds))
-		return -EINVAL;
-	return 0;
+	return r < 0 ? -EINVAL : 0;
 }
 
 int alert_from_json(const json_t *json, struct alert **ret)

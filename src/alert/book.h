@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #include "alert/alert.h"
+#include "alert/confidence_prior.h"
 #include "base/cleanup.h"
 
 enum alert_event {
@@ -100,8 +101,8 @@ int alert_book_acknowledge(struct alert_book *b, uint64_t id, const char *note, 
 			   uint64_t now_ms);
 int alert_book_suppress(struct alert_book *b, uint64_t id, bool on, uint64_t now_ms);
 int alert_book_mark(struct alert_book *b, uint64_t id, enum alert_mark mark, uint64_t now_ms);
-/* Over all entries: what confidence_prior.h learns from. */
-void alert_book_count_marks(const struct alert_book *b, size_t *ret_true, size_t *ret_false);
+/* Over all entries, whatever their state. */
+void alert_book_count_marks(const struct alert_book *b, struct confidence_marks *ret);
 
 #define ALERT_BY_ID "id" /* suppressed_by of what a person suppressed */
 

@@ -67,14 +67,20 @@ int alert_book_mark(struct alert_book *b, uint64_t id, enum alert_mark mark, uin
 	return 0;
 }
 
-void alert_book_count_marks(const struct alert_book *b, size_t *ret_true, size_t *ret_false)
+void alert_book_count_marks(const struct alert_book *b, struct confidence_marks *ret)
 {
 	struct entry *e, *next;
 
-	*ret_true = *ret_false = 0;
+	*ret = (struct confidence_marks){ 0 };
 	HASH_ITER(hh, b->entries, e, next) {
-		*ret_true += e->a->mark == ALERT_TRUE;
-		*ret_false += e->a->mark == ALERT_FALSE;
+		const struct alert *a = e->a;
+
+		/* Without a finding there is nothing that the mark could confirm. */
+		if (a->mark == ALERT_UNMARKED || !(a->evidence.confidence > 0))
+			continue;
+		ret->n_true += a->mark == ALERT_TRUE;
+		ret->n_false += a->mark == ALERT_FALSE;
+		ret->expected += confidence_of_corpus(a->evidence.confidence, a->prior_odds);
 	}
 }
 

@@ -130,6 +130,7 @@ static void keep_finding(const struct alert *old, struct alert *found)
 		found->evidence.leaked_blocks = now.leaked_blocks;
 	}
 	found->life = old->life;
+	found->prior_odds = old->prior_odds;
 	found->severity = old->severity;
 	if (found->n_bars == 0) {
 		memcpy(found->bars, old->bars, sizeof(found->bars));

@@ -284,7 +284,7 @@ static void test_answers(void **state)
 	struct heard heard;
 	_cleanup_(alert_book_freep) struct alert_book *b = book_with(&heard);
 	char long_note[ALERT_TEXT_MAX + 2];
-	size_t is_true, is_false;
+	struct confidence_marks marks;
 
 	(void)state;
 	memset(long_note, 'x', sizeof(long_note) - 1);
@@ -306,9 +306,10 @@ static void test_answers(void **state)
 	assert_int_equal(alert_book_count_open(b), 1);
 	alert_book_mark(b, 7, ALERT_TRUE, 260);
 	expect(&heard, "Oaam");
-	alert_book_count_marks(b, &is_true, &is_false);
-	assert_int_equal(is_true, 1);
-	assert_int_equal(is_false, 0);
+	alert_book_count_marks(b, &marks);
+	assert_int_equal(marks.n_true, 1);
+	assert_int_equal(marks.n_false, 0);
+	assert_true(marks.expected == 0.97);
 
 	alert_book_suppress(b, 7, true, 300);
 	assert_int_equal(alert_book_count_open(b), 0);
@@ -319,6 +320,74 @@ static void test_answers(void **state)
 	alert_book_suppress(b, 7, false, 330);
 	expect(&heard, "s");
 	assert_null(alert_book_find(b, 7)->suppressed_by);
+}
+
+/* A confidence that was lowered by earlier marks is not counted against the corpus again. */
+static void test_marks(void **state)
+{
+	_cleanup_(alert_book_freep) struct alert_book *b = alert_book_new();
+	struct confidence_marks marks;
+	struct alert *a = fixture_alert(1, 1);
+
+	(void)state;
+	a->prior_odds = 0.5;
+	a->evidence.confidence = 0.8;
+	assert_int_equal(alert_book_take(b, a, TREND_OPENED, 1), 0);
+	a = fixture_alert(2, 1);
+	a->evidence.confidence = 0.5;
+	assert_int_equal(alert_book_take(b, a, TREND_OPENED, 1), 0);
+	a = fixture_alert(3, 1);
+	a->evidence = (struct trend_evidence){ 0 };
+	assert_int_equal(alert_book_take(b, a, TREND_OPENED, 1), 0);
+	alert_book_count_marks(b, &marks);
+	assert_int_equal(marks.n_true + marks.n_false, 0);
+	alert_book_mark(b, 1, ALERT_FALSE, 2);
+	alert_book_mark(b, 2, ALERT_TRUE, 2);
+	alert_book_mark(b, 3, ALERT_FALSE, 2);
+	alert_book_count_marks(b, &marks);
+	assert_int_equal(marks.n_true, 1);
+	assert_int_equal(marks.n_false, 1);
+	/* Odds of 4 by half the odds of the corpus: 8 there. */
+	assert_true(fabs(marks.expected - (8.0 / 9 + 0.5)) < 1e-12);
+	alert_book_mark(b, 1, ALERT_UNMARKED, 3);
+	alert_book_count_marks(b, &marks);
+	assert_int_equal(marks.n_false, 0);
+}
+
+/* Marks of a world where a finding's odds are r of the corpus': r is found, whatever the findings. */
+static void test_prior(void **state)
+{
+	static const double ratios[] = { 0.1, 0.5, 1, 1.5 };
+	struct confidence_marks marks = { 0 };
+
+	(void)state;
+	assert_true(confidence_prior_odds(&marks) == 1);
+	for (size_t i = 0; i < ARRAY_SIZE(ratios); i++) {
+		for (double c = 0.6; c < 0.99; c += 0.06) {
+			double odds = ratios[i] * c / (1 - c), share = odds / (1 + odds);
+
+			marks.n_true = (size_t)(share * 100000);
+			marks.n_false = 100000 - marks.n_true;
+			marks.expected = 100000 * c;
+			if (fabs(confidence_prior_odds(&marks) / ratios[i] - 1) > 0.02)
+				fail_msg("%g at %g: %g", ratios[i], c,
+					 confidence_prior_odds(&marks));
+		}
+	}
+	/* Few marks move it a little, and as they came out is no move at all. */
+	marks = (struct confidence_marks){ .n_false = 1, .expected = 0.97 };
+	assert_true(fabs(confidence_prior_odds(&marks) - 0.5455) < 1e-3);
+	marks = (struct confidence_marks){ .n_true = 10, .expected = 9.7 };
+	assert_true(fabs(confidence_prior_odds(&marks) - 1.2577) < 1e-3);
+	marks = (struct confidence_marks){ .n_true = 97, .n_false = 3, .expected = 97 };
+	assert_true(fabs(confidence_prior_odds(&marks) - 1) < 1e-9);
+	/* Bounded, and finite with certainties. */
+	marks = (struct confidence_marks){ .n_false = 100000, .expected = 100000 };
+	assert_true(confidence_prior_odds(&marks) == CONFIDENCE_PRIOR_LEAST);
+	marks = (struct confidence_marks){ .n_true = 100000, .expected = 0 };
+	assert_true(confidence_prior_odds(&marks) == CONFIDENCE_PRIOR_MOST);
+	assert_true(confidence_of_corpus(0.8, 0) == 0.8);
+	assert_true(confidence_of_corpus(1, 0.5) == 1);
 }
 
 static int set(struct alert_book *b, const char *text, unsigned *line, const char **why)
@@ -520,6 +589,8 @@ int main(void)
 		cmocka_unit_test(test_several_processes),
 		cmocka_unit_test(test_last_finding_stands),
 		cmocka_unit_test(test_answers),
+		cmocka_unit_test(test_marks),
+		cmocka_unit_test(test_prior),
 		cmocka_unit_test(test_suppression_file),
 		cmocka_unit_test(test_patterns),
 		cmocka_unit_test(test_bounds),

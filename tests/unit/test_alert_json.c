@@ -102,6 +102,7 @@ static void fill(struct alert *a)
 	a->evidence.lives = 3;
 	a->evidence.proven_bytes = 12345.678;
 	a->evidence.freed_beyond = 2;
+	a->prior_odds = 0.3;
 }
 
 /* Through text, as the history keeps it. */
@@ -143,6 +144,7 @@ static void test_round_trip(void **state)
 	assert_string_equal(back->note, a->note);
 	assert_int_equal(back->bars[1].from_ms, BEGAN_MS + 7200000);
 	assert_true(back->life.tick_seconds == 60);
+	assert_true(back->prior_odds == 0.3);
 	assert_int_equal(back->life.began_ms, BEGAN_MS);
 }
 
