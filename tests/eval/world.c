@@ -149,13 +149,6 @@ void world_reallocate(struct world *w, struct world_site *s, int tick, int birth
 	world_deallocate(w, s, tick, birth, bytes);
 }
 
-void world_reallocate(struct world *w, struct world_site *s, int tick, int birth, double bytes,
-		      double new_bytes)
-{
-	world_allocate(w, s, tick, new_bytes);
-	world_deallocate(w, s, tick, birth, bytes);
-}
-
 void world_deallocate_later(struct world *w, struct world_site *s, int birth, double bytes,
 			    double after, bool was_lost)
 {

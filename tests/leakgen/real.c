@@ -170,10 +170,12 @@ void world_allocate(struct world *w, struct world_site *s, int tick, double byte
 	d->sites[site].live_bytes += size;
 }
 
-void world_deallocate(struct world *w, struct world_site *s, int tick, int birth, double bytes)
+/* Every block is a real one: each that is simulated is seen. */
+uint32_t world_deallocate(struct world *w, struct world_site *s, int tick, int birth, double bytes)
 {
 	(void)tick;
 	end_block(w->deaths, find_block(w->deaths, w, s, birth, bytes));
+	return 1;
 }
 
 void world_reallocate(struct world *w, struct world_site *s, int tick, int birth, double bytes,
