@@ -187,7 +187,7 @@ $(B)/eval/%.o: tests/eval/%.c
 	$(call msg,EVAL,$@)mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_CFLAGS) -Itests/eval -Wno-conversion $(DEP) -c $< -o $@
 
-$(B)/eval/eval: $(EVAL_OBJ) $(filter $(B)/obj/trend/%,$(LIB_OBJ))
+$(B)/eval/eval: $(EVAL_OBJ) $(B)/libseep.a
 	$(call msg,LINK,$@)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $^ -lm -o $@
 
@@ -215,7 +215,7 @@ $(B)/eval/leakgen: $(LEAKGEN_OBJ)
 	$(Q)$(CC) $^ -lm -lpthread -o $@
 
 $(B)/eval/leakgen-simulated: $(filter-out %/real.o,$(LEAKGEN_OBJ)) $(B)/leakgen/leakgen/simulated.o \
-		$(B)/leakgen/eval/world.o $(filter $(B)/obj/trend/%,$(LIB_OBJ))
+		$(B)/leakgen/eval/world.o $(B)/libseep.a
 	$(call msg,LINK,$@)mkdir -p $(@D)
 	$(Q)$(CC) $^ -lm -lpthread -o $@
 

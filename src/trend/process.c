@@ -99,7 +99,7 @@ bool trend_process_evaluation_due(const struct trend_process *p, const struct tr
 	    left < NEAR * o->exhaustion_left * trend_process_first_headroom(p))
 		every = OFTEN;
 	/* (The very tick may have been left out.) */
-	return p->now / every > p->layout.now / every;
+	return p->now / every > p->evaluated / every;
 }
 
 void trend_process_evaluate(struct trend_process *p)
@@ -109,6 +109,7 @@ void trend_process_evaluate(struct trend_process *p)
 	unsigned i = 0;
 	int slot;
 
+	p->evaluated = p->now;
 	cohort_layout_set(&p->layout, p->now);
 	cohort_walk_init(&walk, &p->layout);
 	while ((slot = cohort_walk_next(&walk)) >= 0) {

@@ -9,6 +9,7 @@
 
 struct trend_process {
 	uint32_t now;
+	uint32_t evaluated; /* when last; 0: never */
 	struct trend_process_input last;
 	double first_usage;
 	double work[COHORT_SLOTS]; /* allocations in the slot */

@@ -169,7 +169,7 @@ int trend_site_unpack(const void *packed, size_t size, struct trend_site **ret)
 
 size_t trend_process_packed_size(void)
 {
-	return PACK_HEADER + 4 + 3 * 8 + 2 * 8 + 8 + COHORT_SLOTS * 12 + FLOORS_PACKED + 4 * 8 +
+	return PACK_HEADER + 2 * 4 + 3 * 8 + 2 * 8 + 8 + COHORT_SLOTS * 12 + FLOORS_PACKED + 4 * 8 +
 	       PACK_TRAILER;
 }
 
@@ -179,6 +179,7 @@ void trend_process_pack(const struct trend_process *p, void *ret)
 
 	pack_begin(&w, ret, trend_process_packed_size(), PACK_PROCESS, VERSION);
 	pack_u32(&w, p->now);
+	pack_u32(&w, p->evaluated);
 	pack_u64(&w, p->last.allocations);
 	pack_u64(&w, p->last.frees);
 	pack_u64(&w, p->last.lost_frees);
@@ -200,6 +201,7 @@ void trend_process_pack(const struct trend_process *p, void *ret)
 static void unpack_process(struct pack_reader *r, struct trend_process *p)
 {
 	p->now = unpack_u32(r, UINT32_MAX);
+	p->evaluated = unpack_u32(r, p->now);
 	p->last.allocations = unpack_u64(r);
 	p->last.frees = unpack_u64(r);
 	p->last.lost_frees = unpack_u64(r);

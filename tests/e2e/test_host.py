@@ -145,6 +145,23 @@ def test_auto_track():
         leak.end()
 
 
+def test_no_room():
+    """There are no more targets than are allowed, and that is said, once."""
+    with Cgroup() as cgroup, \
+            seep.Daemon("--detector-tick", TICK, "--auto-track", "--max-targets", "1") as daemon, \
+            seep.Workload("twins", 7, 3) as other, start_leak(cgroup) as leak:
+        key = daemon.track(other.pid)
+        said = f"pid {leak.pid} (leak_steady) is not tracked by itself"
+        seep.wait_until(lambda: said in daemon.log(), "it is told", deadline=60)
+        seep.equal([t["id"] for t in daemon.targets()], [key], "targets")
+        # Room is made.
+        other.go()
+        other.end()
+        seep.wait_until(lambda: daemon.find(leak.pid), "it is tracked then", deadline=30)
+        seep.equal(daemon.log().count(said), 1, "how often it was told")
+        leak.end()
+
+
 def test_fragmentation():
     """The allocator keeps what was freed: that is no leak, and said to be none."""
     with seep.Daemon("--detector-tick", "300ms") as daemon, \

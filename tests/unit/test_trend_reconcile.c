@@ -145,7 +145,7 @@ static void test_steady(void **state)
 	assert_int_equal(run.changes, 1);
 	assert_in_range((long)out.total.explained, 0, (long)(2 * MIB));
 	assert_string_equal(reconcile_text(&out, 60, text, sizeof(text)),
-			    "Memory does not grow steadily, as far as 3 days of watch can show.");
+			    "Memory does not grow steadily, as far as 3 d of watch can show.");
 	assert_int_equal(reconcile_get(&teeth.r).verdict, RECONCILE_STEADY);
 	assert_int_equal(teeth.seen[RECONCILE_RETAINED], 0);
 }

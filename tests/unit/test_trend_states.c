@@ -98,7 +98,6 @@ static void test_confidence(void **state)
 		.ticks_to_limit = 1000,
 		.lifetime = 20,
 		.steadiness = 1,
-		.survivors = 100,
 		.shortest = 90,
 		.longest = 11520,
 	};
@@ -108,9 +107,12 @@ static void test_confidence(void **state)
 	confidence_features(&in, x);
 	assert_close(x[CONFIDENCE_PROGRESS], log(0.5), 1e-12);
 	assert_close(x[CONFIDENCE_LENGTH], log(500 / 1440.0), 1e-12);
-	assert_close(x[CONFIDENCE_SURVIVORS], 2, 1e-12);
 	assert_close(x[CONFIDENCE_AGES], log(25), 1e-12);
 	assert_true(x[CONFIDENCE_DIES] == 1 && x[CONFIDENCE_CARRY] == 0);
+	in.lifetime = 1;
+	confidence_features(&in, x);
+	assert_true(x[CONFIDENCE_DIES] == 0 && x[CONFIDENCE_AGES] == 0);
+	in.lifetime = 20;
 	p = confidence_of(&in, 1);
 	assert_true(p > 0.5 && p < 1);
 	/* The prior multiplies the odds. */
