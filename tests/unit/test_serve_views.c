@@ -239,7 +239,7 @@ static void test_trend(void **state)
 	assert_int_equal(heap_set_frames(s, &frame, 1, STACK_DEPTH), 0);
 	assert_int_equal(view_sites(m, 0, &options, &o), 0);
 	trend = json_object_get(json_array_get(json_object_get(o, "sites"), 0), "trend");
-	assert_string_equal(json_string_value(json_object_get(trend, "verdict")), "undecided");
+	assert_string_equal(json_string_value(json_object_get(trend, "verdict")), "quiet");
 	assert_true(fabs(json_real_value(json_object_get(trend, "bytes_per_hour")) - 360000) < 1);
 	assert_true(json_is_real(json_object_get(trend, "bytes_per_hour_error")));
 	assert_true(json_is_string(json_object_get(trend, "since")));

@@ -90,7 +90,7 @@ static void test_fragmentation(void **state)
 	assert_string_equal(reconcile_verdict_name(out.verdict), "retained");
 	(void)reconcile_text(&out, 60, text, sizeof(text));
 	assert_non_null(strstr(text, "the allocator retains 2"));
-	assert_non_null(strstr(text, "MiB in 4 h) but live blocks do not"));
+	assert_non_null(strstr(text, "MiB in 3.5 h) but live blocks do not"));
 	assert_non_null(strstr(text, "no leak"));
 	assert_true(strlen(reconcile_text(&out, 60, text, 8)) == 7);
 }
