@@ -12,7 +12,6 @@
 #include "heap/ids.h"
 #include "history/history.h"
 #include "monitor/state.h"
-#include "trend/options.h"
 
 /* A life that ended this near to its limit was probably ended by it. */
 #define EXHAUSTED_SHARE 0.95
@@ -150,6 +149,7 @@ static void on_timer(evutil_socket_t fd, short what, void *userdata)
 		return;
 	if (tick_read(m) == 0)
 		tick_all(m);
+	tell_close_unseen(m);
 }
 
 /* --- evaluations --------------------------------------------------------------------------------- */
@@ -292,7 +292,6 @@ int detect_start(struct monitor *m)
 		.tv_usec = (suseconds_t)(tick_us % 1000000),
 	};
 
-	trend_options_init(&m->trend);
 	m->detect_timer = event_new(m->base, -1, EV_PERSIST, on_timer, m);
 	if (!m->detect_timer || event_add(m->detect_timer, &period) < 0)
 		return -ENOMEM;

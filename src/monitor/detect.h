@@ -35,11 +35,18 @@ bool names_identify(struct monitor *m, struct site *s);
 /* tell.c: from a finding to an alert, once its frames have names. */
 struct detector_finding;
 int tell_finding(struct monitor *m, struct tracked *t, const struct detector_finding *f);
-int tell_start(struct monitor *m); /* book, events, history */
-void tell_stop(struct monitor *m);
+void tell_forget_all(struct monitor *m);
 void tell_ended(struct monitor *m, struct tracked *t);
 const char *tell_service_of(const struct tracked *t);
 uint64_t wall_ms(void);
+
+/* keep.c: book, events, history */
+struct alert;
+int tell_start(struct monitor *m);
+void tell_stop(struct monitor *m);
+void keep_alert(struct monitor *m, const struct alert *a, uint64_t now_ms);
+/* Open alerts of earlier lives of seepd that no process has shown since: after a day. */
+void tell_close_unseen(struct monitor *m);
 
 /* points.c: into the history, at each tick of the monitor */
 void points_take(struct monitor *m);

@@ -143,6 +143,8 @@ struct monitor {
 	struct events *events;	     /* owned */
 	struct history *history;     /* owned; NULL: none is kept */
 	struct telling *tellings;    /* owned: findings that wait for names */
+	uint64_t started_ns;
+	bool unseen_are_closed;
 	bool is_stopping;	     /* targets live on, and so do their alerts */
 	void (*on_alert)(int event, const struct alert *a, void *userdata);
 	void *on_alert_userdata;

@@ -1,19 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * From findings to alerts: each waits for the names of its frames, goes into the book, and what the book
- * makes of it into the events and the history.
+ * From findings to alerts: each waits for the names of its frames, then goes into the book.
  */
 #include <string.h>
 #include <time.h>
 
 #include "alert/book.h"
-#include "alert/events.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "detect/detector.h"
 #include "heap/ids.h"
 #include "heap/naming.h"
-#include "history/history.h"
 #include "monitor/detect.h"
 #include "monitor/state.h"
 
@@ -157,6 +154,11 @@ static int build_alert(const struct monitor *m, const struct tracked *t,
 	a->evidence = *f->evidence;
 	a->state = f->evidence->state;
 	a->severity = f->evidence->severity;
+	a->prior_odds = m->trend.prior_odds;
+	if (t->target->coverage.has_growth) {
+		a->growth_bytes = (double)t->target->coverage.growth_bytes;
+		a->explained_bytes = (double)t->target->coverage.explained_bytes;
+	}
 	describe_life(a, m, t->detector);
 	r = describe_target(a, t);
 	if (r == 0)
@@ -250,6 +252,22 @@ static int set_frames(struct monitor *m, struct telling *t)
 	return r < 0 ? r : copy_frames(t->alert, &naming->sites[0]);
 }
 
+/* Not every change is an event: the history gets the entry as it is now. */
+static int take(struct monitor *m, struct alert *a, enum trend_event event)
+{
+	uint64_t now_ms = wall_ms(), id = a->id;
+	const struct alert *entry;
+	int r;
+
+	r = alert_book_take(m->alerts, a, event, now_ms);
+	if (r < 0)
+		return r;
+	entry = alert_book_find(m->alerts, id);
+	if (entry && alert_is_kept(entry))
+		keep_alert(m, entry, now_ms);
+	return 0;
+}
+
 static void on_names(void *userdata)
 {
 	struct telling *t = userdata;
@@ -263,7 +281,7 @@ static void on_names(void *userdata)
 		/* The process may have ended meanwhile. */
 		if (!tracked_find(m, t->alert->target))
 			t->alert->target = 0;
-		r = alert_book_take(m->alerts, TAKE_PTR(t->alert), t->event, wall_ms());
+		r = take(m, TAKE_PTR(t->alert), t->event);
 	}
 	if (r < 0)
 		log_warning_errno(r, "failed to take a finding, it is told with the next one");
@@ -306,141 +324,8 @@ void tell_ended(struct monitor *m, struct tracked *t)
 		alert_book_target_ended(m->alerts, t->target->key, wall_ms());
 }
 
-/* --- book, events, history ------------------------------------------------------------------------ */
-
-static void keep_alert(struct monitor *m, const struct alert *a, uint64_t now_ms)
-{
-	_cleanup_free_ char *text = NULL;
-	json_t *json = NULL;
-	int r;
-
-	r = alert_to_json(a, &json);
-	if (r == 0)
-		text = json_dumps(json, JSON_COMPACT);
-	json_decref(json);
-	r = text ? history_save_alert(m->history, a->id, text, a->closed_ms == 0, now_ms) :
-		   -ENOMEM;
-	if (r < 0)
-		log_debug_errno(r, "failed to keep an alert");
-}
-
-static void keep_event(struct monitor *m, uint64_t after)
-{
-	uint64_t missed;
-	const struct event_record *record = events_next(m->events, after, &missed);
-
-	if (!record)
-		return;
-	(void)history_save_event(m->history, &(struct history_event){
-						     .id = record->id,
-						     .time_ms = record->time_ms,
-						     .event = (int)record->event,
-						     .leak = record->leak,
-						     .uid = record->uid,
-						     .json = record->json,
-					     });
-}
-
-static void on_event(enum alert_event event, const struct alert *a, void *userdata)
-{
-	struct monitor *m = userdata;
-	uint64_t now_ms = wall_ms(), last = events_last_id(m->events);
-	int r;
-
-	r = events_add(m->events, event, a, now_ms);
-	if (r < 0)
-		log_warning_errno(r, "an event is lost");
-	if (m->history) {
-		keep_alert(m, a, now_ms);
-		if (r == 0)
-			keep_event(m, last);
-	}
-	if (m->on_alert)
-		m->on_alert((int)event, a, m->on_alert_userdata);
-}
-
-static int restore_alert(uint64_t id, const char *text, void *userdata)
-{
-	struct monitor *m = userdata;
-	struct alert *a = NULL;
-	json_t *json = json_loads(text, 0, NULL);
-	int r;
-
-	r = json ? alert_from_json(json, &a) : -EINVAL;
-	json_decref(json);
-	if (r == 0)
-		r = alert_book_restore(m->alerts, a);
-	if (r < 0)
-		log_warning_errno(r, "an alert of the history (%016llx) cannot be read, ignoring",
-				  (unsigned long long)id);
-	return r == -ENOMEM ? r : 0;
-}
-
-static int restore_event(const struct history_event *event, void *userdata)
-{
-	struct monitor *m = userdata;
-	struct event_record record = {
-		.id = event->id,
-		.time_ms = event->time_ms,
-		.event = (enum alert_event)event->event,
-		.leak = event->leak,
-		.uid = event->uid,
-		.json = strdup(event->json),
-	};
-
-	return record.json ? events_restore(m->events, &record) : -ENOMEM;
-}
-
-static int open_history(struct monitor *m)
-{
-	const struct history_options options = {
-		.path = m->options.history_path,
-		.max_bytes = m->options.history_bytes,
-		.tick_ns = m->options.tick_ns,
-	};
-	struct history_notice notice = { 0 };
-	int r;
-
-	r = history_open(&options, &m->history, &notice);
-	if (r < 0) {
-		log_warning_errno(r,
-				  "no history is kept: %s cannot be opened; give another folder "
-				  "with --state-dir",
-				  options.path);
-		return 0;
-	}
-	if (notice.moved_to)
-		log_warning("the history was damaged (%s) and is now in %s; a new one begins",
-			    notice.why ?: "unreadable", notice.moved_to);
-	free(notice.moved_to);
-	free(notice.why);
-	r = history_each_alert(m->history, restore_alert, m);
-	if (r == 0)
-		r = history_each_event(m->history, EVENTS_KEPT, restore_event, m);
-	return r;
-}
-
-int tell_start(struct monitor *m)
-{
-	int r = 0;
-
-	m->alerts = alert_book_new();
-	m->events = events_new();
-	if (!m->alerts || !m->events)
-		return -ENOMEM;
-	if (m->options.history_path)
-		r = open_history(m);
-	if (r < 0)
-		log_warning_errno(r, "the history could not be read as a whole");
-	alert_book_listen(m->alerts, on_event, m);
-	return 0;
-}
-
-void tell_stop(struct monitor *m)
+void tell_forget_all(struct monitor *m)
 {
 	while (m->tellings)
 		forget_telling(m->tellings);
-	m->history = history_free(m->history);
-	m->alerts = alert_book_free(m->alerts);
-	m->events = events_free(m->events);
 }
