@@ -211,8 +211,9 @@ int monitor_new(struct event_base *base, const struct monitor_options *options,
 
 static void free_events(struct monitor *m)
 {
-	struct event *const events[] = { m->tick_timer, m->work_event, m->notes_event,
-					 m->windows_event, m->revive_timer };
+	struct event *const events[] = { m->tick_timer,	   m->work_event,   m->notes_event,
+					 m->windows_event, m->revive_timer, m->prices_event,
+					 m->prices_timer };
 
 	for (size_t i = 0; i < ARRAY_SIZE(events); i++)
 		if (events[i])

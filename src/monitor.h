@@ -93,8 +93,9 @@ int monitor_track(struct monitor *m, struct selector *selector, const struct tra
 		  struct target ***ret_targets, size_t *ret_n);
 
 /*
- * What tracing costs on this machine, measured at the first use (half a second). If that fails
- * figures of another machine are used, which is logged, and *ret_measured is false.
+ * What tracing costs on this machine, measured at the first use (half a second), and from then on every
+ * two seconds while anything is tracked; the price of a window follows the others. If the first
+ * measurement fails figures of another machine are used, which is logged.
  */
 struct monitor_prices {
 	double allocation_ns;  /* a call that is not followed */
@@ -103,7 +104,7 @@ struct monitor_prices {
 	double free_ns;	       /* a free */
 	double single_step_ns; /* what an instruction adds that is not emulated */
 	double window_ns;      /* what setting and removing the probes costs who hits them */
-	bool are_measured;
+	uint64_t measured_ns;  /* monotonic: when, at last; 0: they are of another machine */
 };
 
 struct monitor_prices monitor_get_prices(struct monitor *m);

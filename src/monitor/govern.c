@@ -9,15 +9,13 @@
 
 #define SECOND_NS 1000000000ull
 
-/* Until a target's own blocks were timed: so many frames at so much each (make bench). */
-#define FRAMES_ASSUMED	 10
-#define FRAME_NS_ASSUMED 100
-
 #define MULTI_REMOVAL_NS 50000000ull /* until it is measured: of uprobe_multi and session links */
 
 #define MIN_WINDOW_NS 5000000ull /* the time that removing takes comes on top */
 
 #define TRY_AGAIN_NS 20000000ull /* when too much was waiting for probes to be removed */
+
+#define TIMED_ENOUGH 8 /* blocks, to tell what one costs */
 
 #define WATCH_RATIO 0.5 /* of what a window costs, for watching the frees of its blocks */
 
@@ -28,8 +26,9 @@ struct govern {
 	struct event *timer;	 /* owned */
 	struct window_state windows;
 	struct target_meter counted; /* as of the last call of the governor */
-	struct target_meter timed;   /* as of the last report */
-	struct governor_prices prices;
+	struct target_meter timed;   /* as of the last look at what its blocks cost */
+	double block_ns;	     /* of its own blocks, as timed; 0: none was yet */
+	uint64_t alarm_hits;	     /* as set */
 	uint32_t epoch;
 	bool inherits;	  /* its control is its origin's until the governor has decided */
 	bool is_measured; /* once at least */
@@ -39,45 +38,6 @@ struct govern {
 };
 
 /* --- prices ----------------------------------------------------------------------------------------- */
-
-struct monitor_prices monitor_get_prices(struct monitor *m)
-{
-	/* Of a virtual machine where a trap is dear; used only if measuring failed. */
-	struct probe_prices p = {
-		.skip_ns = 600,
-		.return_ns = 500,
-		.block_ns = 500,
-		.free_ns = 600,
-		.step_ns = 16000,
-		.window_ns = 40e6,
-	};
-	int r;
-
-	if (m->has_prices)
-		return m->prices;
-	r = probe_calibrate(m->probe, &p);
-	if (r < 0)
-		log_warning_errno(r, "failed to measure what a probe costs here, using figures of "
-				     "another machine");
-	m->prices = (struct monitor_prices){
-		.allocation_ns = p.skip_ns,
-		.return_ns = p.return_ns,
-		.block_ns = p.block_ns + FRAMES_ASSUMED * FRAME_NS_ASSUMED,
-		.free_ns = p.free_ns,
-		.single_step_ns = p.step_ns,
-		.window_ns = p.window_ns,
-		.are_measured = r == 0,
-	};
-	m->has_prices = true;
-	return m->prices;
-}
-
-double monitor_pair_ns(struct monitor *m)
-{
-	const struct monitor_prices p = monitor_get_prices(m);
-
-	return p.allocation_ns + p.return_ns + p.block_ns + p.free_ns;
-}
 
 /* The dearest place of a kind decides: which function a target calls most is not known. */
 static bool is_stepped(const struct monitor *m, const struct tracked *t, enum hook_kind kind)
@@ -170,6 +130,7 @@ static void set_control(struct govern *g)
 	struct target_control inherited;
 	int r;
 
+	g->alarm_hits = plan->alarm_hits;
 	/* A child's first blocks are taken as its parent's are: counting goes on beside it. */
 	if (plan->mode != GOVERNOR_COUNT)
 		g->inherits = false;
@@ -239,7 +200,7 @@ static void take_plan(struct govern *g)
 			 governor_reason_name(plan->reason));
 	}
 	g->is_measured = true;
-	govern_report(g->tracked, false);
+	govern_report(g->tracked);
 }
 
 /* --- making it so --------------------------------------------------------------------------------------- */
@@ -396,6 +357,7 @@ void govern_lose_windows(struct tracked *t)
 int govern_begin(struct monitor *m, struct tracked *t)
 {
 	struct governor_limits limits = limits_of(m, &t->options);
+	struct governor_prices prices;
 	struct govern *g;
 	int r;
 
@@ -407,9 +369,9 @@ int govern_begin(struct monitor *m, struct tracked *t)
 	g->monitor = m;
 	g->tracked = t;
 	g->inherits = t->armed_by_kernel;
-	g->prices = prices_of(m, t);
+	prices = prices_of(m, t);
 	g->timer = evtimer_new(m->base, on_timer, g);
-	r = g->timer ? governor_init(&g->governor, &limits, &g->prices, &m->total, monotonic_ns()) :
+	r = g->timer ? governor_init(&g->governor, &limits, &prices, &m->total, monotonic_ns()) :
 		       -ENOMEM;
 	if (r < 0) {
 		if (g->timer)
@@ -454,8 +416,8 @@ void govern_attached(struct tracked *t)
 	set_timer(g);
 }
 
-/* What the target's own blocks cost, from those that were timed since the last report. */
-static void learn_prices(struct govern *g)
+/* What the target's own blocks cost, from those that were timed since the last time. */
+static void learn_block_price(struct govern *g)
 {
 	struct target_meter now;
 	uint64_t n;
@@ -463,16 +425,35 @@ static void learn_prices(struct govern *g)
 	if (probe_read_meter(g->monitor->probe, g->tracked->target->key, &now) < 0)
 		return;
 	n = now.timed - g->timed.timed;
-	if (n == 0)
+	if (n < TIMED_ENOUGH)
 		return;
-	g->prices.block_ns = (double)(now.timed_ns - g->timed.timed_ns) / (double)n;
+	g->block_ns = (double)(now.timed_ns - g->timed.timed_ns) / (double)n;
 	g->timed = now;
-	governor_set_prices(&g->governor, &g->prices);
-	set_control(g);
 }
 
-/* Into the target's description; @learn: also looks at what its blocks cost. */
-void govern_report(struct tracked *t, bool learn)
+static bool differs(uint64_t a, uint64_t b)
+{
+	return a > b + b / 8 || b > a + a / 8;
+}
+
+void govern_price(struct tracked *t)
+{
+	struct govern *g = t->govern;
+	struct governor_prices prices;
+
+	if (!g)
+		return;
+	learn_block_price(g);
+	prices = prices_of(g->monitor, t);
+	if (g->block_ns > 0)
+		prices.block_ns = g->block_ns;
+	governor_set_prices(&g->governor, &prices);
+	if (differs(g->governor.plan.alarm_hits, g->alarm_hits))
+		set_control(g);
+}
+
+/* Into the target's description. */
+void govern_report(struct tracked *t)
 {
 	struct target *target = t->target;
 	struct govern *g = t->govern;
@@ -480,8 +461,6 @@ void govern_report(struct tracked *t, bool learn)
 
 	if (!g)
 		return;
-	if (learn)
-		learn_prices(g);
 	report = governor_report(&g->governor, monotonic_ns());
 	target->mode = target_mode_of(&g->governor.plan);
 	target->sampling_interval = (uint32_t)report.interval_bytes;

@@ -112,7 +112,7 @@ void life_exited(struct monitor *m, struct tracked *t)
 	t->target->state = TARGET_EXITED;
 	t->exited_at_tick = m->ticks;
 	detect_end(m, t, TREND_ENDED);
-	govern_report(t, false);
+	govern_report(t);
 	govern_end(t);
 	tracked_drop_links(m, t);
 	/* A filtered probe dies with its process; what is still armed belongs to the same pid. */

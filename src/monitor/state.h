@@ -130,8 +130,13 @@ struct monitor {
 
 	struct host_watch *host; /* owned; NULL: not wanted */
 
-	struct monitor_prices prices;
+	struct monitor_prices prices; /* as told: believed_prices, with stacks of ten frames */
+	struct probe_prices first_prices;
+	struct probe_prices last_prices;
+	struct probe_prices believed_prices;
 	bool has_prices;
+	struct event *prices_event;
+	struct event *prices_timer;
 	struct governor_total total;
 
 	struct trend_options trend;
@@ -187,7 +192,8 @@ bool govern_wants_probes(const struct tracked *t);
 bool govern_has_links(const struct tracked *t); /* no windows, but links as of the attach */
 void govern_attached(struct tracked *t);	/* the probes are set */
 void govern_alarm(struct tracked *t);		/* it makes many calls */
-void govern_report(struct tracked *t, bool learn);
+void govern_report(struct tracked *t);
+void govern_price(struct tracked *t); /* prices were measured */
 void govern_end(struct tracked *t);
 
 /*

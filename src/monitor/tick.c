@@ -118,7 +118,7 @@ static void take_mode(struct tracked *t)
 			 c->failed_allocations;
 
 	/* (Of what exited the last one stands.) */
-	govern_report(t, true);
+	govern_report(t);
 	if (!is_probed)
 		t->target->mode = TARGET_WATCH;
 	else if (!t->govern && t->target->mode == TARGET_WATCH)

@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * What a hit costs here: a child calls functions of this program that are probed as a target's are.
+ * What a hit costs here: a child calls functions of this program that are probed as a target's are. It
+ * stays, and its probes with it, so that to measure again costs a millisecond.
  *
- * They allocate nothing: the "block" that they return is the size that they were asked for.
+ * The functions allocate nothing: the "block" that they return is the size that they were asked for.
  */
 #include <signal.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 
@@ -18,9 +20,14 @@
 #include "elf/placement.h"
 #include "probe/object.h"
 
-#define ROUNDS	      3 /* of each measurement; the best counts, the others met something else */
-#define CALLS	      1000u
-#define CALLS_STEPPED 200u
+/*
+ * So few calls take less than a time slice, so that most rounds are not interrupted: of all rounds the
+ * median counts. All rounds of a measurement that is one of many take a millisecond (build machine).
+ */
+#define CALLS	      40u
+#define CALLS_STEPPED 4u
+#define ROUNDS	      5u
+#define FIRST_ROUNDS  75u
 #define BATCH	      100u
 #define CODE_BYTES    512u	   /* that are looked at for a place */
 #define WINDOW_NS     300000000ull /* longer than setting and removing probes takes */
@@ -56,8 +63,18 @@ enum measurement {
 	MEASURE_STEP,
 	MEASURE_FREE,
 	MEASURE_PAIR, /* a block is taken, and freed */
-	MEASUREMENTS,
-	MEASURE_WINDOW = MEASUREMENTS /* while probes are set and removed: ns that were lost */
+	MEASUREMENTS
+};
+
+/* For the child. */
+struct order {
+	uint32_t
+		rounds; /* of each measurement; 0: only what is lost while probes are set and removed */
+};
+
+struct outcome {
+	double ns[MEASUREMENTS]; /* per call, or pair */
+	double lost_ns;
 };
 
 static uint64_t now_ns(void)
@@ -76,35 +93,39 @@ static void call_library(void)
 	free(sink);
 }
 
-/* ns per call */
-static double time_calls(enum measurement which)
+static int compare_doubles(const void *a, const void *b)
 {
-	static const call_fn allocs[] = {
+	double x = *(const double *)a, y = *(const double *)b;
+
+	return (x > y) - (x < y);
+}
+
+/* ns per call. Blocks of the interval's size are always taken, others as good as never. */
+static double time_calls(enum measurement which, uint32_t rounds)
+{
+	static const call_fn functions[] = {
 		[MEASURE_SKIP] = (call_fn)emulated_alloc,
 		[MEASURE_FOLLOW] = (call_fn)followed_alloc,
 		[MEASURE_STEP] = (call_fn)stepped_alloc,
 		[MEASURE_FREE] = (call_fn)emulated_free,
 		[MEASURE_PAIR] = (call_fn)emulated_alloc,
 	};
-	call_fn first = allocs[which];
-	call_fn second = which == MEASURE_PAIR ? (call_fn)emulated_free : NULL;
+	uint64_t size = which == MEASURE_PAIR ? SAMPLING_INTERVAL_MAX : 1;
 	uint32_t calls = which == MEASURE_STEP ? CALLS_STEPPED : CALLS;
-	double best = 0;
+	double ns[FIRST_ROUNDS];
 
-	for (int round = 0; round < ROUNDS; round++) {
+	for (uint32_t round = 0; round < rounds; round++) {
 		uint64_t start = now_ns();
-		double ns;
 
-		for (uint32_t i = 1; i <= calls; i++) {
-			(void)first(i);
-			if (second)
-				(void)second(i);
+		for (uint32_t i = 0; i < calls; i++) {
+			(void)functions[which](size);
+			if (which == MEASURE_PAIR)
+				(void)functions[MEASURE_FREE](size);
 		}
-		ns = (double)(now_ns() - start) / calls;
-		if (round == 0 || ns < best)
-			best = ns;
+		ns[round] = (double)(now_ns() - start) / calls;
 	}
-	return best;
+	qsort(ns, rounds, sizeof(ns[0]), compare_doubles);
+	return ns[rounds / 2];
 }
 
 /* How much longer than usual as many calls took in WINDOW_NS as were made. */
@@ -129,25 +150,30 @@ static double time_window(void)
 /* Measures what it is asked until the other side is gone. */
 __attribute__((noreturn)) static void run_child(int socket)
 {
-	uint32_t which;
-	double ns;
+	struct outcome outcome = { 0 };
+	struct order order;
 
 	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
-	while (recv(socket, &which, sizeof(which), 0) == sizeof(which) && which <= MEASUREMENTS) {
-		ns = which == MEASURE_WINDOW ? time_window() : time_calls((enum measurement)which);
-		if (send(socket, &ns, sizeof(ns), MSG_NOSIGNAL) != sizeof(ns))
+	(void)prctl(PR_SET_NAME, "seep-prices");
+	while (recv(socket, &order, sizeof(order), 0) == sizeof(order) &&
+	       order.rounds <= FIRST_ROUNDS) {
+		if (order.rounds == 0)
+			outcome.lost_ns = time_window();
+		for (int i = 0; i < MEASUREMENTS && order.rounds > 0; i++)
+			outcome.ns[i] = time_calls((enum measurement)i, order.rounds);
+		if (send(socket, &outcome, sizeof(outcome), MSG_NOSIGNAL) != sizeof(outcome))
 			break;
 	}
 	_exit(0);
 }
 
 struct calibration {
-	struct probe *probe;
-	struct probe_links *links;
-	struct probe_links *library_links;
+	struct probe *probe;	   /* borrowed */
+	struct probe_links *links; /* owned */
 	pid_t pid;
-	int socket;
+	int socket; /* owned */
 	uint32_t target;
+	bool is_asked; /* and has not answered yet */
 	struct own_mapping map;
 };
 
@@ -159,28 +185,40 @@ static int start_child(struct calibration *c)
 		return -errno;
 	c->pid = fork();
 	if (c->pid == 0) {
-		close_fd(fds[0]);
-		run_child(fds[1]);
+		/* Nothing of the parent's shall stay open here. */
+		if (dup2(fds[1], STDIN_FILENO) < 0 ||
+		    syscall(SYS_close_range, STDIN_FILENO + 1, ~0u, 0) < 0)
+			_exit(1);
+		run_child(STDIN_FILENO);
 	}
 	close_fd(fds[1]);
 	c->socket = fds[0];
 	return c->pid < 0 ? -EAGAIN : 0;
 }
 
-static void calibration_done(struct calibration *c)
+struct calibration *calibration_free(struct calibration *c)
 {
+	if (!c)
+		return NULL;
 	close_fd(c->socket);
 	while (c->pid > 0 && waitpid(c->pid, NULL, 0) < 0 && errno == EINTR)
 		continue;
 	probe_links_free(c->links);
-	probe_links_free(c->library_links);
-	if (!c->target)
-		return;
-	(void)probe_disarm(c->probe, c->pid, c->target);
-	if (probe_purge_start(c->probe, c->target) < 0)
-		log_debug("failed to forget the calibration, ignoring");
-	while (probe_purge_step(c->probe) > 0)
-		continue;
+	if (c->target) {
+		(void)probe_disarm(c->probe, c->pid, c->target);
+		if (probe_purge_start(c->probe, c->target) < 0)
+			log_debug("failed to forget the calibration, ignoring");
+		while (probe_purge_step(c->probe) > 0)
+			continue;
+	}
+	free(c);
+	return NULL;
+}
+DEFINE_CLEANUP(struct calibration *, calibration_free)
+
+bool calibration_has(const struct calibration *c, pid_t tgid, uint32_t target)
+{
+	return c && (c->pid == tgid || c->target == target);
 }
 
 static int set_probes(struct calibration *c, const struct own_mapping *map)
@@ -242,7 +280,7 @@ static int library_point(const void *function, bool is_free, struct own_mapping 
 }
 
 /* All that a target's are set on, though only malloc and free are called. */
-static int set_library_probes(struct calibration *c)
+static int set_library_probes(struct calibration *c, struct probe_links **ret)
 {
 	const void *const functions[] = {
 		(const void *)malloc,	      (const void *)free,	   (const void *)calloc,
@@ -266,12 +304,15 @@ static int set_library_probes(struct calibration *c)
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		return -errno;
-	return probe_attach(c->probe, c->target, c->pid, fd, points, ARRAY_SIZE(points),
-			    &c->library_links);
+	return probe_attach(c->probe, c->target, c->pid, fd, points, ARRAY_SIZE(points), ret);
 }
 
 static int prepare(struct calibration *c)
 {
+	const struct target_control control = {
+		.mode = CONTROL_SAMPLED,
+		.interval = SAMPLING_INTERVAL_MAX,
+	};
 	int r;
 
 	r = selftest_own_mapping(emulated_alloc, &c->map);
@@ -280,29 +321,33 @@ static int prepare(struct calibration *c)
 	if (r == 0)
 		r = probe_new_target(c->probe, &c->target);
 	if (r == 0)
+		r = probe_set_control(c->probe, c->target, &control);
+	if (r == 0)
 		r = publish_mapping(c, &c->map);
 	if (r == 0)
 		r = probe_arm(c->probe, c->pid, c->target, 0, 0);
 	return r < 0 ? r : set_probes(c, &c->map);
 }
 
-static int measure(struct calibration *c, enum measurement which, double *ret)
+static int ask(struct calibration *c, uint32_t rounds)
 {
-	struct target_control control = {
-		.mode = which == MEASURE_PAIR ? CONTROL_EXACT : CONTROL_SAMPLED,
-		.interval = SAMPLING_INTERVAL_MAX,
-	};
-	uint32_t asked = which;
-	int r;
+	const struct order order = { .rounds = rounds };
 
-	r = probe_set_control(c->probe, c->target, &control);
-	if (r < 0)
-		return r;
-	if (send(c->socket, &asked, sizeof(asked), MSG_NOSIGNAL) != sizeof(asked))
-		return -errno;
-	if (recv(c->socket, ret, sizeof(*ret), 0) != sizeof(*ret))
-		return -EPIPE;
+	if (send(c->socket, &order, sizeof(order), MSG_NOSIGNAL | MSG_DONTWAIT) != sizeof(order))
+		return errno == EAGAIN ? -EAGAIN : -EPIPE;
 	return 0;
+}
+
+static int hear(struct calibration *c, int flags, struct outcome *ret)
+{
+	ssize_t n;
+
+	do
+		n = recv(c->socket, ret, sizeof(*ret), flags);
+	while (n < 0 && errno == EINTR);
+	if (n < 0 && errno == EAGAIN)
+		return -EAGAIN;
+	return n == sizeof(*ret) ? 0 : -EPIPE;
 }
 
 static double above(double value, double base)
@@ -310,56 +355,106 @@ static double above(double value, double base)
 	return value > base ? value - base : 0;
 }
 
-/* Sets and removes the probes while the child hits them: what it lost beyond the price of its hits. */
-static int measure_window(struct calibration *c, const struct probe_prices *prices, double *ret)
+static void take_prices(const struct outcome *o, struct probe_prices *ret)
 {
-	const uint32_t asked = MEASURE_WINDOW;
+	ret->skip_ns = o->ns[MEASURE_SKIP];
+	ret->return_ns = above(o->ns[MEASURE_FOLLOW], o->ns[MEASURE_SKIP]);
+	ret->block_ns = above(o->ns[MEASURE_PAIR], o->ns[MEASURE_FOLLOW] + o->ns[MEASURE_FREE]);
+	ret->free_ns = o->ns[MEASURE_FREE];
+	ret->step_ns = above(o->ns[MEASURE_STEP], o->ns[MEASURE_SKIP]);
+}
+
+/* Sets and removes the probes while the child hits them: what it lost beyond the price of its hits. */
+static int measure_window(struct calibration *c, struct probe_prices *prices)
+{
+	struct probe_links *links = NULL;
 	struct target_meter before, after;
-	double lost = 0;
+	struct outcome outcome;
 	int r;
 
 	r = probe_read_meter(c->probe, c->target, &before);
+	if (r == 0)
+		r = ask(c, 0);
 	if (r < 0)
 		return r;
-	if (send(c->socket, &asked, sizeof(asked), MSG_NOSIGNAL) != sizeof(asked))
-		return -errno;
-	r = set_library_probes(c);
-	c->library_links = probe_links_free(c->library_links);
-	if (recv(c->socket, &lost, sizeof(lost), 0) != sizeof(lost))
+	r = set_library_probes(c, &links);
+	probe_links_free(links);
+	if (hear(c, 0, &outcome) < 0)
 		return -EPIPE;
 	if (r == 0)
 		r = probe_read_meter(c->probe, c->target, &after);
 	if (r < 0)
 		return r;
-	*ret = above(lost, (double)(after.allocations - before.allocations) * prices->skip_ns +
-				   (double)(after.frees - before.frees) * prices->free_ns);
+	prices->window_ns =
+		above(outcome.lost_ns,
+		      (double)(after.allocations - before.allocations) * prices->skip_ns +
+			      (double)(after.frees - before.frees) * prices->free_ns);
 	return 0;
 }
 
 int probe_calibrate(struct probe *p, struct probe_prices *ret)
 {
-	_cleanup_(calibration_done) struct calibration c = { .probe = p, .socket = -EBADF };
-	double ns[MEASUREMENTS];
+	_cleanup_(calibration_freep) struct calibration *c = calloc(1, sizeof(*c));
+	struct probe_prices prices = { 0 };
+	struct outcome outcome;
 	int r;
 
-	r = prepare(&c);
-	for (int i = 0; i < MEASUREMENTS && r == 0; i++)
-		r = measure(&c, (enum measurement)i, &ns[i]);
+	if (!c)
+		return -ENOMEM;
+	c->probe = p;
+	c->socket = -EBADF;
+	r = prepare(c);
+	if (r == 0)
+		r = ask(c, FIRST_ROUNDS);
+	if (r == 0)
+		r = hear(c, 0, &outcome);
 	if (r < 0)
 		return r;
-	*ret = (struct probe_prices){
-		.skip_ns = ns[MEASURE_SKIP],
-		.return_ns = above(ns[MEASURE_FOLLOW], ns[MEASURE_SKIP]),
-		.block_ns = above(ns[MEASURE_PAIR], ns[MEASURE_FOLLOW] + ns[MEASURE_FREE]),
-		.free_ns = ns[MEASURE_FREE],
-		.step_ns = above(ns[MEASURE_STEP], ns[MEASURE_SKIP]),
-	};
-	r = measure_window(&c, ret, &ret->window_ns);
+	take_prices(&outcome, &prices);
+	r = measure_window(c, &prices);
 	if (r < 0)
 		return r;
 	log_debug("a hit costs: not followed %.0f ns, followed %.0f more, block taken %.0f more, "
 		  "free %.0f, single-stepped %.0f more, a window %.0f",
-		  ret->skip_ns, ret->return_ns, ret->block_ns, ret->free_ns, ret->step_ns,
-		  ret->window_ns);
+		  prices.skip_ns, prices.return_ns, prices.block_ns, prices.free_ns, prices.step_ns,
+		  prices.window_ns);
+	p->calibration = calibration_free(p->calibration);
+	p->calibration = TAKE_PTR(c);
+	*ret = prices;
+	return 0;
+}
+
+int probe_ask_prices(struct probe *p)
+{
+	struct calibration *c = p->calibration;
+	int r;
+
+	if (!c)
+		return -EPIPE;
+	if (c->is_asked)
+		return -EAGAIN;
+	r = ask(c, ROUNDS);
+	c->is_asked = r == 0;
+	return r;
+}
+
+int probe_prices_fd(const struct probe *p)
+{
+	return p->calibration ? p->calibration->socket : -EBADF;
+}
+
+int probe_read_prices(struct probe *p, struct probe_prices *ret)
+{
+	struct calibration *c = p->calibration;
+	struct outcome outcome;
+	int r;
+
+	r = c ? hear(c, MSG_DONTWAIT, &outcome) : -EPIPE;
+	if (r == -EPIPE)
+		p->calibration = calibration_free(c);
+	if (r < 0)
+		return r;
+	c->is_asked = false;
+	take_prices(&outcome, ret);
 	return 0;
 }

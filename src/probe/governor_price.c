@@ -24,6 +24,17 @@ struct governor_prices governor_clean_prices(const struct governor_prices *price
 	};
 }
 
+double governor_follow(double believed, double first, double last, double measured)
+{
+	double low = fmin(last, measured), high = fmax(last, measured), now = believed;
+
+	if (low > believed)
+		now = low;
+	else if (high < believed)
+		now = believed + (high - believed) / 4;
+	return fmin(fmax(now, first / 4), 30 * first);
+}
+
 void governor_rates_add(struct governor_rates *sum, const struct governor_counts *counts)
 {
 	sum->allocations += (double)counts->allocations;

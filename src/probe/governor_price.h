@@ -48,6 +48,13 @@ struct governor_rates {
 
 struct governor_prices governor_clean_prices(const struct governor_prices *prices);
 
+/*
+ * A price that is measured again and again: what to believe instead of @believed after @last and now
+ * @measured. It moves only as far as both agree: at once if hits have become dearer, by a quarter of the way
+ * if cheaper; and never beyond a quarter and 30 times of @first, the careful measurement at the start.
+ */
+double governor_follow(double believed, double first, double last, double measured);
+
 void governor_rates_add(struct governor_rates *sum, const struct governor_counts *counts);
 struct governor_rates governor_rates_per_second(const struct governor_rates *sum,
 						uint64_t elapsed_ns);

@@ -150,25 +150,27 @@ static int size_maps(struct seep_bpf *skel, const struct probe_options *o,
 	const uint32_t stack_bytes = (uint32_t)STACK_BYTES(o->max_frames);
 	const uint32_t thread_bytes = bpf_map__value_size(skel->maps.threads) -
 				      (uint32_t)sizeof(struct stack) + stack_bytes;
+	/* An image that executes another one has two; and one that prices are measured on. */
+	const uint32_t targets = o->max_targets * 2 + 1;
 	const struct {
 		struct bpf_map *map;
 		uint32_t entries;
 		uint32_t value_bytes; /* 0: as declared */
 		bool hash;
 	} sizes[] = {
-		{ skel->maps.targets, o->max_targets * 2, 0, true },
+		{ skel->maps.targets, targets, 0, true },
 		{ skel->maps.live, o->max_blocks, 0, true },
 		{ skel->maps.sites, o->max_sites, 0, true },
 		{ skel->maps.stacks, o->max_sites, stack_bytes, true },
-		{ skel->maps.counters, o->max_targets * 2, 0, true },
-		{ skel->maps.controls, o->max_targets * 2 + 1, 0, false },
-		{ skel->maps.owners, o->max_targets * 2 + 1, 0, false },
-		{ skel->maps.meters, o->max_targets * 2 + 1, 0, false },
-		{ skel->maps.free_meters, o->max_targets * 2, 0, false },
+		{ skel->maps.counters, targets, 0, true },
+		{ skel->maps.controls, targets + 1, 0, false },
+		{ skel->maps.owners, targets + 1, 0, false },
+		{ skel->maps.meters, targets + 1, 0, false },
+		{ skel->maps.free_meters, targets, 0, false },
 		{ skel->maps.threads, o->max_threads, thread_bytes, true },
 		{ skel->maps.new_thread, 1, thread_bytes, false },
 		{ skel->maps.file_slots, FRAME_SLOTS, 0, true },
-		{ skel->maps.target_mappings, o->max_targets * 2, 0, true },
+		{ skel->maps.target_mappings, targets, 0, true },
 		{ skel->maps.mapping_sets, o->max_targets + 16, 0, false },
 		{ skel->maps.unwind_rows, PROBE_UNWIND_ROWS, 0, false },
 		{ skel->maps.unwind_buckets, PROBE_UNWIND_BUCKETS, 0, false },

@@ -14,6 +14,7 @@
 #define PROBE_UNWIND_ROWS    (1u << 20) /* 8 MiB: about 50 MB of text */
 #define PROBE_UNWIND_BUCKETS (1u << 18) /* one per 512 bytes of text, 128 MB of it */
 
+struct calibration;
 struct ring_buffer;
 
 struct probe {
@@ -27,6 +28,8 @@ struct probe {
 	struct broker *windows; /* owned: sets and removes those of windows */
 	probe_window_fn on_window;
 	void *on_window_userdata;
+
+	struct calibration *calibration; /* owned; NULL: none (any more) */
 
 	struct ring_buffer *ring; /* owned */
 	probe_note_fn on_note;
@@ -104,6 +107,10 @@ struct own_mapping {
 };
 
 int selftest_own_mapping(const void *function, struct own_mapping *ret);
+
+struct calibration *calibration_free(struct calibration *c);
+/* Whether these are of its child, which is nobody's target. */
+bool calibration_has(const struct calibration *c, pid_t tgid, uint32_t target);
 
 /* Tries links of a kind on a function of this program. 0, or why it is not usable. */
 int selftest_links(enum probe_links_kind kind, bool legacy);

@@ -93,6 +93,7 @@ struct probe *probe_free(struct probe *p)
 {
 	if (!p)
 		return NULL;
+	calibration_free(p->calibration);
 	ring_buffer__free(p->ring);
 	seep_bpf__destroy(p->skel);
 	broker_free(p->windows);
@@ -178,7 +179,8 @@ int probe_each_target(struct probe *p,
 	while (bpf_map_get_next_key(fd, previous, &next) == 0) {
 		key = next;
 		previous = &key;
-		if (bpf_map_lookup_elem(fd, &key, &entry) < 0)
+		if (bpf_map_lookup_elem(fd, &key, &entry) < 0 ||
+		    calibration_has(p->calibration, (pid_t)key, entry.id))
 			continue;
 		r = callback((pid_t)key, &entry, userdata);
 		if (r != 0)
@@ -195,6 +197,8 @@ int probe_each_id(struct probe *p, int (*callback)(uint32_t id, void *), void *u
 	while (bpf_map_get_next_key(fd, previous, &next) == 0) {
 		id = next;
 		previous = &id;
+		if (calibration_has(p->calibration, 0, id))
+			continue;
 		r = callback(id, userdata);
 		if (r < 0)
 			return r;

@@ -114,6 +114,16 @@ struct probe_prices {
  */
 int probe_calibrate(struct probe *p, struct probe_prices *ret);
 
+/*
+ * Measures them again, but the window's, without waiting; the child that probe_calibrate() has left takes a
+ * millisecond for it. -EAGAIN: it has not answered yet; -EPIPE: there is no such child.
+ */
+int probe_ask_prices(struct probe *p);
+/* Readable when it has answered; -EBADF: there is no such child. */
+int probe_prices_fd(const struct probe *p);
+/* All but ret->window_ns. -EAGAIN: not yet; -EPIPE: the child has died, the descriptor is closed. */
+int probe_read_prices(struct probe *p, struct probe_prices *ret);
+
 /* --- probes ------------------------------------------------------------------------------------ */
 
 struct probe_point {

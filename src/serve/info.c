@@ -113,7 +113,9 @@ static json_t *prices_json(struct monitor *m)
 	json_auto_t *o = json_object();
 	int r = 0;
 
-	r |= view_put(o, "are_measured", json_boolean(p.are_measured));
+	r |= view_put(o, "are_measured", json_boolean(p.measured_ns != 0));
+	r |= view_put(o, "measured_at",
+		      p.measured_ns ? view_monotonic(p.measured_ns) : json_null());
 	r |= view_put(o, "allocation_ns", view_real(p.allocation_ns));
 	r |= view_put(o, "return_ns", view_real(p.return_ns));
 	r |= view_put(o, "block_ns", view_real(p.block_ns));

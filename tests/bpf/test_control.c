@@ -307,7 +307,7 @@ static void children_inherit_controls(void **state)
 }
 
 #define MAX_TARGETS 5u
-#define METERS	    (2 * MAX_TARGETS)
+#define METERS	    (2 * MAX_TARGETS + 1)
 
 /* As many as there are, and then an error. */
 static void take_meters(struct probe *probe, uint32_t n, uint32_t *ids)

@@ -190,7 +190,7 @@ def children_of(pid):
     return found
 
 
-SETTERS = ("seep-probes", "seep-windows")
+HELPERS = ("seep-probes", "seep-windows", "seep-prices")
 
 
 def comm_of(pid):
@@ -206,8 +206,8 @@ def children_named(pid, name):
 
 
 def symbolizers_of(pid):
-    """The children that read ELF files; the others set the probes, and have names of their own."""
-    return [c for c in children_of(pid) if comm_of(c) not in (None, *SETTERS)]
+    """The children that read ELF files; the others have names of their own."""
+    return [c for c in children_of(pid) if comm_of(c) not in (None, *HELPERS)]
 
 
 class Daemon:
@@ -228,8 +228,8 @@ class Daemon:
         wait_until(self.is_ready, "seepd is ready")
         if check:
             self.end_symbolizers()
-            wait_equal(lambda: descriptors(self.pid).get("socket"), 3,
-                   "sockets: the listening one, and those of two processes which set probes")
+            wait_equal(lambda: descriptors(self.pid).get("socket"), 1 + len(HELPERS),
+                       "sockets: the listening one, and those of the other children")
             self.descriptors = self.own_descriptors()
             self.warm_up()
             self.rss = rss_bytes(self.pid)

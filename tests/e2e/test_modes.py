@@ -5,6 +5,7 @@
 import json
 import os
 import re
+import signal
 
 import seep
 
@@ -134,6 +135,52 @@ def test_price_is_told_first():
         seep.equal(result.status, 0, f"track: {result}")
         assert re.search(r"every block is taken: .* [0-9.]+ us", result.err), f"price: {result}"
         seep.equal(daemon.find(pace.pid)["mode"], "exact", "mode")
+
+
+PRICES = ("allocation_ns", "return_ns", "block_ns", "free_ns", "single_step_ns", "window_ns")
+
+
+def measured_at(daemon):
+    return daemon.get("/v1/info")["prices"]["measured_at"]
+
+
+def check_prices(daemon):
+    prices = daemon.get("/v1/info")["prices"]
+    assert prices["are_measured"], f"{prices} are of this machine"
+    for name in PRICES:
+        assert 10 < prices[name] < 1e9, f"{name} of {prices}"
+
+
+def test_prices_are_measured_again():
+    """As long as anything is tracked; who measures is no target, and may die."""
+    with seep.Daemon() as daemon:
+        check_prices(daemon)
+        seep.wait_until(lambda: daemon.targets() == [], "nothing is tracked")
+        old = measured_at(daemon)
+        with Pace() as pace:
+            key = daemon.track(pace.pid)
+            for _ in range(2):
+                seep.wait_until(lambda: measured_at(daemon) != old, "prices were measured")
+                old = measured_at(daemon)
+                check_prices(daemon)
+            seep.equal([t["id"] for t in daemon.targets()], [key], "targets")
+            seep.equal(daemon.get("/v1/info")["usage"]["sites"], 0, "sites")
+
+
+def test_prices_stay():
+    with seep.Daemon(check=False) as daemon, Pace() as pace:
+        key = daemon.track(pace.pid)
+        child = seep.children_named(daemon.pid, "seep-prices")
+        seep.equal(len(child), 1, "processes that measure prices")
+        os.kill(child[0], signal.SIGKILL)
+        seep.wait_until(lambda: "the last prices stay" in daemon.log(), "it is said in the log")
+        seep.wait_equal(lambda: seep.children_named(daemon.pid, "seep-prices"), [], "children")
+        check_prices(daemon)
+        pace.tell("leak")
+        pace.tell(20000)
+        seep.wait_until(lambda: daemon.target(key)["live_bytes"] > 0, "it is traced as before")
+        seep.equal(daemon.stop(), 0, "exit status")
+        seep.equal(seep.changed_bytes(pace.pid), [], "breakpoints left")
 
 
 def test_bad_requests():

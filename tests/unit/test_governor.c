@@ -51,6 +51,27 @@ static void test_prices(void **state)
 	assert_true(governor_longer_interval(1ull << 63, 7, UINT64_MAX) == UINT64_MAX);
 }
 
+/* Two in a row must agree. */
+static void test_follow(void **state)
+{
+	static const struct {
+		double believed, last, measured, expected;
+	} cases[] = {
+		{ 500, 500, 500, 500 },	      { 500, 500, 9000, 500 },
+		{ 500, 9000, 500, 500 },      { 500, 9000, 5000, 5000 },
+		{ 500, 600, 5000, 600 },      { 5000, 5000, 500, 5000 },
+		{ 5000, 500, 1000, 4000 },    { 500, 400, 300, 475 },
+		{ 500, 1e6, 1e6, 12000 },     { 101, 0, 0, 100 },
+		{ 500, NAN, 700, 500 + 200 }, { 500, INFINITY, 700, 700 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++)
+		assert_close(
+			governor_follow(cases[i].believed, 400, cases[i].last, cases[i].measured),
+			cases[i].expected, 1e-9);
+}
+
 static void test_limits(void **state)
 {
 	struct governor_limits bad[17];
@@ -378,6 +399,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_names),
 		cmocka_unit_test(test_prices),
+		cmocka_unit_test(test_follow),
 		cmocka_unit_test(test_limits),
 		cmocka_unit_test(test_count_decides),
 		cmocka_unit_test(test_count_ends_early),

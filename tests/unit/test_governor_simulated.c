@@ -312,6 +312,63 @@ static void test_wrong_prices(void **state)
 	}
 }
 
+static struct governor_prices times(double factor)
+{
+	return (struct governor_prices){
+		.skip_ns = factor * prices.skip_ns,
+		.return_ns = factor * prices.return_ns,
+		.block_ns = factor * prices.block_ns,
+		.free_ns = factor * prices.free_ns,
+		.attach_ns = factor * prices.attach_ns,
+	};
+}
+
+/* The machine is busy from 100 s to 130 s: hits cost ten times as much. */
+static double busy_factor(uint64_t t_ns)
+{
+	return t_ns >= BEGIN + 100 * SECOND && t_ns < BEGIN + 130 * SECOND ? 10 : 1;
+}
+
+/* Prices are measured every two seconds, and now and then a measurement is off by 20 times. */
+static void test_dear_for_a_while(void **state)
+{
+	static const struct {
+		double rate;
+		enum governor_mode mode;
+	} cases[] = {
+		{ 1e3, GOVERNOR_EXACT },    { 5e3, GOVERNOR_EXACT },	{ 1e4, GOVERNOR_SAMPLED },
+		{ 1e5, GOVERNOR_WINDOWED }, { 1e6, GOVERNOR_WINDOWED },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct governor_limits limits = governor_default_limits(2);
+		double rate = cases[i].rate, believed = 1, last = 1, measured;
+		struct process p = make_process();
+		struct governor_prices told;
+
+		p.pairs_per_second = constant;
+		p.userdata = &rate;
+		p.cores = 1;
+		process_start(&p, &limits, &prices, NULL, BEGIN, 300 * SECOND);
+		for (uint64_t n = 0; n < 150; n++) {
+			process_until(&p, p.now_ns + 2 * SECOND);
+			measured = busy_factor(p.now_ns) * (n % 13 == 5 ? 20 : 1);
+			believed = governor_follow(believed, 1, last, measured);
+			last = measured;
+			p.prices = times(busy_factor(p.now_ns));
+			told = times(believed);
+			governor_set_prices(&p.g, &told);
+			if (p.now_ns == BEGIN + 98 * SECOND)
+				assert_int_equal(p.g.plan.mode, cases[i].mode);
+		}
+		assert_below("minute", process_worst_minute(&p), 0.02);
+		assert_below("second", process_worst_second(&p), 0.15);
+		assert_int_equal(p.g.plan.mode, cases[i].mode);
+		process_end(&p);
+	}
+}
+
 enum {
 	TARGETS = 500,
 	SECONDS = 600
@@ -428,11 +485,17 @@ static void test_many_quiet(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_constant),    cmocka_unit_test(test_closed_loop),
-		cmocka_unit_test(test_burst),	    cmocka_unit_test(test_burst_of_many_cores),
-		cmocka_unit_test(test_back_up),	    cmocka_unit_test(test_waves),
-		cmocka_unit_test(test_random_walk), cmocka_unit_test(test_wrong_prices),
-		cmocka_unit_test(test_many_busy),   cmocka_unit_test(test_many_quiet),
+		cmocka_unit_test(test_constant),
+		cmocka_unit_test(test_closed_loop),
+		cmocka_unit_test(test_burst),
+		cmocka_unit_test(test_burst_of_many_cores),
+		cmocka_unit_test(test_back_up),
+		cmocka_unit_test(test_waves),
+		cmocka_unit_test(test_random_walk),
+		cmocka_unit_test(test_wrong_prices),
+		cmocka_unit_test(test_dear_for_a_while),
+		cmocka_unit_test(test_many_busy),
+		cmocka_unit_test(test_many_quiet),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
