@@ -17,6 +17,7 @@
 #include <malloc.h>
 
 #include "base/log.h"
+#include "base/parse.h"
 #include "elf/placement.h"
 #include "probe/object.h"
 
@@ -75,6 +76,7 @@ struct order {
 struct outcome {
 	double ns[MEASUREMENTS]; /* per call, or pair */
 	double lost_ns;
+	double ran_ratio; /* share of that time in which it did not wait for a processor */
 };
 
 static uint64_t now_ns(void)
@@ -128,10 +130,25 @@ static double time_calls(enum measurement which, uint32_t rounds)
 	return ns[rounds / 2];
 }
 
-/* How much longer than usual as many calls took in WINDOW_NS as were made. */
-static double time_window(void)
+/* How long this thread could have run but did not, as others did. 0 if the kernel does not tell. */
+static uint64_t waited_ns(void)
 {
-	uint64_t start = now_ns(), best = UINT64_MAX, calls = 0;
+	_cleanup_fclose_ FILE *f = fopen("/proc/thread-self/schedstat", "re");
+	char line[64], *run, *waited, *rest = NULL;
+	uint64_t ns;
+
+	if (!f || !fgets(line, sizeof(line), f))
+		return 0;
+	run = strtok_r(line, " ", &rest);
+	waited = run ? strtok_r(NULL, " ", &rest) : NULL;
+	return waited && parse_u64(waited, &ns) == 0 ? ns : 0;
+}
+
+/* How much longer than usual as many calls took in WINDOW_NS as were made. */
+static void time_window(struct outcome *ret)
+{
+	uint64_t waited = waited_ns(), start = now_ns(), best = UINT64_MAX, calls = 0;
+	double elapsed, ran;
 
 	while (now_ns() - start < WINDOW_NS) {
 		uint64_t before = now_ns(), after;
@@ -144,7 +161,10 @@ static double time_window(void)
 			best = after;
 		calls++;
 	}
-	return (double)(now_ns() - start) - (double)(calls * best);
+	elapsed = (double)(now_ns() - start);
+	ran = elapsed - (double)(waited_ns() - waited);
+	ret->lost_ns = ran - (double)(calls * best);
+	ret->ran_ratio = ran / elapsed;
 }
 
 /* Measures what it is asked until the other side is gone. */
@@ -158,7 +178,7 @@ __attribute__((noreturn)) static void run_child(int socket)
 	while (recv(socket, &order, sizeof(order), 0) == sizeof(order) &&
 	       order.rounds <= FIRST_ROUNDS) {
 		if (order.rounds == 0)
-			outcome.lost_ns = time_window();
+			time_window(&outcome);
 		for (int i = 0; i < MEASUREMENTS && order.rounds > 0; i++)
 			outcome.ns[i] = time_calls((enum measurement)i, order.rounds);
 		if (send(socket, &outcome, sizeof(outcome), MSG_NOSIGNAL) != sizeof(outcome))
@@ -370,6 +390,7 @@ static int measure_window(struct calibration *c, struct probe_prices *prices)
 	struct probe_links *links = NULL;
 	struct target_meter before, after;
 	struct outcome outcome;
+	double lost_ns;
 	int r;
 
 	r = probe_read_meter(c->probe, c->target, &before);
@@ -385,10 +406,11 @@ static int measure_window(struct calibration *c, struct probe_prices *prices)
 		r = probe_read_meter(c->probe, c->target, &after);
 	if (r < 0)
 		return r;
-	prices->window_ns =
-		above(outcome.lost_ns,
-		      (double)(after.allocations - before.allocations) * prices->skip_ns +
-			      (double)(after.frees - before.frees) * prices->free_ns);
+	lost_ns = above(outcome.lost_ns,
+			(double)(after.allocations - before.allocations) * prices->skip_ns +
+				(double)(after.frees - before.frees) * prices->free_ns);
+	/* While it waited for a processor it had nothing to lose: that is reckoned from the rest. */
+	prices->window_ns = outcome.ran_ratio > 0 ? lost_ns / outcome.ran_ratio : 0;
 	return 0;
 }
 
