@@ -2,6 +2,7 @@
 /* Cleaning, measuring and cutting text for terminals. See text.h. */
 #include "cli/text.h"
 
+#include <stdbool.h>
 #include <string.h>
 
 #include "base/cleanup.h"
@@ -77,26 +78,26 @@ void text_put_cut(FILE *out, const char *clean, size_t columns, bool ascii)
 void text_put_wrapped(FILE *out, const char *clean, size_t indent, size_t columns)
 {
 	size_t at = indent;
+	bool is_first = true; /* of its line */
 
-	while (*clean) {
+	for (;;) {
 		size_t bytes = strcspn(clean, " ");
 		_cleanup_free_ char *word = strndup(clean, bytes);
 		size_t width = word ? text_width(word) : bytes;
 
-		if (columns && at > indent && at + width > columns) {
+		if (columns && !is_first && at + 1 + width > columns) {
 			(void)fprintf(out, "\n%*s", (int)indent, "");
 			at = indent;
+		} else if (!is_first) {
+			(void)fputc(' ', out);
+			at++;
 		}
 		(void)fwrite(clean, 1, bytes, out);
 		at += width;
-		clean += bytes;
-		/* A blank at the end of a line is one column that nobody sees. */
-		if (*clean == ' ') {
-			clean++;
-			if (!columns || at + 1 < columns)
-				(void)fputc(' ', out);
-			at++;
-		}
+		is_first = false;
+		if (!clean[bytes])
+			return;
+		clean += bytes + 1;
 	}
 }
 
