@@ -123,7 +123,7 @@ static void steps_and_gaps(void **state)
 				  "           |*****\n"
 				  "       0 B |\n"
 				  "           +----------------------------------------\n"
-				  "            11-25 12:00                 11-27 04:00 UTC\n");
+				  "            11-25 12:00                  11-27 04:00 UTC\n");
 }
 
 /* The scale says where it begins. */
