@@ -428,6 +428,56 @@ static int count_descriptors(void)
 	return n;
 }
 
+/* What lines were handed over, each ended by '|'; fails at the line "stop". */
+static int note_line(const char *line, size_t n, void *userdata)
+{
+	strncat(userdata, line, n);
+	strcat(userdata, "|");
+	return n == 4 && memcmp(line, "stop", 4) == 0 ? -ECANCELED : 0;
+}
+
+static void lines_are_handed_over(void **state)
+{
+	static const struct {
+		const char *reply;
+		int flags;
+		int result;
+		const char *lines;
+	} rows[] = {
+		{ CHUNKED "2\r\na\n\r\n5\r\n\nbc\nd\r\n2\r\ne\n\r\n0\r\n\r\n", HOLD, 0,
+		  "a||bc|de|" },
+		{ CHUNKED "4\r\na\nb\n\r\n0\r\n\r\n", HOLD | BYTEWISE, 0, "a|b|" },
+		{ OK "\r\na\nrest", 0, 0, "a|" },
+		{ CHUNKED "2\r\na\n\r\n", 0, -ECONNRESET, "a|" },
+		{ CHUNKED "2\r\na\n\r\n", HOLD, -ETIMEDOUT, "a|" },
+		{ CHUNKED "9\r\nstop\nmore\r\n", HOLD, -ECANCELED, "stop|" },
+		{ CHUNKED "9\r\n12345678\n\r\n", HOLD, -EFBIG, "" },
+		{ CHUNKED "1\r\nx\r\n1\r\ny\r\n7\r\n1234567\r\n", HOLD, -EFBIG, "" },
+		{ "HTTP/1.1 503 Busy\r\nContent-Length: 4\r\n\r\n[7]\n", HOLD, 0, "" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		_cleanup_(http_response_freep) struct http_response *response = NULL;
+		char lines[64] = "";
+		struct http_request request = {
+			.method = "GET",
+			.target = "/v1/events",
+			.timeout_ns = 100000000,
+			.max_body_bytes = rows[i].result == -EFBIG ? 8 : 0,
+			.take_line = note_line,
+			.userdata = lines,
+		};
+		struct server s;
+
+		server_start(&s, rows[i].reply, strlen(rows[i].reply), rows[i].flags);
+		request.socket_path = s.path;
+		assert_int_equal(http_call(&request, &response), rows[i].result);
+		assert_string_equal(lines, rows[i].lines);
+		server_stop(&s);
+	}
+}
+
 static int descriptors_before;
 
 static int note_descriptors(void **state)
@@ -456,6 +506,7 @@ int main(void)
 		cmocka_unit_test(the_request_is_what_the_daemon_expects),
 		cmocka_unit_test(what_cannot_be_reached_is_named),
 		cmocka_unit_test(damaged_answers_do_no_harm),
+		cmocka_unit_test(lines_are_handed_over),
 	};
 
 	return cmocka_run_group_tests(tests, note_descriptors, check_descriptors);

@@ -254,7 +254,7 @@ static void test_sites(void **state)
 	frame = json_array_get(json_object_get(site, "frames"), 0);
 	assert_string_equal(string(frame, "function"), "leak_handler");
 	assert_int_equal(integer(frame, "line"), 87);
-	assert_string_equal(string(json_object_get(site, "trend"), "verdict"), "undecided");
+	assert_string_equal(string(json_object_get(site, "trend"), "verdict"), "unknown");
 	answer_done(&a);
 	/* All names are known now. */
 	a = get_resolved(f, "/v1/sites?by=function&sort=allocated&limit=1");
