@@ -10,6 +10,7 @@
 #include "monitor.h"
 #include "serve/body.h"
 #include "serve/exchange.h"
+#include "serve/verdicts.h"
 #include "base/values.h"
 #include "target/procfs.h"
 #include "target/selector.h"
@@ -19,16 +20,18 @@
 /* {"targets":[...]} of those that the peer may see. */
 static int put_targets(struct exchange *x, json_t *o, struct target *const *targets, size_t n)
 {
+	_cleanup_(verdicts_freep) struct verdicts *verdicts =
+		verdicts_new(monitor_alerts(x->monitor));
 	json_auto_t *list = json_array();
 	size_t shown = 0;
-	int r = 0;
+	int r = verdicts ? 0 : -ENOMEM;
 
-	for (size_t i = 0; i < n; i++) {
+	for (size_t i = 0; i < n && verdicts; i++) {
 		json_t *t = NULL;
 
 		if (!access_has_target(x, targets[i]))
 			continue;
-		r |= view_target(x->monitor, targets[i], &t);
+		r |= view_target_with(x->monitor, targets[i], verdicts, &t);
 		r |= view_append(list, t);
 		shown++;
 	}

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 
 #include "alert/book.h"
+#include "base/values.h"
+#include "trend/slope.h"
 
 struct entry {
 	uint32_t target;
@@ -97,4 +99,30 @@ uint32_t verdicts_find(const struct verdicts *v, uint32_t target, uint64_t stack
 const struct alert *verdicts_get(const struct verdicts *v, uint32_t number)
 {
 	return number ? v->alerts[v->n_alerts - number] : NULL;
+}
+
+const struct alert *verdicts_of_target(const struct verdicts *v, uint32_t target)
+{
+	for (size_t i = 0; i < v->n_alerts; i++)
+		if (v->alerts[i]->target == target)
+			return v->alerts[i];
+	return NULL;
+}
+
+json_t *view_trend(const struct alert *a, bool is_watched, const struct slope_estimate *growth)
+{
+	const char *verdict = a				  ? alert_state_name(a->state) :
+			      growth->valid && is_watched ? "quiet" :
+							    "unknown";
+	json_auto_t *o = json_object();
+	int r = 0;
+
+	r |= view_put(o, "verdict", view_text(verdict));
+	r |= view_put(o, "bytes_per_hour",
+		      growth->valid ? view_real(growth->per_hour) : json_null());
+	r |= view_put(o, "bytes_per_hour_error",
+		      growth->valid ? view_real(growth->per_hour_error) : json_null());
+	r |= view_put(o, "confidence", a ? view_real(a->evidence.confidence) : json_null());
+	r |= view_put(o, "since", growth->valid ? view_monotonic(growth->since_ns) : json_null());
+	return r < 0 ? NULL : TAKE_PTR(o);
 }

@@ -7,7 +7,6 @@
 #include "base/cleanup.h"
 #include "monitor.h"
 #include "base/clock.h"
-#include "alert/alert.h"
 #include "heap/naming.h"
 #include "serve/verdicts.h"
 #include "base/values.h"
@@ -156,38 +155,13 @@ static json_t *frame_json(const struct frame *f, enum group_by by)
 	return TAKE_PTR(o);
 }
 
-/*
- * The detector has an alert, or a suspicion, or has looked and found nothing; what it does not look at
- * (yet, or any more) is not known.
- */
-static const char *verdict_of(const struct listing *l, const struct group *g)
+/* An entry of several targets has no one target: each of them is listed, and thus there. */
+static json_t *trend_json(const struct listing *l, const struct group *g)
 {
 	const struct alert *a = l->verdicts ? verdicts_get(l->verdicts, g->verdict) : NULL;
 	const struct target *t = g->target ? monitor_target_by_key(l->monitor, g->target) : NULL;
 
-	if (a)
-		return alert_state_name(a->state);
-	/* An entry of several targets has no one target: each of them is listed. */
-	if (!g->growth.valid || (g->target && (!t || t->state != TARGET_TRACED)))
-		return "unknown";
-	return "quiet";
-}
-
-static json_t *trend_json(const struct listing *l, const struct group *g)
-{
-	const struct alert *a = l->verdicts ? verdicts_get(l->verdicts, g->verdict) : NULL;
-	const struct slope_estimate *growth = &g->growth;
-	json_auto_t *o = json_object();
-	int r = 0;
-
-	r |= view_put(o, "verdict", view_text(verdict_of(l, g)));
-	r |= view_put(o, "bytes_per_hour",
-		      growth->valid ? view_real(growth->per_hour) : json_null());
-	r |= view_put(o, "bytes_per_hour_error",
-		      growth->valid ? view_real(growth->per_hour_error) : json_null());
-	r |= view_put(o, "confidence", a ? view_real(a->evidence.confidence) : json_null());
-	r |= view_put(o, "since", growth->valid ? view_monotonic(growth->since_ns) : json_null());
-	return r < 0 ? NULL : TAKE_PTR(o);
+	return view_trend(a, !g->target || (t && t->state == TARGET_TRACED), &g->growth);
 }
 
 static int put_totals(json_t *o, const struct listing *l, const struct totals *t, bool average)

@@ -9,6 +9,8 @@
 #include "monitor.h"
 #include "base/clock.h"
 #include "base/values.h"
+#include "heap/heap.h"
+#include "serve/verdicts.h"
 
 bool view_scope_has(struct monitor *m, const struct view_scope *scope, uint32_t target)
 {
@@ -126,7 +128,26 @@ static int put_identity(json_t *o, struct monitor *m, const struct target *t)
 	return r;
 }
 
+static json_t *target_trend(struct monitor *m, const struct target *t,
+			    const struct verdicts *verdicts)
+{
+	const struct slope *slope = heap_target_slope(monitor_heap(m), t->key);
+	struct slope_estimate growth = { .valid = false };
+
+	if (slope)
+		growth = slope_estimate(slope);
+	return view_trend(verdicts_of_target(verdicts, t->key), t->state == TARGET_TRACED, &growth);
+}
+
 int view_target(struct monitor *m, const struct target *t, json_t **ret)
+{
+	_cleanup_(verdicts_freep) struct verdicts *verdicts = verdicts_new(monitor_alerts(m));
+
+	return verdicts ? view_target_with(m, t, verdicts, ret) : -ENOMEM;
+}
+
+int view_target_with(struct monitor *m, const struct target *t, const struct verdicts *verdicts,
+		     json_t **ret)
 {
 	json_auto_t *o = json_object(), *coverage = NULL, *memory = NULL, *reconciliation = NULL;
 	struct totals sum = heap_sum(monitor_heap(m), t->key);
@@ -147,6 +168,7 @@ int view_target(struct monitor *m, const struct target *t, json_t **ret)
 	r |= view_put(o, "live_bytes", view_u64(totals_live_bytes(&sum)));
 	r |= view_put(o, "live_count", view_u64(totals_live_count(&sum)));
 	r |= view_put(o, "error_bytes", view_u64(totals_live_error(&sum)));
+	r |= view_put(o, "trend", target_trend(m, t, verdicts));
 	r |= put_overhead(o, t);
 	r |= view_coverage(&t->coverage, &coverage);
 	r |= view_put(o, "coverage", TAKE_PTR(coverage));

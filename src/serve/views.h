@@ -24,6 +24,7 @@
 
 struct monitor;
 struct monitor_suggestion;
+struct verdicts;
 
 /* Whose sites are meant: those of one target, or of all, or of all that run as a uid. */
 struct view_scope {
@@ -35,6 +36,9 @@ struct view_scope {
 bool view_scope_has(struct monitor *m, const struct view_scope *scope, uint32_t target);
 
 int view_target(struct monitor *m, const struct target *t, json_t **ret);
+/* The same, where many are shown. */
+int view_target_with(struct monitor *m, const struct target *t, const struct verdicts *verdicts,
+		     json_t **ret);
 int view_coverage(const struct coverage *c, json_t **ret);
 
 /* view_memory.c */

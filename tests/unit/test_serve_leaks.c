@@ -402,6 +402,12 @@ static void test_verdicts(void **state)
 	assert_string_equal(text_of(trend, "verdict"), "leaking");
 	answer_done(&a);
 
+	assert_int_equal(heap_target_tick(m->heap, 1, m->now_ns), 0);
+	a = get(f, "/v1/targets");
+	trend = json_object_get(json_array_get(json_object_get(a.json, "targets"), 0), "trend");
+	assert_string_equal(text_of(trend, "verdict"), "leaking");
+	answer_done(&a);
+
 	/* Nobody looks at it any more. */
 	m->targets[0]->state = TARGET_EXITED;
 	a = get_resolved(f, "/v1/sites");

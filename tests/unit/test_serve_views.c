@@ -123,6 +123,8 @@ static void test_target(void **state)
 		"\"usage_bytes\":2000003,\"limit_bytes\":3000017,\"limit_of\":\"cgroup\","
 		"\"headroom_bytes\":1000014},\"reconciliation\":null,"
 		"\"live_bytes\":600,\"live_count\":6,\"error_bytes\":0,"
+		"\"trend\":{\"verdict\":\"unknown\",\"bytes_per_hour\":null,"
+		"\"bytes_per_hour_error\":null,\"confidence\":null,\"since\":null},"
 		"\"overhead\":{\"budget_ratio\":0.25,\"estimated_ratio\":0.125,"
 		"\"hits_per_second\":2003.0,\"ns_per_hit\":401.0},"
 		"\"coverage\":{\"from_start\":false,\"allocations_seen\":23,\"frees_seen\":17,"
