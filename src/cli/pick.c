@@ -199,6 +199,20 @@ static const char *common_service(const json_t *targets)
 	return first;
 }
 
+static bool is_service(const json_t *targets, const char *text)
+{
+	const json_t *target;
+	size_t i;
+
+	json_array_foreach(targets, i, target) {
+		const char *service = service_of(target);
+
+		if (service && strcmp(service, text) == 0)
+			return true;
+	}
+	return false;
+}
+
 static int take_service(struct pick *p, const char *service)
 {
 	p->service = strdup(service);
@@ -233,13 +247,15 @@ int pick_target_or_service(const struct cli_context *context, const char *text, 
 	targets = json_object_get(answer, "targets");
 	if (!text)
 		return take_only(context, targets, ret);
+	/* Whoever says the service's name means more than the processes that it has now. */
+	if (is_service(targets, text))
+		return take_service(ret, text);
 	r = pick_target(targets, text, &target, &candidates, &why);
 	if (r == -ENOMEM)
 		return cli_no_memory();
 	if (r == -ENOTUNIQ && !common_service(candidates))
 		return explain_several(context, text, candidates);
-	/* Whoever says the service's name means more than the one process that it has now. */
-	if (r == 0 && (!service_of(target) || strcmp(service_of(target), text) != 0)) {
+	if (r == 0) {
 		ret->target = json_incref(target);
 		return CLI_OK;
 	}

@@ -2,10 +2,16 @@
 /* What a peer may see and do. See handlers.h, and peer.h for who it is. */
 #include "serve/handlers.h"
 
+#include <string.h>
+
 #include "alert/alert.h"
+#include "alert/book.h"
+#include "base/parse.h"
 #include "monitor.h"
 #include "serve/exchange.h"
 #include "serve/server.h"
+
+#define LEAK_DIGITS 16 /* of an id */
 
 bool access_has_target(const struct exchange *x, const struct target *t)
 {
@@ -50,4 +56,26 @@ struct target *access_find_target(struct exchange *x, const char *id)
 		return NULL;
 	}
 	return t;
+}
+
+const struct alert *access_find_leak(struct exchange *x, const char *id)
+{
+	const char *at = id;
+	const struct alert *a = NULL;
+	uint64_t number;
+
+	if (strlen(id) == LEAK_DIGITS && parse_digits(&at, 16, &number) == 0 && !*at)
+		a = alert_book_find(monitor_alerts(x->monitor), number);
+	if (!a) {
+		(void)exchange_refuse(x, PROBLEM_NO_SUCH_LEAK,
+				      "There is no leak with the id \"%.64s\"; GET /v1/leaks "
+				      "lists those there are.",
+				      id);
+		return NULL;
+	}
+	if (!access_has_alert(x, a)) {
+		(void)access_refuse(x, "see leaks in processes of other users");
+		return NULL;
+	}
+	return a;
 }

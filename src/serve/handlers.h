@@ -26,6 +26,8 @@ int access_refuse(struct exchange *x, const char *what); /* "Only … may @what.
 /* NULL: there is none, or the peer may not see it; the request is answered then. */
 struct target *access_find_target(struct exchange *x, const char *id);
 bool access_has_alert(const struct exchange *x, const struct alert *a);
+/* The same of a leak, by its 16 digits. */
+const struct alert *access_find_leak(struct exchange *x, const char *id);
 
 /* info.c */
 int info_get(struct exchange *x);
@@ -69,8 +71,6 @@ int leak_get(struct exchange *x);
 int leak_acknowledge(struct exchange *x);
 int leak_suppress(struct exchange *x);
 int leak_mark(struct exchange *x);
-/* NULL: there is none, or the peer may not see it; the request is answered then. */
-const struct alert *leak_find(struct exchange *x, const char *id);
 
 /* history.c */
 extern const struct query_rule history_query[];

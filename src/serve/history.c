@@ -78,7 +78,7 @@ static bool read_subject(struct exchange *x, struct history_key *key)
 		key->pid = t ? t->pid : 0;
 		return t != NULL;
 	}
-	a = leak_find(x, leak);
+	a = access_find_leak(x, leak);
 	if (!a)
 		return false;
 	key->service = a->service;

@@ -182,28 +182,6 @@ int leaks_get(struct exchange *x)
 	return exchange_reply(x, 200, r < 0 ? NULL : TAKE_PTR(o));
 }
 
-const struct alert *leak_find(struct exchange *x, const char *id)
-{
-	const char *at = id;
-	const struct alert *a = NULL;
-	uint64_t number;
-
-	if (strlen(id) == ID_DIGITS && parse_digits(&at, 16, &number) == 0 && !*at)
-		a = alert_book_find(monitor_alerts(x->monitor), number);
-	if (!a) {
-		(void)exchange_refuse(x, PROBLEM_NO_SUCH_LEAK,
-				      "There is no leak with the id \"%.64s\"; GET /v1/leaks "
-				      "lists those there are.",
-				      id);
-		return NULL;
-	}
-	if (!access_has_alert(x, a)) {
-		(void)access_refuse(x, "see leaks in processes of other users");
-		return NULL;
-	}
-	return a;
-}
-
 static int reply_leak(struct exchange *x, const struct alert *a)
 {
 	json_t *o = NULL;
@@ -214,7 +192,7 @@ static int reply_leak(struct exchange *x, const struct alert *a)
 
 int leak_get(struct exchange *x)
 {
-	const struct alert *a = leak_find(x, x->segment);
+	const struct alert *a = access_find_leak(x, x->segment);
 
 	return a ? reply_leak(x, a) : EXCHANGE_ANSWERED;
 }
@@ -227,7 +205,7 @@ static const struct alert *begin_answer(struct exchange *x, const char *what,
 		(void)access_refuse(x, what);
 		return NULL;
 	}
-	return body_read(x, fields) ? leak_find(x, x->segment) : NULL;
+	return body_read(x, fields) ? access_find_leak(x, x->segment) : NULL;
 }
 
 /* The book has taken it, or @r says why not. The entry may be another one in memory by now. */
