@@ -37,7 +37,9 @@ static const struct option_set leaks_options = {
 	.about =
 		"Lists the leaks that people were told of and that are open: what leaks, how fast, "
 		"and\n"
-		"how long until the memory limit is reached. Suspects are behind --all.",
+		"how long until the memory limit is reached. Suspects are behind --all; with "
+		"--json all\n"
+		"are there.",
 	.examples = "  seepctl leaks\n"
 		    "  seepctl leaks nginx.service --all\n"
 		    "  seepctl leaks --json | jq -r '.leaks[] | select(.told) | .id'",

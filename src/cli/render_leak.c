@@ -92,7 +92,7 @@ static struct number bytes_of(const json_t *object, const char *key, const struc
 {
 	double bytes = field_number(object, key);
 
-	if (!(bytes > -0x1p62 && bytes < 0x1p62))
+	if (!(fabs(bytes) < 0x1p62))
 		return (struct number){ .text = "?" };
 	return format_signed_bytes((int64_t)bytes, o->raw_bytes);
 }

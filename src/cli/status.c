@@ -8,13 +8,17 @@
 #include "cli/api.h"
 #include "cli/field.h"
 #include "cli/format.h"
+#include "cli/leak.h"
 #include "cli/options.h"
 #include "cli/render.h"
 #include "cli/text.h"
 
 static const struct option_set status_options = {
 	.verb = "status",
-	.about = "Shows the daemon, how full its tables are, and the processes that it watches.",
+	.about =
+		"Shows the daemon, how full its tables are, the processes that it watches, and how "
+		"many\n"
+		"leaks are open.",
 	.examples = "  seepctl status\n"
 		    "  seepctl status --json | jq .info.version",
 };
@@ -88,20 +92,42 @@ static void put_states(const json_t *targets)
 	(void)fputs(first ? "\n" : ")\n", stdout);
 }
 
-static int show(const struct cli_context *context, const json_t *info, const json_t *targets)
+static void put_leaks(const json_t *leaks, const struct render_options *o)
+{
+	uint64_t open = field_count(leaks, "open");
+	const json_t *leak;
+	size_t suspects = 0, i;
+
+	json_array_foreach(json_object_get(leaks, "leaks"), i, leak)
+		suspects += leak_is_suspect(leak);
+	if (open)
+		render_style(stdout, o, RENDER_WARN);
+	(void)printf("leaks %s open", format_count(open, o->raw_bytes).text);
+	if (open)
+		render_style(stdout, o, RENDER_PLAIN);
+	if (suspects)
+		(void)printf(", %s", format_plural(suspects, "suspect", o->raw_bytes).text);
+	(void)fputc('\n', stdout);
+}
+
+static int show(const struct cli_context *context, const json_t *info, const json_t *targets,
+		const json_t *leaks)
 {
 	struct render_options o;
 
 	render_options_init(&o, context, stdout);
 	put_daemon(context, info, &o);
 	put_states(targets);
+	put_leaks(leaks, &o);
 	if (json_array_size(targets)) {
 		(void)fputc('\n', stdout);
 		if (render_targets(stdout, targets, &o) < 0)
 			return cli_no_memory();
 	}
 	render_next(stdout, &o,
-		    json_array_size(targets) ? "seepctl sites SELECTOR" : "seepctl track SELECTOR");
+		    field_count(leaks, "open") ? "seepctl leaks" :
+		    json_array_size(targets)   ? "seepctl sites SELECTOR" :
+						 "seepctl track SELECTOR");
 	return CLI_OK;
 }
 
@@ -109,7 +135,8 @@ int cli_status(int argc, char **argv, const struct cli_context *parent)
 {
 	_cleanup_(json_decrefp) json_t *info = NULL;
 	_cleanup_(json_decrefp) json_t *answer = NULL;
-	_cleanup_(json_decrefp) json_t *both = NULL;
+	_cleanup_(json_decrefp) json_t *leaks = NULL;
+	_cleanup_(json_decrefp) json_t *all = NULL;
 	struct cli_context context = *parent;
 	struct operands operands;
 	int code;
@@ -122,8 +149,13 @@ int cli_status(int argc, char **argv, const struct cli_context *parent)
 	code = api_call(&context, "GET", "/v1/targets", NULL, &answer);
 	if (code != CLI_OK)
 		return code;
+	code = leak_list(&context, NULL, &leaks);
+	if (code != CLI_OK)
+		return code;
 	if (!context.json)
-		return show(&context, info, json_object_get(answer, "targets"));
-	both = json_pack("{s:O,s:O?}", "info", info, "targets", json_object_get(answer, "targets"));
-	return both ? cli_print_json(both) : cli_no_memory();
+		return show(&context, info, json_object_get(answer, "targets"), leaks);
+	all = json_pack("{s:O,s:O?,s:O?}", "info", info, "targets",
+			json_object_get(answer, "targets"), "leaks",
+			json_object_get(leaks, "leaks"));
+	return all ? cli_print_json(all) : cli_no_memory();
 }

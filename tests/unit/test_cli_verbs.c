@@ -21,9 +21,9 @@ static const struct {
 	const char *name;
 	cli_verb_fn run;
 } verbs[] = {
-	{ "ack", cli_ack },	    { "check", cli_check },	  { "events", cli_events },
-	{ "history", cli_history }, { "leaks", cli_leaks },	  { "mark", cli_mark },
-	{ "show", cli_show },	    { "suppress", cli_suppress },
+	{ "ack", cli_ack },	    { "check", cli_check }, { "events", cli_events },
+	{ "history", cli_history }, { "leaks", cli_leaks }, { "mark", cli_mark },
+	{ "status", cli_status },   { "show", cli_show },   { "suppress", cli_suppress },
 };
 
 static pid_t child;
@@ -206,6 +206,23 @@ static void leaks_are_listed(void **state)
 	expect("/nonexistent", "leaks", 3, NULL);
 }
 
+static void status_counts_leaks(void **state)
+{
+	struct fixture *f = *state;
+
+	serve(f);
+	expect(f->path, "status", 0, "leaks 0 open\n");
+	expect(f->path, "status", 0, "Next: seepctl sites SELECTOR\n");
+	stop();
+	add_leak(f);
+	add_suspect(f);
+	serve(f);
+	expect(f->path, "status", 0, "leaks 1 open, 1 suspect\n");
+	expect(f->path, "status", 0, "Next: seepctl leaks\n");
+	expect(f->path, "status -j", 0, "\"leaks\": [{\"id\": \"" LEAK "\"");
+	stop();
+}
+
 static void a_leak_is_shown(void **state)
 {
 	struct fixture *f = *state;
@@ -306,6 +323,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(check_is_critical, set_up_verbs, tear_down),
 		cmocka_unit_test_setup_teardown(check_of_a_stuck_daemon, set_up_verbs, tear_down),
 		cmocka_unit_test_setup_teardown(leaks_are_listed, set_up_verbs, tear_down),
+		cmocka_unit_test_setup_teardown(status_counts_leaks, set_up_verbs, tear_down),
 		cmocka_unit_test_setup_teardown(a_leak_is_shown, set_up_verbs, tear_down),
 		cmocka_unit_test_setup_teardown(people_answer, set_up_verbs, tear_down),
 		cmocka_unit_test_setup_teardown(events_are_listed, set_up_verbs, tear_down),
