@@ -2,8 +2,10 @@
 /* One leak, as much as is known of it. See render_leaks.h. */
 #include "cli/render_leaks.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <inttypes.h>
+#include <stdarg.h>
 #include <string.h>
 
 #include "base/cleanup.h"
@@ -31,18 +33,55 @@ static void put_heading(FILE *out, const char *text, const struct render_options
 	(void)fputc('\n', out);
 }
 
-/* "2026-11-25 06:10 UTC, 11 h 3 min ago" */
-static void put_moment(FILE *out, uint64_t ms, uint64_t now_ms, const struct render_options *o)
+static void put_sentence(FILE *out, const char *text, size_t indent, const struct render_options *o)
 {
-	(void)fputs(format_time(ms, o->raw_bytes).text, out);
+	_cleanup_free_ char *clean = text_clean(text ? text : "?", o->ascii);
+
+	if (clean)
+		text_put_wrapped(out, clean, indent, o->columns);
+	(void)fputc('\n', out);
+}
+
+static void put_line(FILE *out, const struct render_options *o, const char *label,
+		     const char *format, ...) __attribute__((format(printf, 4, 5)));
+
+/* What is said under a label, cleaned, and as wide as the terminal. */
+static void put_line(FILE *out, const struct render_options *o, const char *label,
+		     const char *format, ...)
+{
+	_cleanup_free_ char *text = NULL;
+	va_list args;
+	int n;
+
+	va_start(args, format);
+	n = vasprintf(&text, format, args);
+	va_end(args);
+	if (n < 0)
+		text = NULL; /* vasprintf() leaves it undefined on failure */
+	put_label(out, label, o);
+	put_sentence(out, text, LABEL_COLUMNS, o);
+}
+
+struct moment {
+	char text[128];
+};
+
+/* "2026-11-25 06:10 UTC, 11 h 3 min ago" */
+static struct moment moment_of(uint64_t ms, uint64_t now_ms, const struct render_options *o)
+{
+	bool is_past = ms <= now_ms;
+	double away = (double)(is_past ? now_ms - ms : ms - now_ms) / 1000;
+	struct moment m;
+	int n;
+
 	if (!ms || o->raw_bytes)
-		return;
-	if (ms <= now_ms)
-		(void)fprintf(out, ", %s ago",
-			      format_duration((double)(now_ms - ms) / 1000, false).text);
+		n = snprintf(m.text, sizeof(m.text), "%s", format_time(ms, o->raw_bytes).text);
 	else
-		(void)fprintf(out, ", in %s",
-			      format_duration((double)(ms - now_ms) / 1000, false).text);
+		n = snprintf(m.text, sizeof(m.text), "%s, %s%s%s", format_time(ms, false).text,
+			     is_past ? "" : "in ", format_duration(away, false).text,
+			     is_past ? " ago" : "");
+	assert(n >= 0 && (size_t)n < sizeof(m.text));
+	return m;
 }
 
 static void put_title(FILE *out, const json_t *leak, const struct render_options *o)
@@ -101,25 +140,25 @@ static void put_rate(FILE *out, const json_t *leak, const struct render_options 
 {
 	double low = field_number(leak, "bytes_per_hour_low");
 	double high = field_number(leak, "bytes_per_hour_high");
-	struct number rate = render_leak_rate(leak, o);
+	struct number rate = render_leak_rate(leak, o), lost = bytes_of(leak, "leaked_bytes", o);
+	struct number blocks =
+		format_plural(field_count(leak, "leaked_blocks"), "block", o->raw_bytes);
 
-	put_label(out, "How fast", o);
-	(void)fputs(*rate.text ? rate.text : "not known", out);
-	if (*rate.text && !isnan(low) && !isnan(high))
-		(void)fprintf(out, ", half of the time between %s and %s",
-			      format_rate(low, -1, o->raw_bytes, o->ascii).text,
-			      format_rate(high, -1, o->raw_bytes, o->ascii).text);
-	(void)fputc('\n', out);
-
-	put_label(out, "Lost so far", o);
-	(void)fprintf(
-		out, "%s%s in %s", bytes_of(leak, "leaked_bytes", o).text,
-		render_error(leak, o).text,
-		format_plural(field_count(leak, "leaked_blocks"), "block", o->raw_bytes).text);
+	if (!*rate.text)
+		put_line(out, o, "How fast", "not known");
+	else if (isnan(low) || isnan(high))
+		put_line(out, o, "How fast", "%s", rate.text);
+	else
+		put_line(out, o, "How fast", "%s, half of the time between %s and %s", rate.text,
+			 format_rate(low, -1, o->raw_bytes, o->ascii).text,
+			 format_rate(high, -1, o->raw_bytes, o->ascii).text);
 	if (field_has_integer(leak, "live_bytes"))
-		(void)fprintf(out, ", of %s that are live from here",
-			      bytes_of(leak, "live_bytes", o).text);
-	(void)fputc('\n', out);
+		put_line(out, o, "Lost so far", "%s%s in %s, of %s that are live from here",
+			 lost.text, render_error(leak, o).text, blocks.text,
+			 bytes_of(leak, "live_bytes", o).text);
+	else
+		put_line(out, o, "Lost so far", "%s%s in %s", lost.text, render_error(leak, o).text,
+			 blocks.text);
 }
 
 static void put_forecast(FILE *out, const json_t *leak, uint64_t now_ms,
@@ -128,26 +167,19 @@ static void put_forecast(FILE *out, const json_t *leak, uint64_t now_ms,
 	const json_t *limit = json_object_get(leak, "limit");
 	double low = field_number(limit, "seconds_to_limit_low");
 	double high = field_number(limit, "seconds_to_limit_high");
-	uint64_t reached = leak_time(limit, "reached_at");
+	struct moment reached = moment_of(leak_time(limit, "reached_at"), now_ms, o);
+	struct number left = bytes_of(limit, "headroom_bytes", o);
 
-	put_label(out, "Until", o);
-	if (isnan(field_number(limit, "seconds_to_limit")) || !reached) {
-		(void)fputs("no limit is in sight\n", out);
-		return;
-	}
-	(void)fputs("the memory limit is reached ", out);
-	put_moment(out, reached, now_ms, o);
-	if (!isnan(low) && !isnan(high)) {
-		if (low > high) {
-			double swap = low;
-
-			low = high;
-			high = swap;
-		}
-		(void)fprintf(out, " (between %s and %s)", format_duration(low, o->raw_bytes).text,
-			      format_duration(high, o->raw_bytes).text);
-	}
-	(void)fprintf(out, "; %s are left\n", bytes_of(limit, "headroom_bytes", o).text);
+	if (isnan(field_number(limit, "seconds_to_limit")) || !leak_time(limit, "reached_at"))
+		put_line(out, o, "Until", "no limit is in sight");
+	else if (isnan(low) || isnan(high))
+		put_line(out, o, "Until", "the memory limit is reached %s; %s are left",
+			 reached.text, left.text);
+	else
+		put_line(out, o, "Until",
+			 "the memory limit is reached %s (between %s and %s); %s are left",
+			 reached.text, format_duration(fmin(low, high), o->raw_bytes).text,
+			 format_duration(fmax(low, high), o->raw_bytes).text, left.text);
 }
 
 static void put_times(FILE *out, const json_t *leak, uint64_t now_ms,
@@ -155,24 +187,10 @@ static void put_times(FILE *out, const json_t *leak, uint64_t now_ms,
 {
 	uint64_t closed = leak_time(leak, "closed_at");
 
-	put_label(out, "Since", o);
-	put_moment(out, leak_time(leak, "since"), now_ms, o);
-	(void)fputc('\n', out);
+	put_line(out, o, "Since", "%s", moment_of(leak_time(leak, "since"), now_ms, o).text);
 	put_forecast(out, leak, now_ms, o);
-	if (!closed)
-		return;
-	put_label(out, "Over", o);
-	put_moment(out, closed, now_ms, o);
-	(void)fputc('\n', out);
-}
-
-static void put_sentence(FILE *out, const char *text, size_t indent, const struct render_options *o)
-{
-	_cleanup_free_ char *clean = text_clean(text ? text : "?", o->ascii);
-
-	if (clean)
-		text_put_wrapped(out, clean, indent, o->columns);
-	(void)fputc('\n', out);
+	if (closed)
+		put_line(out, o, "Over", "%s", moment_of(closed, now_ms, o).text);
 }
 
 static void put_reasons(FILE *out, const json_t *leak, const struct render_options *o)
@@ -181,55 +199,34 @@ static void put_reasons(FILE *out, const json_t *leak, const struct render_optio
 	const json_t *sentences = json_object_get(leak, "evidence"), *sentence;
 	size_t i;
 
-	put_label(out, "How sure", o);
-	(void)fputs(format_share(field_number(leak, "confidence")).text, out);
-	if (word) {
-		(void)fputs(", ", out);
-		text_put_clean(out, word, o->ascii);
-	}
-	(void)fputs(json_array_size(sentences) ? ", because\n" : "\n", out);
+	put_line(out, o, "How sure", "%s%s%s%s",
+		 format_share(field_number(leak, "confidence")).text, word ? ", " : "",
+		 word ? word : "", json_array_size(sentences) ? ", because" : "");
 	json_array_foreach(sentences, i, sentence) {
 		(void)fprintf(out, "%*s- ", LABEL_COLUMNS, "");
 		put_sentence(out, json_string_value(sentence), LABEL_COLUMNS + 2, o);
 	}
-	if (field_text(leak, "would_disprove")) {
-		put_label(out, "Wrong if", o);
-		put_sentence(out, field_text(leak, "would_disprove"), LABEL_COLUMNS, o);
-	}
+	if (field_text(leak, "would_disprove"))
+		put_line(out, o, "Wrong if", "%s", field_text(leak, "would_disprove"));
 }
 
 static void put_answers(FILE *out, const json_t *leak, uint64_t now_ms,
 			const struct render_options *o)
 {
 	uint64_t opened = leak_time(leak, "opened_at");
+	const char *note = field_text(leak, "note");
 
-	put_label(out, "Told", o);
 	if (opened)
-		put_moment(out, opened, now_ms, o);
-	(void)fprintf(
-		out, opened ? ", %s\n" : "nobody%s\n",
-		opened ? format_plural(field_count(leak, "times_told"), "time", o->raw_bytes).text :
-			 "");
-	if (field_true(leak, "acknowledged")) {
-		put_label(out, "Known", o);
-		(void)fputs("acknowledged", out);
-		if (field_text(leak, "note")) {
-			(void)fputs(": ", out);
-			text_put_clean(out, field_text(leak, "note"), o->ascii);
-		}
-		(void)fputc('\n', out);
-	}
-	if (field_text(leak, "suppressed_by")) {
-		put_label(out, "Suppressed", o);
-		(void)fputs("by ", out);
-		text_put_clean(out, field_text(leak, "suppressed_by"), o->ascii);
-		(void)fputc('\n', out);
-	}
-	if (field_text(leak, "mark")) {
-		put_label(out, "Marked", o);
-		text_put_clean(out, field_text(leak, "mark"), o->ascii);
-		(void)fputc('\n', out);
-	}
+		put_line(out, o, "Told", "%s, %s", moment_of(opened, now_ms, o).text,
+			 format_plural(field_count(leak, "times_told"), "time", o->raw_bytes).text);
+	else
+		put_line(out, o, "Told", "nobody");
+	if (field_true(leak, "acknowledged"))
+		put_line(out, o, "Known", "acknowledged%s%s", note ? ": " : "", note ? note : "");
+	if (field_text(leak, "suppressed_by"))
+		put_line(out, o, "Suppressed", "by %s", field_text(leak, "suppressed_by"));
+	if (field_text(leak, "mark"))
+		put_line(out, o, "Marked", "%s", field_text(leak, "mark"));
 }
 
 #define BARS_MAX 64

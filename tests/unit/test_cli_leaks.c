@@ -197,6 +197,14 @@ static void narrow_terminal(void **state)
 	(void)state;
 	assert_non_null(strstr(text, "            - Survivors in 14 of 14\n"
 				     "              intervals of 2 h.\n"));
+	for (const char *at = text; *at; at += strcspn(at, "\n") + 1) {
+		bool is_sentence = strncmp(at, "            ", 12) == 0 ||
+				   strncmp(at, "Until ", 6) == 0 || strncmp(at, "Lost ", 5) == 0;
+
+		assert_true(!is_sentence || strcspn(at, "\n") <= narrow.columns);
+	}
+	assert_non_null(strstr(text, "\nUntil       the memory limit is reached\n"
+				     "            2026-11-25 19:20 UTC, in 2 h\n"));
 	for (const char *c = text; *c; c++)
 		assert_true((unsigned char)*c < 0x80);
 }
