@@ -45,6 +45,9 @@ BUILD_PACKAGES := gcc make clang llvm pkg-config bpftool libbpf-dev libelf-dev z
 PACKAGES := $(BUILD_PACKAGES) g++ libcmocka-dev libasan8 libubsan1 clang-format clang-tidy cppcheck \
 	shellcheck curl python3 procps util-linux gdb binutils dwz xz-utils musl-tools
 
+# Programs that make eval-real watches; those that are not there are left out.
+EVAL_REAL_PACKAGES := redis-server memcached nginx postgresql libsqlite3-0 python3 util-linux
+
 VM_PACKAGES := qemu-system-x86 busybox-static cpio debian-archive-keyring
 
 LIBS := libbpf libelf libdw capstone libevent_core libevent_extra jansson libseccomp libcap zlib sqlite3 \
@@ -222,6 +225,14 @@ $(B)/eval/leakgen-simulated: $(filter-out %/real.o,$(LEAKGEN_OBJ)) $(B)/leakgen/
 $(B)/eval/unfree.so: tests/eval/unfree.c
 	$(call msg,EVAL,$@)mkdir -p $(@D)
 	$(Q)$(CC) $(REAL_CFLAGS) -fPIC -shared -ftls-model=initial-exec $(DEP) $< -ldl -lgcc_s -o $@
+
+.PHONY: eval-real
+eval-real: all $(EVAL_REAL_BIN) ## the same on real programs, and on servers that are installed (root); hours
+	$(Q)BUILD='$(B)' ./tests/eval/real.py $(EVAL_REAL_FLAGS)
+
+.PHONY: deps-eval-real
+deps-eval-real: ## install the servers that eval-real watches
+	$(Q)./tests/deps.sh --install $(EVAL_REAL_PACKAGES)
 
 .PHONY: workloads
 workloads: $(WORKLOAD_BIN) ## the programs that the tests watch

@@ -86,7 +86,7 @@ class Workload:
             command += ["--wait", "--hold"]
         self.process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0,
-            preexec_fn=die_with_parent, **options)
+            preexec_fn=options.pop("preexec_fn", die_with_parent), **options)
         self.pid = self.process.pid
         if wait:
             equal(self.read_line(), "ready", f"{name} says that it is ready")

@@ -1,0 +1,178 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What a run of make eval-real needs: a memory limit, a seepd of its own, and what it told when."""
+
+import contextlib
+import itertools
+import os
+import sys
+import tempfile
+import threading
+import time
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "e2e"))
+import seep  # noqa: E402 pylint: disable=wrong-import-position
+
+CGROUP = "/sys/fs/cgroup"
+DAY = 1440  # minutes
+POLL_SECONDS = 0.2
+
+
+class Cell:
+    """A memory cgroup with a limit. Processes of ours enter it before they execute anything."""
+
+    numbers = itertools.count()
+
+    def __init__(self, limit_bytes):
+        v1 = os.path.exists(f"{CGROUP}/memory/memory.limit_in_bytes")
+        root = f"{CGROUP}/memory" if v1 else CGROUP
+        self.path = f"{root}/seep-eval-{os.getpid()}-{next(self.numbers)}"
+        os.mkdir(self.path)
+        try:
+            self.write("memory.limit_in_bytes" if v1 else "memory.max", limit_bytes)
+        except OSError:
+            os.rmdir(self.path)
+            raise
+        self.usage = "memory.usage_in_bytes" if v1 else "memory.current"
+
+    def write(self, name, value):
+        with open(os.path.join(self.path, name), "w", encoding="ascii") as f:
+            f.write(str(value))
+
+    def enter(self):
+        """For preexec_fn."""
+        seep.die_with_parent()
+        self.write("cgroup.procs", os.getpid())
+
+    def used_bytes(self):
+        with open(os.path.join(self.path, self.usage), encoding="ascii") as f:
+            return int(f.read())
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exception):
+        def removed():
+            with contextlib.suppress(OSError):
+                os.rmdir(self.path)
+            return not os.path.exists(self.path)
+        seep.wait_until(removed, f"{self.path} is empty")
+
+
+def why_no_cell():
+    """Why there can be no memory limit here; None if there can."""
+    try:
+        with Cell(64 << 20):
+            return None
+    except OSError as error:
+        return f"no memory cgroup can be made: {error}"
+
+
+class Alert:
+    """What was told: @minute is that of the watched world, where it was first seen to be told."""
+
+    def __init__(self, leak, minute):
+        self.leak = leak
+        self.minute = minute
+        self.is_exhaustion = leak.get("channel") == "exhaustion"
+
+    def names(self, function):
+        """Whether the function is the one that is blamed: the innermost that has a name to show."""
+        return self.line() == function
+
+    def line(self):
+        frames = self.leak["frames"]
+        return (seep.bare_name(frames[0]["function"]) or
+                f"{os.path.basename(frames[0]['module'] or '?')}+{frames[0]['offset'] or 0:x}"
+                if frames else self.leak["scope"])
+
+    def passes(self, planted):
+        """Whether a planted function is on the stack that is blamed."""
+        return any(planted.is_in(frame) for frame in self.leak["frames"])
+
+
+class Watch:
+    """A seepd of its own, with its times scaled, that is asked all the time what it tells."""
+
+    def __init__(self, minute_ms, options=()):
+        self.minute_ms = minute_ms
+        self.state = tempfile.TemporaryDirectory(prefix="seep-eval-")
+        self.daemon = seep.Daemon("--detector-tick", f"{minute_ms}ms", "--state-dir",
+                                  self.state.name, *options, tick="1s", check=False)
+        self.start = time.monotonic()
+        self.alerts = {}
+        self.asked = 0
+        self.trouble = None
+        self.stopped = threading.Event()
+        self.thread = threading.Thread(target=self.ask)
+        self.thread.start()
+
+    def minute(self):
+        return int(1000 * (time.monotonic() - self.start) / self.minute_ms)
+
+    def ask(self):
+        try:
+            while not self.stopped.wait(POLL_SECONDS):
+                minute = self.minute()
+                for leak in self.daemon.get("/v1/leaks", told="true", limit=1000)["leaks"]:
+                    # A leak that is told again in a later life counts again.
+                    key = (leak["id"], leak["pid"])
+                    if leak["told"] and key not in self.alerts:
+                        self.alerts[key] = Alert(leak, minute)
+                self.asked += 1
+        except (OSError, AssertionError, ValueError) as error:
+            self.trouble = f"seepd is not to be asked: {error}; it says: {self.daemon.log()}"
+
+    def settle(self):
+        """Until all that was told so far is known here."""
+        asked = self.asked
+        seep.wait_until(lambda: self.trouble or self.asked > asked + 1, "seepd answers")
+
+    def track(self, pid, mode="exact", follow=False):
+        self.daemon.track(pid, mode=mode, follow=follow)
+
+    def told(self, pids=None):
+        """In the order in which they were told."""
+        if self.trouble:
+            raise AssertionError(self.trouble)
+        return sorted((a for a in list(self.alerts.values())
+                       if pids is None or a.leak["pid"] in pids), key=lambda a: a.minute)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, exception, trace):
+        self.stopped.set()
+        self.thread.join()
+        self.daemon.__exit__(kind, exception, trace)
+        self.state.cleanup()
+
+
+class Result:
+    """Of one run. @expected: a leak is there to be found."""
+
+    def __init__(self, name, what, expected, function=""):
+        self.name = name
+        self.what = what
+        self.expected = expected
+        self.function = function
+        self.right = False
+        self.site_right = None  # of the first alert; None: there was none
+        self.delay_minutes = None
+        self.leaked_share = None  # of the headroom, when it was told
+        self.false_alerts = 0
+        self.exhaustion_alerts = 0
+        self.leaking_lives = 0
+        self.found_lives = 0
+        self.skipped = ""
+        self.words = ""
+
+    def line(self):
+        if self.skipped:
+            return f"  skip   {self.name:<18} {self.skipped}"
+        said = "right" if self.right else "WRONG"
+        text = f"  {said}  {self.name:<18} {self.what:<44}"
+        if self.delay_minutes is not None:
+            text += f" told after {self.delay_minutes / DAY:.1f} days"
+            if self.leaked_share is not None:
+                text += f", {100 * self.leaked_share:.0f} % of the headroom"
+        return text + (f"  {self.words}" if self.words else "")
