@@ -206,7 +206,7 @@ LEAKGEN_SRC := $(filter-out tests/leakgen/simulated.c,$(wildcard tests/leakgen/*
 LEAKGEN_OBJ := $(LEAKGEN_SRC:tests/%.c=$(B)/leakgen/%.o)
 REAL_CFLAGS := -std=gnu11 -D_GNU_SOURCE $(WARN) $(WERROR) -Wno-conversion -O2 -g \
 	-fomit-frame-pointer -fno-optimize-sibling-calls
-EVAL_REAL_BIN := $(B)/eval/leakgen $(B)/eval/leakgen-simulated $(B)/eval/unfree.so
+EVAL_REAL_BIN := $(B)/eval/leakgen $(B)/eval/leakgen-simulated $(B)/eval/ld-unfree.so
 
 $(B)/leakgen/%.o: tests/%.c
 	$(call msg,LEAKGEN,$@)mkdir -p $(@D)
@@ -222,7 +222,7 @@ $(B)/eval/leakgen-simulated: $(filter-out %/real.o,$(LEAKGEN_OBJ)) $(B)/leakgen/
 	$(call msg,LINK,$@)mkdir -p $(@D)
 	$(Q)$(CC) $^ -lm -lpthread -o $@
 
-$(B)/eval/unfree.so: tests/eval/unfree.c
+$(B)/eval/ld-unfree.so: tests/eval/unfree.c
 	$(call msg,EVAL,$@)mkdir -p $(@D)
 	$(Q)$(CC) $(REAL_CFLAGS) -fPIC -shared -ftls-model=initial-exec $(DEP) $< -ldl -lgcc_s -o $@
 

@@ -32,7 +32,7 @@ SITE_SHARE = 0.95      # of the services with a leak
 
 
 def dropped_bytes(folder):
-    """What unfree.so has kept from being freed so far, in all processes."""
+    """What ld-unfree.so has kept from being freed so far, in all processes."""
     total = 0
     for name in os.listdir(folder):
         if name.startswith("dropped."):
@@ -46,7 +46,7 @@ def service_environment(kind, planted, folder, seed):
     clean = seep.environment()
     if not planted:
         return clean
-    return {**clean, "LD_PRELOAD": os.path.abspath(services.UNFREE),
+    return {**clean, "LD_PRELOAD": services.UNFREE,
             "UNFREE_FUNCTION": planted.setting(), "UNFREE_SHARE": str(kind.share),
             "UNFREE_SEED": str(seed), "UNFREE_REPORT": os.path.join(folder, "dropped")}
 

@@ -18,7 +18,7 @@ import subprocess
 
 from watching import DAY, seep
 
-UNFREE = os.path.join(seep.BUILD, "eval", "unfree.so")
+UNFREE = os.path.abspath(os.path.join(seep.BUILD, "eval", "ld-unfree.so"))
 PYTHON = "/usr/bin/python3"
 
 
@@ -180,7 +180,7 @@ class Redis(Service):
     title = "allkeys-lru, SET and GET"
     needs = ("redis-server",)
     share = 0.3
-    limit_mib = 110
+    limit_mib = 80
     per_minute = 100
     keys = 400000
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""unfree.so drops the frees that it says, and no other; a server goes on under it."""
+"""ld-unfree.so drops the frees that it says, and no other; a server goes on under it."""
 
 import contextlib
 import json
@@ -15,7 +15,7 @@ import tempfile
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "e2e"))
 import seep  # noqa: E402 pylint: disable=wrong-import-position
 
-UNFREE = os.path.join(seep.BUILD, "eval", "unfree.so")
+UNFREE = os.path.abspath(os.path.join(seep.BUILD, "eval", "ld-unfree.so"))
 BALANCED = os.path.join(seep.BUILD, "workloads", "balanced")
 
 # Of glibc: what a block takes beside what can be used, and what a thread leaves.
@@ -29,7 +29,7 @@ def planted(function, share, **more):
     with tempfile.TemporaryDirectory(prefix="seep-unfree-") as folder:
         path = os.path.join(folder, "dropped")
         # Without caches of free blocks, which malloc counts as in use.
-        env = seep.environment(LD_PRELOAD=os.path.abspath(UNFREE), UNFREE_FUNCTION=function,
+        env = seep.environment(LD_PRELOAD=UNFREE, UNFREE_FUNCTION=function,
                                UNFREE_SHARE=str(share), UNFREE_REPORT=path,
                                GLIBC_TUNABLES="glibc.malloc.tcache_count=0",
                                **{f"UNFREE_{k.upper()}": str(v) for k, v in more.items()})

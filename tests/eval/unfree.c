@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * unfree.so, for LD_PRELOAD: plants a leak in a program that has none, by not passing on a share of
- * the frees of what a certain function, or anything it calls, has allocated.
+ * ld-unfree.so, for LD_PRELOAD: plants a leak in a program that has none, by not passing on a share
+ * of the frees of what a certain function, or anything it calls, has allocated.
  *
  *   UNFREE_FUNCTION  an exported function ("dictAdd"), or MODULE+BEGIN-END with hexadecimal addresses
  *                    as in the file ("memcached+8410-8a20"), for those without a name; the module may
@@ -17,8 +17,12 @@
  * in a table, in which each free looks. realloc() hands the decision on to the new address.
  *
  * All memory comes from the program's own allocator, by one call for blocks that stay and blocks
- * that do not, so that both have the same stack in the eyes of a tracer. Blocks that are freed by
- * other names (sdallocx, operators of jemalloc's) must not be under the function.
+ * that do not, so that both have the same stack in the eyes of a tracer. seep must not take the
+ * library for an allocator: a free that is not passed on has not happened. By its name it is a
+ * dynamic linker, whose own malloc() is nobody's business.
+ *
+ * Blocks that are freed by other names (sdallocx, operators of jemalloc's) must not be under the
+ * function.
  */
 #include <dlfcn.h>
 #include <errno.h>
