@@ -255,7 +255,7 @@ test-bpf: $(BPFTEST_BIN) workloads ## BPF programs on real probes (root)
 	$(Q)TEST='$(TEST)' ./tests/run.sh bpf
 
 .PHONY: test-e2e
-test-e2e: all workloads ## daemon and client on real processes (root)
+test-e2e: all workloads $(EVAL_REAL_BIN) ## daemon and client on real processes (root)
 	$(Q)TEST='$(TEST)' ./tests/run.sh e2e
 
 .PHONY: test-stacks

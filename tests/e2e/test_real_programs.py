@@ -1,12 +1,21 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What make eval-real watches is seen as it is: leakgen's truth, and blocks that ld-unfree.so keeps."""
+"""What make eval-real watches is seen as it is: leakgen's truth, and what is not freed of servers."""
 
 import json
 import os
+import sys
 import tempfile
 
 import seep
+
+sys.path.insert(0, os.path.join(seep.ROOT, "tests", "eval"))
+import real  # noqa: E402 pylint: disable=wrong-import-position
+import services  # noqa: E402 pylint: disable=wrong-import-position
+import watching  # noqa: E402 pylint: disable=wrong-import-position
+
+MINUTES = 150  # of a server's load
+MINUTE_MS = 20
 
 LEAKGEN = os.path.join(seep.BUILD, "eval", "leakgen")
 UNFREE = os.path.abspath(os.path.join(seep.BUILD, "eval", "ld-unfree.so"))
@@ -76,6 +85,39 @@ def test_kept_blocks_are_at_the_stacks_of_the_others():
     resized = functions["other_resize"]
     seep.equal(resized["allocated_count"] - resized["freed_count"], report["moved_by_realloc"],
                "live blocks where they were moved to")
+
+
+def planted_sites(daemon, planted):
+    return [s for t in daemon.targets() for s in daemon.sites(t["id"], by="stack")
+            if any(planted.is_in(f) for f in s["frames"])]
+
+
+def check_planted(kind):
+    """What is not freed is live, at stacks with the function, in a process with the cell's limit."""
+    why = watching.why_no_cell() or kind.why_not()
+    if why:
+        raise seep.Skip(why)
+    planted = kind.planted()
+    with seep.Daemon(check=False) as daemon, real.Folder() as folder, \
+            watching.Cell(kind.limit_mib << 20) as cell:
+        service = kind(folder, real.service_environment(kind, planted, folder, 1), cell.enter)
+        with service.running():
+            key = daemon.track(cell.selector if kind.renews else service.pid(),
+                               follow=kind.renews)
+            seep.equal(daemon.target(key)["limit_bytes"], kind.limit_mib << 20, "the limit")
+            assert real.do_minutes(service, MINUTE_MS, MINUTES, lambda _: None), service.log()
+            dropped = real.dropped_bytes(folder)
+            assert dropped > 0 or kind is services.Redis, "nothing was kept from being freed"
+
+            def is_live():
+                sites = planted_sites(daemon, planted)
+                # What can be used of a block is more than what was asked for.
+                return sites and sum(s["live_bytes"] for s in sites) > 0.8 * dropped
+            seep.wait_until(is_live, f"{dropped} bytes live at the function")
+
+
+for each in services.ALL:
+    globals()[f"test_planted_in_{each.name}"] = lambda kind=each: check_planted(kind)
 
 
 seep.main(globals(), requires=(LEAKGEN, UNFREE))

@@ -26,7 +26,6 @@ import scenarios
 import services
 from watching import DAY, Cell, Result, Watch, seep, why_no_cell
 
-WEEK = 7 * DAY
 RIGHT_SHARE = 22 / 24  # of the scenarios, at least
 SITE_SHARE = 0.95      # of the services with a leak
 
@@ -75,14 +74,14 @@ class Folder(tempfile.TemporaryDirectory):
         os.chmod(self.name, 0o777)
 
 
-def run_service(kind, leaks, seed, minute_ms, minutes=WEEK, mode=None):
+def run_service(kind, leaks, seed, minute_ms, minutes, mode):
     planted = kind.planted() if leaks else None
     result = Result(kind.name, f"leak in {planted.name}" if leaks else "clean", leaks)
     with Folder() as folder, Cell(kind.limit_mib << 20) as cell, Watch(minute_ms) as watch:
         environment = service_environment(kind, planted, folder, seed)
         service = kind(folder, environment, cell.enter)
         with service.running():
-            watch.track(service.pid(), mode=mode or "auto", follow=kind.follow)
+            watch.track(cell.selector if kind.renews else service.pid(), mode, kind.renews)
             leaked = []  # (minute, bytes)
             whole = do_minutes(service, minute_ms, minutes, lambda _: leaked.append(
                 (watch.minute(), dropped_bytes(folder))))
@@ -155,7 +154,8 @@ def planned(options):
             if options.only in family:
                 runs.append((scenarios.run, family, "", family.startswith("L"),
                              (family, options.seed, options.minute),
-                             {"days": options.days or (6 if options.short else 14)}))
+                             {"days": options.days or (6 if options.short else 14),
+                              "mode": options.mode or "exact"}))
     for kind in services.ALL if "services" in options.what else ():
         why = kind.why_not()
         if options.only not in kind.name or (options.short and kind is not services.Redis):
@@ -166,7 +166,8 @@ def planned(options):
         for leaks in (False, True):
             runs.append((run_service, kind.name, "leak" if leaks else "clean", leaks,
                          (kind, leaks, options.seed, options.minute),
-                         {"minutes": DAY * (options.days or 7)}))
+                         {"minutes": DAY * (options.days or 7),
+                          "mode": options.mode or "governed"}))
     return runs, skipped
 
 
@@ -216,6 +217,8 @@ def parse_arguments():
     parser.add_argument("--days", type=int, help="of a run (default: 14, services 7)")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="at a time")
+    parser.add_argument("--mode", choices=("governed", "exact", "sampled"),
+                        help="of tracing (default: exact, of services governed)")
     parser.add_argument("--output", help="write the results there, as JSON lines")
     parser.add_argument("--measure", action="store_true",
                         help="services without seepd: what they take and leak in a day")

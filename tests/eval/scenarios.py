@@ -20,7 +20,6 @@ SHORT = ("L02", "L10", "N01", "N02")
 LIMIT = 192 << 20      # of leakgen
 # The cgroup's: malloc's own needs and the program's pages are not in leakgen's books.
 CELL_LIMIT = LIMIT + (24 << 20)
-RUN = 14 * DAY
 FIRST_LIFE = 9 * DAY
 LEAK_MATTERS = 0.01    # of the headroom
 MOST_PEAK = 0.93       # of the limit, where nothing leaks
@@ -121,7 +120,7 @@ def judge(result, life, alerts):
         result.words += "named " + ", ".join(a.line() for a in alerts if a not in right) + "; "
 
 
-def run(family, seed, minute_ms, days=RUN // DAY, mode="exact"):
+def run(family, seed, minute_ms, days, mode):
     """Lives follow one another, as in the simulation: nine days, and what is left of @days."""
     seed = fitting_seed(family, seed)
     begin, _, _ = simulate(family, seed)

@@ -34,7 +34,11 @@ def is_listening(port):
 
 
 class Planted:
-    """A function in which a leak is planted: by its name, or as a range of a module's addresses."""
+    """A function in which a leak is planted: by its name, or as a range of a module's addresses.
+
+    Of each service one is chosen that is at most three frames outside of the allocator, because so
+    many are named when several stacks share a leak.
+    """
 
     def __init__(self, name, module="", begin=0, end=0):
         self.name = name
@@ -76,7 +80,7 @@ class Service:
     share = 0.0     # of the planted function's blocks whose free is not passed on
     limit_mib = 0   # of all its processes together
     per_minute = 0  # requests, in the mean
-    follow = False
+    renews = False  # its processes come and go: all that are in its cell are watched
 
     def __init__(self, folder, environment, preexec):
         self.folder = folder
@@ -272,7 +276,7 @@ class Nginx(Service):
     share = 0.05
     limit_mib = 60
     per_minute = 40
-    follow = True
+    renews = True
     configuration = """
 daemon off; pid {folder}/pid; error_log {folder}/error; worker_processes 1;
 events {{ }}
@@ -286,8 +290,8 @@ http {{
 
     @classmethod
     def planted(cls):
-        # A request's memory: exported (nm -D), one for each, freed when it is answered.
-        return Planted("ngx_http_create_request")
+        # A request's memory: exported (nm -D), one for each and for its connection, freed with them.
+        return Planted("ngx_create_pool")
 
     def command(self):
         with open(os.path.join(self.folder, "index.html"), "w", encoding="ascii") as f:
@@ -346,7 +350,7 @@ class Postgres(Service):
     @classmethod
     def planted(cls):
         # A statement's table of groups: exported (nm -D), freed with the statement.
-        return Planted("BuildTupleHashTableExt")
+        return Planted("tuplehash_create")
 
     @staticmethod
     def as_postgres():
@@ -430,7 +434,7 @@ class Script(Service):
 class Sqlite(Script):
     name = "sqlite"
     title = "a database in memory, statements of their own"
-    share = 0.1
+    share = 0.3
     limit_mib = 40
     per_minute = 6
     script = r"""
@@ -455,8 +459,8 @@ for line in sys.stdin:
 
     @classmethod
     def planted(cls):
-        # A statement's program: exported (nm -D), freed when the statement is finalized.
-        return exported(cls.library, "sqlite3_prepare_v2", os.path.basename(cls.library))
+        # A parser for each new statement: exported (nm -D), freed when the statement is prepared.
+        return exported(cls.library, "sqlite3ParserAlloc", os.path.basename(cls.library))
 
 
 class Python(Script):

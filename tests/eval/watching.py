@@ -32,6 +32,7 @@ class Cell:
         except OSError:
             os.rmdir(self.path)
             raise
+        self.selector = "cgroup=/" + os.path.basename(self.path)
         self.usage = "memory.usage_in_bytes" if v1 else "memory.current"
 
     def write(self, name, value):
@@ -127,8 +128,8 @@ class Watch:
         asked = self.asked
         seep.wait_until(lambda: self.trouble or self.asked > asked + 1, "seepd answers")
 
-    def track(self, pid, mode="exact", follow=False):
-        self.daemon.track(pid, mode=mode, follow=follow)
+    def track(self, selector, mode="exact", follow=False):
+        self.daemon.track(selector, mode=mode, follow=follow)
 
     def told(self, pids=None):
         """In the order in which they were told."""
