@@ -96,7 +96,8 @@ struct trend_evidence {
 	double ticks_to_limit_low;
 	double ticks_to_limit_high;
 
-	double ticks_to_limit_then; /* at the site's own rate, from when its growth began */
+	double grows_for; /* ticks of growth in this life, on the largest scale that shows it */
+	double ticks_to_limit_then; /* at the site's own rate, from when that growth began */
 	double waited;		    /* ticks of growth, with those of earlier lives */
 	double required;	    /* ticks for an alert */
 	double carry;		    /* ticks in earlier lives that looked like leaks */

@@ -77,7 +77,8 @@ static void explain_finding(const struct explanation *why, struct trend_evidence
 	e->severity = why->forecast.severity;
 	e->maturity = f->maturity;
 	e->proven_bytes = f->proven;
-	e->ticks_to_limit_then = f->ticks_to_limit;
+	e->grows_for = f->grows_for;
+	e->ticks_to_limit_then = f->ticks_to_limit_then;
 	e->waited = f->waited;
 	e->required = f->required;
 	e->known = f->known;

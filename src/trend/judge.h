@@ -42,6 +42,9 @@ struct finding {
 	double ticks_to_limit; /* when the growth began */
 	double waited;
 	double required;
+	/* On the largest scale that shows the same: */
+	double grows_for; /* ticks, in this life */
+	double ticks_to_limit_then;
 	double known;
 	double proven;
 };
@@ -70,10 +73,10 @@ bool judge_cohorts(const struct subject *s, struct finding *ret);
 bool judge_known(const struct subject *s, bool confirms, struct finding *ret);
 
 /*
- * The largest scale above that of a finding on which the same survivors are flat as well: it shows
- * since when. false if there is none.
+ * The largest scale from that of a finding on which the same survivors are flat as well: since when
+ * it grows. Sets f->grows_for and ->ticks_to_limit_then by it, and *ret to its window.
  */
-bool judge_longest(const struct subject *s, const struct finding *found, struct finding *ret);
+void judge_longest(const struct subject *s, struct finding *f, struct window *ret);
 
 /*
  * The window of one width with its measures, positive or not; false if there are too few slices.

@@ -190,25 +190,29 @@ bool judge_known(const struct subject *s, bool confirms, struct finding *ret)
 	return judge_scales(s, &rule, ret);
 }
 
-bool judge_longest(const struct subject *s, const struct finding *found, struct finding *ret)
+void judge_longest(const struct subject *s, struct finding *f, struct window *ret)
 {
-	bool gated = found->channel == TREND_BY_COHORTS;
+	bool gated = f->channel == TREND_BY_COHORTS;
+	struct finding longest = *f;
 	const uint32_t *width = judge_widths;
 
 	while (*width)
 		width++;
-	while (width-- > judge_widths && *width > found->window.width) {
-		struct finding f = { .channel = found->channel };
+	while (width-- > judge_widths && *width > f->window.width) {
+		struct finding other = { .channel = f->channel };
 
-		f.maturity = maturity_of(s, *width, gated);
-		if (f.maturity == 0 ||
-		    !window_take(&s->life, *width, f.maturity, least_slices(s), &f.window) ||
-		    !is_flat(s, &f))
+		other.maturity = maturity_of(s, *width, gated);
+		if (other.maturity == 0 || !outline(s, *width, &other) ||
+		    !window_take(&s->life, *width, other.maturity, least_slices(s),
+				 &other.window) ||
+		    !is_flat(s, &other))
 			continue;
-		*ret = f;
-		return true;
+		longest = other;
+		break;
 	}
-	return false;
+	f->grows_for = s->life.layout->now - longest.window.from;
+	f->ticks_to_limit_then = longest.ticks_to_limit;
+	*ret = longest.window;
 }
 
 bool judge_measure(const struct subject *s, uint32_t width, bool gated, struct finding *ret)

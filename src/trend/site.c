@@ -139,17 +139,19 @@ static double bytes_between(const struct subject *s, uint32_t from, uint32_t to)
  * the earliest that was blamed. That scale decides over leaving the alert, too: the smallest one is
  * empty at every pause.
  */
-static void blame(const struct subject *s, const struct finding *f, const struct verdict *v,
+static void blame(const struct subject *s, struct finding *f, const struct verdict *v,
 		  struct verdict_input *in)
 {
-	struct finding longest = *f;
+	const struct window *w = &f->window;
+	struct window longest;
 
+	f->grows_for = f->waited;
+	f->ticks_to_limit_then = f->ticks_to_limit;
 	if (f->channel == TREND_BY_COHORTS || f->channel == TREND_BY_KNOWN) {
-		if (f->leaking)
-			(void)judge_longest(s, f, &longest);
-		in->width = longest.window.width;
-		in->since = longest.window.from;
-		in->until = f->window.from + f->window.n * f->window.width;
+		judge_longest(s, f, &longest);
+		in->width = f->leaking ? longest.width : w->width;
+		in->since = f->leaking ? longest.from : w->from;
+		in->until = w->from + w->n * w->width;
 	} else {
 		in->until = s->process->now;
 	}
@@ -182,8 +184,8 @@ static double confidence_in(const struct subject *s, const struct finding *f)
 	const struct trend_options *o = s->options;
 	struct confidence_input in = {
 		.channel = f->channel,
-		.waited = f->waited - (f->channel == TREND_BY_COHORTS ? subject_carry(s) : 0),
-		.ticks_to_limit = f->ticks_to_limit,
+		.waited = f->grows_for,
+		.ticks_to_limit = f->ticks_to_limit_then,
 		.lifetime = s->lifetime,
 		.steadiness = f->window_rate.best,
 		.known = f->known,

@@ -87,12 +87,13 @@ static void note_error(const struct run *r, const char *what, int answer, int si
 		fprintf(r->o->errors,
 			" channel=%d width=%u n=%u active=%u positive=%u rate=%.2f/%.2f/%.2f "
 			"life=%.2f survival=%.2f A=%.0f"
-			" waited=%.1fh required=%.1fh known=%.2f carry=%.0f confidence=%.3f",
+			" waited=%.1fh required=%.1fh grows=%.1fh known=%.2f carry=%.0f "
+			"confidence=%.3f",
 			e->channel, e->window.width, e->window.n, e->presence.active,
 			e->presence.positive, e->window_rate.time, e->window_rate.work,
 			e->window_rate.survival, e->life_rate.best, e->survival,
-			e->longest_lifetime, e->waited / HOUR, e->required / HOUR, e->known,
-			e->carry, e->confidence);
+			e->longest_lifetime, e->waited / HOUR, e->required / HOUR,
+			e->grows_for / HOUR, e->known, e->carry, e->confidence);
 	fprintf(r->o->errors, "\n");
 }
 
@@ -133,11 +134,11 @@ static void note_verdict(struct run *r, int site, int tick, const struct trend_e
 		note_alert(r, SEEP_SUSPECT, site, tick, e);
 }
 
-static void write_row(const struct run *r, bool leaks, double age, const struct trend_evidence *e)
+static void write_row(const struct run *r, bool leaks, const struct trend_evidence *e)
 {
 	struct confidence_input in = {
 		.channel = e->channel,
-		.waited = age,
+		.waited = e->grows_for,
 		.ticks_to_limit = e->ticks_to_limit_then,
 		.lifetime = e->longest_lifetime,
 		.steadiness = e->window_rate.best,
@@ -161,21 +162,20 @@ static void note_confidence(struct run *r, int site, int tick, const struct tren
 {
 	const struct world_site *s = &r->world->sites[site];
 	const struct trend_options *o = &r->o->trend;
-	double asked, age;
+	double asked;
 	int octave;
 
 	if (e->channel == TREND_BY_NONE || e->state == TREND_QUIET ||
 	    (s->leaks && tick >= s->leaks_until))
 		return;
 	asked = fmin(o->leaking.longest_cold, fmax(o->shortest_cold, e->ticks_to_limit_then));
-	age = e->waited - (e->channel == TREND_BY_COHORTS ? e->carry : 0);
-	octave = (int)floor(2 * log2(fmax(1, age) / asked));
+	octave = (int)floor(2 * log2(fmax(1, e->grows_for) / asked));
 	if (octave <= r->progress_seen[site])
 		return;
 	r->progress_seen[site] = octave;
 	calibration_add(&r->scores->calibration, e->confidence, is_leaking(s, tick));
 	if (r->o->rows)
-		write_row(r, is_leaking(s, tick), age, e);
+		write_row(r, is_leaking(s, tick), e);
 }
 
 static void scan(struct run *r, int site, int tick)
