@@ -5,10 +5,13 @@
  * can be.
  */
 #include <errno.h>
+#include <math.h>
 
 #include "detect/state.h"
 
-#define EXPLAINS 0.8 /* of the rate of what it is a part of */
+#define EXPLAINS  0.8 /* of the rate of what it is a part of */
+#define FEW	  3
+#define FEW_SHARE 0.5
 
 /* How far a key is on its way to an alert, for choosing among several. */
 static int standing(enum trend_state state)
@@ -229,6 +232,41 @@ static int take_back(struct detector *d, struct key *k)
 	return add_finding(d, &finding, NULL);
 }
 
+/* Of what the process is blamed for: what the few largest keys of a kind hold. */
+static double held_by_few(const struct detector *d, enum detector_scope scope,
+			  const struct trend_evidence *e)
+{
+	double largest[FEW] = { 0 }, sum = 0;
+
+	for (const struct key *k = d->keys[scope]; k; k = k->hh.next) {
+		double bytes = k->trend ? trend_site_survivors(k->trend, d->processes[scope],
+							       e->since, e->until) :
+					  0;
+
+		for (size_t i = 0; i < FEW; i++) {
+			double smaller = fmin(bytes, largest[i]);
+
+			largest[i] = fmax(bytes, largest[i]);
+			bytes = smaller;
+		}
+	}
+	for (size_t i = 0; i < FEW; i++)
+		sum += largest[i];
+	return sum;
+}
+
+/*
+ * The process is blamed for what is spread over many keys only. Where few hold most of it, each of them
+ * is judged by itself: a leak and a cache that warms up do not make the process a leak as well.
+ */
+static bool is_spread(const struct detector *d, const struct key *process)
+{
+	const struct trend_evidence *e = process->evidence;
+	double few = fmax(held_by_few(d, DETECTOR_STACK, e), held_by_few(d, DETECTOR_FRAMES, e));
+
+	return few < FEW_SHARE * e->leaked_bytes;
+}
+
 /*
  * What is leaking or suspect already in a part of the process is not told of the process again; what was
  * told of the process before is told to its end.
@@ -248,7 +286,7 @@ static int tell_process(struct detector *d, const struct family *families)
 			return take_back(d, k);
 		explained += rate_of(blamed);
 	}
-	if (!k->was_told && explained >= EXPLAINS * rate_of(k))
+	if (!k->was_told && (explained >= EXPLAINS * rate_of(k) || !is_spread(d, k)))
 		return take_back(d, k);
 	k->was_told = k->was_told || key_standing(k) >= standing(TREND_EXHAUSTION);
 	k->is_suspected = key_standing(k) > 0;

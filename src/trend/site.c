@@ -129,6 +129,16 @@ static void find(const struct subject *s, struct finding *ret, bool *ret_exhaust
 	}
 }
 
+double trend_site_survivors(const struct trend_site *s, const struct trend_process *p,
+			    uint32_t from, uint32_t to)
+{
+	struct cohort_sums sums;
+	const struct life life = { &p->layout, &sums, p->work_sums };
+
+	cohorts_sum(&s->cohorts, &p->layout, &sums);
+	return life_slice(&life, from, to).bytes;
+}
+
 static double bytes_between(const struct subject *s, uint32_t from, uint32_t to)
 {
 	return life_slice(&s->life, from, to).bytes;

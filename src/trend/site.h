@@ -62,6 +62,10 @@ enum trend_event trend_site_evaluate(struct trend_site *s, struct trend_process 
 				     const uint64_t freed[LIFETIME_BINS],
 				     struct trend_evidence *ret);
 
+/* After a scan: bytes that are live and were born in [from, to) ticks. */
+double trend_site_survivors(const struct trend_site *s, const struct trend_process *p,
+			    uint32_t from, uint32_t to);
+
 enum trend_state trend_site_state(const struct trend_site *s);
 
 enum trend_end {

@@ -300,6 +300,30 @@ static void what_is_spread_over_everything_is_blamed_on_the_process(void **state
 	assert_int_equal(f->scope, DETECTOR_PROCESS);
 }
 
+/* Their sum grows steadily for long: that alone is nobody's leak. */
+static void a_leak_beside_a_warm_up_is_not_the_process(void **state)
+{
+	struct process *p = *state;
+	const struct detector_finding *f;
+	struct source *leak, *warm;
+
+	leak = add_source(p, 3, 5);
+	leak->births = 29;
+	leak->leaked = 11;
+	warm = add_source(p, 7, 11);
+	warm->births = warm->leaked = 13;
+	warm->until = 2500;
+	begin_life(p);
+	while (p->now < 4000 && detector_state_of(p->detector, leak->site.stack) != TREND_LEAKING) {
+		if (!step(p))
+			continue;
+		for (size_t i = 0, n = detector_findings(p->detector, &f); i < n; i++)
+			assert_int_not_equal(f[i].scope, DETECTOR_PROCESS);
+	}
+	assert_int_equal(detector_state_of(p->detector, leak->site.stack), TREND_LEAKING);
+	assert_int_not_equal(detector_state_of(p->detector, warm->site.stack), TREND_LEAKING);
+}
+
 static void churn_and_what_stops_growing_are_nobodys_alert(void **state)
 {
 	struct process *p = *state;
@@ -417,6 +441,7 @@ int main(void)
 		TEST(a_leaking_stack_is_blamed_and_its_neighbour_is_not),
 		TEST(what_is_spread_over_stacks_is_blamed_on_what_they_share),
 		TEST(what_is_spread_over_everything_is_blamed_on_the_process),
+		TEST(a_leak_beside_a_warm_up_is_not_the_process),
 		TEST(churn_and_what_stops_growing_are_nobodys_alert),
 		TEST(a_later_life_is_judged_sooner),
 		TEST(losses_hold_an_alert_back),
