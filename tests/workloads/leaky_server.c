@@ -5,14 +5,15 @@
  * A small server with a leak, for the demo and the tests. It listens on a loopback port that the
  * kernel chooses, prints "port N" and answers one line per request:
  *
- *	login NAME	remembers a session and never forgets it: the leak
+ *	login NAME	remembers a session until it is logged out: without that, for ever, the leak
+ *	logout NUMBER	forgets a session
  *	search TEXT	builds a list of results and frees it
  *	upload SIZE	holds a body as long as the request takes
  *	cache KEY	keeps the last 256 pages; full, it grows no more
  *	quit		ends the server
  *
- * leaky_server --drive PORT RATE SECONDS is its client: RATE logins a second, each with a search,
- * an upload and a page from the cache.
+ * leaky_server --drive PORT RATE SECONDS is its client. RATE times a second it logs in two users, of
+ * whom one vanishes and one logs out a little later, searches, uploads and asks for a page.
  */
 #include <arpa/inet.h>
 #include <netinet/in.h>
@@ -29,12 +30,13 @@
 #define PAGE_BYTES     2048
 #define UPLOAD_MAX     (1u << 20)
 #define SEARCH_RESULTS 31
+#define STAY	       13 /* logins before a user logs out */
 
 struct session {
 	struct session *next;
 	unsigned long number;
 	char *user;
-	char token[200];
+	char state[4000];
 };
 
 struct page {
@@ -64,14 +66,14 @@ static void *checked(void *p)
 	return p;
 }
 
-/* The leak: sessions are looked up by nobody and dropped by nobody. */
+/* The leak: whoever leaves without a logout is remembered for ever. */
 static NOINLINE struct session *remember_session(struct server *s, const char *user)
 {
 	struct session *session = checked(malloc(sizeof(*session)));
 
 	session->user = checked(strdup(user));
 	session->number = ++s->logins;
-	memset(session->token, 'a' + (int)(session->number % 26), sizeof(session->token));
+	memset(session->state, 'a' + (int)(session->number % 26), sizeof(session->state));
 	session->next = s->sessions;
 	s->sessions = session;
 	return session;
@@ -82,6 +84,24 @@ static NOINLINE void handle_login(struct server *s, const char *user, char *answ
 	const struct session *session = remember_session(s, user);
 
 	(void)snprintf(answer, LINE_BYTES, "session %lu\n", session->number);
+}
+
+static NOINLINE void handle_logout(struct server *s, const char *text, char *answer)
+{
+	unsigned long number = strtoul(text, NULL, 10);
+	struct session **at = &s->sessions, *gone;
+
+	while (*at && (*at)->number != number)
+		at = &(*at)->next;
+	gone = *at;
+	if (!gone) {
+		(void)snprintf(answer, LINE_BYTES, "error: no such session\n");
+		return;
+	}
+	*at = gone->next;
+	free(gone->user);
+	free(gone);
+	(void)snprintf(answer, LINE_BYTES, "bye\n");
 }
 
 static NOINLINE void handle_search(const char *text, char *answer)
@@ -154,6 +174,8 @@ static void handle(struct server *s, char *line, char *answer)
 		argument = line + strlen(line);
 	if (strcmp(line, "login") == 0)
 		handle_login(s, argument, answer);
+	else if (strcmp(line, "logout") == 0)
+		handle_logout(s, argument, answer);
 	else if (strcmp(line, "search") == 0)
 		handle_search(argument, answer);
 	else if (strcmp(line, "upload") == 0)
@@ -163,7 +185,7 @@ static void handle(struct server *s, char *line, char *answer)
 	else if (strcmp(line, "quit") == 0)
 		s->stop = true;
 	else
-		(void)snprintf(answer, LINE_BYTES, "error: login, search, upload or cache\n");
+		(void)snprintf(answer, LINE_BYTES, "error: login, logout, search, upload or cache\n");
 }
 
 /* False: the client is to be left. */
@@ -282,13 +304,19 @@ static int drive(unsigned long port, unsigned long rate, unsigned long seconds)
 		if (read(timer, &due, sizeof(due)) != sizeof(due))
 			continue;
 		for (; due > 0 && done < rate * seconds; due--, done++) {
+			/* Sessions have the numbers 1, 2, ...: the odd ones are logged out. */
 			ask(fd, "login user%lu\n", done);
+			ask(fd, "login visitor%lu\n", done);
+			if (done >= STAY)
+				ask(fd, "logout %lu\n", 2 * (done - STAY) + 1);
 			ask(fd, "search term%lu\n", done);
 			ask(fd, "upload %lu\n", 1000 + done % 5000);
 			ask(fd, "cache page%lu\n", done % 997);
 		}
 	}
-	say("{\"logins\":%lu}\n", done);
+	for (unsigned long i = done > STAY ? done - STAY : 0; i < done; i++)
+		ask(fd, "logout %lu\n", 2 * i + 1);
+	say("{\"vanished\":%lu}\n", done);
 	return 0;
 }
 
