@@ -62,6 +62,20 @@ REFUSALS = [
     ("POST", "/v1/snapshots", {"nam": "x"}, 400, "unknown_field"),
     ("POST", "/v1/snapshots", {"name": "x", "target": "0-0"}, 404, "no_such_target"),
     ("DELETE", "/v1/snapshots/nothing", None, 404, "no_such_snapshot"),
+    ("GET", "/v1/leaks?state=leaky", None, 400, "bad_parameter"),
+    ("GET", "/v1/leaks?told=1", None, 400, "bad_parameter"),
+    ("GET", "/v1/leaks?limit=0", None, 400, "limit_out_of_range"),
+    ("GET", "/v1/leaks?target=0-0", None, 404, "no_such_target"),
+    ("GET", "/v1/leaks/0123456789abcdef", None, 404, "no_such_leak"),
+    ("GET", "/v1/leaks/0123456789abcdef/ack", None, 405, "method_not_allowed"),
+    ("POST", "/v1/leaks/0123456789abcdef/ack", {}, 404, "no_such_leak"),
+    ("POST", "/v1/leaks/0123456789abcdef/suppress", {"note": "x"}, 400, "unknown_field"),
+    ("POST", "/v1/leaks/0123456789abcdef/mark", {}, 400, "missing_field"),
+    ("GET", "/v1/history", None, 400, "bad_parameter"),
+    ("GET", "/v1/history?target={id}&from=yesterday", None, 400, "bad_parameter"),
+    ("GET", "/v1/history?target=0-0", None, 404, "no_such_target"),
+    ("GET", "/v1/events?since=-1", None, 400, "bad_parameter"),
+    ("GET", "/v1/events?follow=2", None, 400, "bad_parameter"),
 ]
 
 # Bodies that are no good JSON; raw.
