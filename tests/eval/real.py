@@ -216,7 +216,7 @@ def parse_arguments():
     parser.add_argument("--minute", type=int, default=50, help="milliseconds (default: 50)")
     parser.add_argument("--days", type=int, help="of a run (default: 14, services 7)")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="at a time")
+    parser.add_argument("--jobs", type=int, default=2 * (os.cpu_count() or 1), help="at a time")
     parser.add_argument("--mode", choices=("governed", "exact", "sampled"),
                         help="of tracing (default: exact, of services governed)")
     parser.add_argument("--output", help="write the results there, as JSON lines")

@@ -40,7 +40,7 @@ static const struct family *find_family(const char *id)
 
 		for (size_t k = 0; k < list.n; k++)
 			if (strcmp(list.at[k].id, id) == 0)
-				return &list.at[k];
+				return list.at + k;
 	}
 	return NULL;
 }

@@ -42,7 +42,7 @@ static inline void ledger_free(struct ledger *l, size_t bytes)
 	l->freed_bytes += bytes;
 }
 
-static inline void die(const char *what)
+static inline __attribute__((noreturn)) void die(const char *what)
 {
 	(void)!write(STDERR_FILENO, what, strlen(what));
 	(void)!write(STDERR_FILENO, "\n", 1);
