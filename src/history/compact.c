@@ -16,24 +16,26 @@
 #define OWNERS_AT_ONCE	 64
 
 /*
- * Above this part of all pages nothing is kept for as long any more: a tenth less, as often as
- * needed, but ticks for 22 minutes at least. Below the other, for longer again.
+ * Above the second part of all pages nothing is kept for as long any more: a tenth less, as often as
+ * needed, but ticks for 5 minutes at least. Below the first, for longer again. Above the third the
+ * oldest hours go, whatever else is to do.
  */
-#define CROWDED_PART   (7.0 / 8)
-#define ROOMY_PART     (3.0 / 4)
+#define ROOMY_PART     (5.0 / 8)
+#define CROWDED_PART   (3.0 / 4)
+#define FULL_PART      (15.0 / 16)
 #define KEEP_LESS      0.9
 #define KEEP_MORE      1.02
-#define KEEP_RATIO_MIN (1.0 / 64)
+#define KEEP_RATIO_MIN (1.0 / 256)
 
 /* Pages that go back to the file system at a time, when the file is too large from earlier. */
 #define VACUUM "PRAGMA incremental_vacuum(256)"
 
-#define NOTHING	  (-1)
-#define DROP_DAYS CHUNK_LEVELS
+#define NOTHING (-1)
+#define DROP	CHUNK_LEVELS
 
 struct job {
-	int level; /* whose chunks become coarser; DROP_DAYS: all of that day goes */
-	int64_t start;
+	int level; /* whose chunks become coarser; DROP: all goes */
+	int64_t start, end;
 };
 
 static bool is_aged(const struct history *h, int64_t recorded, int level)
@@ -66,7 +68,7 @@ static int due_of_day(const struct history *h, const struct hour *day)
 		return NOTHING;
 	if (day->levels & 2)
 		return is_aged(h, day->recorded, 1) ? 1 : NOTHING;
-	return is_aged(h, day->recorded, 2) ? DROP_DAYS : NOTHING;
+	return is_aged(h, day->recorded, 2) ? DROP : NOTHING;
 }
 
 static bool find_due(const struct history *h, struct job *ret)
@@ -76,10 +78,8 @@ static bool find_due(const struct history *h, struct job *ret)
 	for (size_t i = 0; i < h->hours.n; i = end) {
 		struct hour day = day_of(h, i, &end);
 
-		ret->start = day.start;
-		ret->level = due_of_day(h, &day);
-		if (ret->level != NOTHING &&
-		    !series_has_unsaved_in(h, day.start, day.start + DAY_MS))
+		*ret = (struct job){ due_of_day(h, &day), day.start, day.start + DAY_MS };
+		if (ret->level != NOTHING && !series_has_unsaved_in(h, ret->start, ret->end))
 			return true;
 		for (; i < end; i++) {
 			const struct hour *hour = &h->hours.list[i];
@@ -87,63 +87,68 @@ static bool find_due(const struct history *h, struct job *ret)
 			if (!(hour->levels & 1) || !is_aged(h, hour->recorded, 0) ||
 			    series_has_unsaved_in(h, hour->start, hour->start + HOUR_MS))
 				continue;
-			*ret = (struct job){ 0, hour->start };
+			*ret = (struct job){ 0, hour->start, hour->start + HOUR_MS };
 			return true;
 		}
 	}
 	return false;
 }
 
-/* The day that was recorded longest ago, if there is more than one. */
+/* The hour that was recorded longest ago, if there is more than one. */
 static bool find_oldest(const struct history *h, struct job *ret)
 {
 	int64_t recorded = INT64_MAX;
-	size_t days = 0;
-	size_t end;
 
-	for (size_t i = 0; i < h->hours.n; i = end, days++) {
-		struct hour day = day_of(h, i, &end);
+	for (size_t i = 0; i < h->hours.n; i++) {
+		const struct hour *hour = &h->hours.list[i];
 
-		if (day.recorded < recorded) {
-			recorded = day.recorded;
-			*ret = (struct job){ DROP_DAYS, day.start };
-		}
+		if (hour->recorded >= recorded)
+			continue;
+		recorded = hour->recorded;
+		*ret = (struct job){ DROP, hour->start, hour->start + HOUR_MS };
 	}
-	return days > 1 && !series_has_unsaved_in(h, ret->start, ret->start + DAY_MS);
+	return h->hours.n > 1 && !series_has_unsaved_in(h, ret->start, ret->end);
+}
+
+/* Too much of it. */
+static bool find_excess(const struct history *h, double part, struct job *ret)
+{
+	return (part > FULL_PART || h->hours.n > HOURS_MAX) && find_oldest(h, ret);
 }
 
 /* When nothing is due. */
-static bool adapt(struct history *h, struct job *ret)
+static bool adapt(struct history *h, double part, struct job *ret)
 {
-	uint64_t used;
-
-	if (h->hours.n > HOURS_MAX)
-		return find_oldest(h, ret);
-	if (database_used_pages(&h->db, &used) < 0)
+	if (part < ROOMY_PART && h->keep_ratio < 1)
+		h->keep_ratio = h->keep_ratio * KEEP_MORE < 1 ? h->keep_ratio * KEEP_MORE : 1;
+	if (part <= CROWDED_PART || h->keep_ratio <= KEEP_RATIO_MIN)
 		return false;
-	if ((double)used < ROOMY_PART * (double)h->db.pages_max && h->keep_ratio < 1) {
-		h->keep_ratio *= KEEP_MORE;
-		if (h->keep_ratio > 1)
-			h->keep_ratio = 1;
-	}
-	if ((double)used <= CROWDED_PART * (double)h->db.pages_max)
-		return false;
-	if (h->keep_ratio <= KEEP_RATIO_MIN)
-		return find_oldest(h, ret);
 	h->keep_ratio *= KEEP_LESS;
 	return find_due(h, ret);
+}
+
+static int find_job(struct history *h, struct job *ret)
+{
+	uint64_t used;
+	double part;
+	int r;
+
+	r = database_used_pages(&h->db, &used);
+	if (r < 0)
+		return r;
+	part = (double)used / (double)h->db.pages_max;
+	return find_excess(h, part, ret) || find_due(h, ret) || adapt(h, part, ret);
 }
 
 static int coarsen_series(struct history *h, const struct job *job, int64_t series)
 {
 	const struct chunk_id into = { job->level + 1, job->start, series };
 	int64_t step = chunk_levels[job->level].span_ms;
-	int64_t end = job->start + chunk_levels[job->level + 1].span_ms;
 	_cleanup_(chunk_done) struct chunk coarse = { 0 };
 	int r;
 
 	r = stored_get(h, &into, &coarse);
-	for (int64_t t = job->start; r == 0 && t < end; t += step) {
+	for (int64_t t = job->start; r == 0 && t < job->end; t += step) {
 		const struct chunk_id from = { job->level, t, series };
 		_cleanup_(chunk_done) struct chunk fine = { 0 };
 
@@ -154,7 +159,7 @@ static int coarsen_series(struct history *h, const struct job *job, int64_t seri
 	/* First the new one: a series without any chunk is dropped. */
 	if (r == 0)
 		r = stored_put(h, &into, &coarse);
-	for (int64_t t = job->start; r == 0 && t < end; t += step) {
+	for (int64_t t = job->start; r == 0 && t < job->end; t += step) {
 		const struct chunk_id from = { job->level, t, series };
 
 		r = stored_drop(h, &from);
@@ -183,13 +188,12 @@ static int list_owners(struct history *h, int level, int64_t start, int64_t ret[
 /* The job's hours have no chunks of that level any more; those of the coarser one are as old. */
 static int end_coarsening(struct history *h, const struct job *job)
 {
-	int64_t end = job->start + chunk_levels[job->level + 1].span_ms;
 	int64_t recorded = INT64_MIN;
 	struct hour *hour;
 	int r = 0;
 
 	for (size_t i = hours_from(&h->hours, job->start);
-	     r == 0 && i < h->hours.n && h->hours.list[i].start < end;) {
+	     r == 0 && i < h->hours.n && h->hours.list[i].start < job->end;) {
 		hour = &h->hours.list[i];
 		hour->levels &= (uint8_t) ~(1 << job->level);
 		if (hour->recorded > recorded)
@@ -211,13 +215,12 @@ static int end_coarsening(struct history *h, const struct job *job)
 static int coarsen(struct history *h, const struct job *job, int *budget)
 {
 	int64_t step = chunk_levels[job->level].span_ms;
-	int64_t end = job->start + chunk_levels[job->level + 1].span_ms;
 	int64_t owners[OWNERS_AT_ONCE];
 	size_t n;
 	int r;
 
-	series_forget_in(h, job->start, end);
-	for (int64_t t = job->start; t < end;) {
+	series_forget_in(h, job->start, job->end);
+	for (int64_t t = job->start; t < job->end;) {
 		r = list_owners(h, job->level, t, owners, &n);
 		if (r < 0)
 			return r;
@@ -231,7 +234,7 @@ static int coarsen(struct history *h, const struct job *job, int *budget)
 			r = coarsen_series(h, job, owners[i]);
 			if (r < 0)
 				return r;
-			*budget -= (int)((end - job->start) / step);
+			*budget -= (int)((job->end - job->start) / step);
 		}
 	}
 	return end_coarsening(h, job);
@@ -267,15 +270,15 @@ static int drop_hour(struct history *h, const struct hour *hour, int *budget)
 	return r;
 }
 
-static int drop_day(struct history *h, int64_t day, int *budget)
+static int drop(struct history *h, const struct job *job, int *budget)
 {
 	int r = 0;
 
 	/* Series may go with their last chunks. */
 	h->generation++;
-	series_forget_in(h, day, day + DAY_MS);
-	for (size_t i = hours_from(&h->hours, day);
-	     i < h->hours.n && h->hours.list[i].start < day + DAY_MS;) {
+	series_forget_in(h, job->start, job->end);
+	for (size_t i = hours_from(&h->hours, job->start);
+	     i < h->hours.n && h->hours.list[i].start < job->end;) {
 		struct hour hour = h->hours.list[i];
 
 		r = drop_hour(h, &hour, budget);
@@ -299,22 +302,42 @@ static int shrink_file(struct history *h)
 	return database_exec(&h->db, VACUUM);
 }
 
-int compact(struct history *h)
+static int work(struct history *h, struct job job)
 {
 	int budget = CHUNKS_PER_FLUSH;
-	struct job job;
 	int r;
 
-	if (!find_due(h, &job) && !adapt(h, &job))
-		return shrink_file(h);
 	r = history_begin(h);
 	while (r == 0 && budget > 0) {
-		if (job.level == DROP_DAYS)
-			r = drop_day(h, job.start, &budget);
+		int before = budget;
+
+		if (job.level == DROP)
+			r = drop(h, &job, &budget);
 		else
 			r = coarsen(h, &job, &budget);
-		if (!find_due(h, &job))
+		if (budget == before || !find_due(h, &job))
 			break;
 	}
 	return history_end(h, r);
+}
+
+int compact(struct history *h)
+{
+	struct job job;
+	int r, q;
+
+	r = find_job(h, &job);
+	if (r < 0)
+		return r;
+	if (r == 0)
+		return shrink_file(h);
+	/* Coarse chunks need a page here and there before those of the fine ones are free. */
+	r = database_limit(&h->db, true);
+	if (r < 0)
+		return r;
+	r = work(h, job);
+	if (r == -EUCLEAN)
+		return r;
+	q = database_limit(&h->db, false);
+	return r < 0 ? r : q;
 }

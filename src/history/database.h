@@ -49,8 +49,9 @@ enum statement {
 struct database {
 	sqlite3 *handle; /* owned; NULL: closed */
 	sqlite3_stmt *statements[STATEMENTS];
-	uint64_t pages_max; /* the file does not grow over this */
-	char why[160];	    /* of the last failure, in SQLite's words */
+	uint64_t pages_max;	/* the file does not grow over this, */
+	uint64_t pages_reserve; /* except by this, while room is made */
+	char why[160];		/* of the last failure, in SQLite's words */
 };
 
 /*
@@ -85,6 +86,9 @@ int database_run(struct database *d, sqlite3_stmt *s);
 int database_exec(struct database *d, const char *sql);
 /* One number of a pragma. */
 int database_pragma(struct database *d, const char *sql, int64_t *ret);
+
+/* How far the file may grow from now on. */
+int database_limit(struct database *d, bool with_reserve);
 
 /* Undoes the open transaction, if there is one. */
 void database_rollback(struct database *d);

@@ -4,9 +4,16 @@
  * lives, alerts and events, snapshots, and how memory moved.
  *
  * Bounded in size: series get coarser with age (ticks for a day, 5 minutes for a week, hours for a
- * quarter), and the oldest goes first when the whole is too large. A damaged file is moved aside
- * and a new one begun. A disk that is full costs what could not be written, is counted, and is tried
- * again; nothing that was stored is lost. Writes are collected and committed by history_flush().
+ * quarter). When the whole is too large all of them do so sooner, and then the oldest hours go; the
+ * rest is never dropped for series. Ages count in recorded time, so that a clock that jumps makes
+ * nothing old.
+ *
+ * A damaged file, found at the start or later, is moved aside, a new one begun, and what can be read
+ * of the old one saved into it. Writes are collected in memory and committed by history_flush(). If
+ * that fails, as on a full disk, they are kept (some 30 MB of them) and tried again; what finds no
+ * room then is lost and counted. Nothing that was stored is lost.
+ *
+ * Callbacks must not call back.
  */
 #ifndef SEEP_HISTORY_HISTORY_H
 #define SEEP_HISTORY_HISTORY_H
@@ -21,21 +28,22 @@
 struct history;
 
 struct history_options {
-	const char *path;   /* of the database; its folder exists */
+	const char *path; /* of the database; its folder exists. Beside it: .lock, -wal, .damaged */
 	uint64_t max_bytes; /* 0: 256 MiB */
-	uint64_t tick_ns;   /* how often points come; 0: 10 s */
+	uint64_t tick_ns;   /* how often points come; 0: 10 s. From 1 s to 5 minutes */
 };
 
 /* How the database was found. */
 struct history_notice {
-	bool is_new;
+	bool is_new;	/* also when a damaged one was replaced */
 	char *moved_to; /* owned by the caller: where a damaged one is now; NULL: it was whole */
 	char *why;	/* owned by the caller: what was wrong with it */
 };
 
 /*
  * -EACCES, -ENOENT (no such folder), -EROFS, -ENOSPC, -EBUSY: another process has it;
- * -EPROTO: made by a later version, it is left untouched.
+ * -EPROTO: made by a later version, or another program's database: it is left untouched;
+ * -EISDIR, -ELOOP (a symbolic link), -ENXIO (a device or pipe).
  */
 int history_open(const struct history_options *options, struct history **ret,
 		 struct history_notice *ret_notice);
@@ -43,12 +51,15 @@ int history_open(const struct history_options *options, struct history **ret,
 struct history *history_free(struct history *h);
 DEFINE_CLEANUP(struct history *, history_free)
 
-/* Commits what was added. Failures are counted and logged once until it works again. */
+/*
+ * Commits what was added, and works on a bounded part of what has aged. Call it about once a tick.
+ * The first of several failures is logged, and when it works again.
+ */
 int history_flush(struct history *h, uint64_t now_ms);
 
 struct history_stats {
 	uint64_t bytes;	       /* of the database and its log */
-	uint64_t lost_records; /* could not be written so far */
+	uint64_t lost_records; /* neither written nor waiting any more */
 	int last_error; /* negative errno of the last failure since it last worked; 0: none */
 };
 
@@ -94,7 +105,7 @@ int history_each_event(struct history *h, size_t n,
 
 /* --- snapshots --------------------------------------------------------------------------------- */
 
-/* An opaque value under a name. -EEXIST; -ENOENT. */
+/* An opaque value under a name, written at once. -EEXIST; -ENOENT; -ENOSPC, ... */
 int history_save_snapshot(struct history *h, const char *name, const void *value, size_t size,
 			  uint64_t now_ms);
 int history_drop_snapshot(struct history *h, const char *name);
@@ -120,12 +131,14 @@ struct history_point {
 	double limit_bytes;
 };
 
+/* Kept to 7 digits. Two in one tick are averaged. -EINVAL: not finite, or negative; -ENOSPC: lost. */
 int history_add_point(struct history *h, const struct history_key *key,
 		      const struct history_point *point);
 
 /*
  * Points from @from_ms up to before @to_ms, ascending, at most @max (1 or more): neighbours are
- * averaged until they fit. The caller frees the array. -ENOENT: nothing is known by this key.
+ * averaged until they fit. Limits are not summed, the largest counts. The caller frees the array.
+ * -ENOENT: nothing is known by this key.
  */
 int history_read(struct history *h, const struct history_key *key, uint64_t from_ms, uint64_t to_ms,
 		 size_t max, struct history_point **ret, size_t *ret_n);

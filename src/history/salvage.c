@@ -153,9 +153,7 @@ uint64_t salvage(struct history *h, const char *damaged)
 
 	r = sqlite3_open_v2(damaged, &old, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL);
 	if (r == SQLITE_OK)
-		r = sqlite3_exec(old,
-				 prepare_old,
-				 NULL, NULL, NULL);
+		r = sqlite3_exec(old, prepare_old, NULL, NULL, NULL);
 	if (r != SQLITE_OK)
 		return 0;
 	s.old = old;

@@ -144,6 +144,15 @@ static void take_coverage(struct monitor *m, struct tracked *t)
 	take_mode(t);
 }
 
+/* People may have set a lower one than the system has. */
+static void limit_by_options(struct tracked *t)
+{
+	uint64_t asked = t->options.limit_bytes, *limit = &t->target->limit_bytes;
+
+	if (asked && (!*limit || asked < *limit))
+		*limit = asked;
+}
+
 static void take_targets(struct monitor *m, uint64_t now_ns)
 {
 	struct tracked *t, *next;
@@ -159,6 +168,7 @@ static void take_targets(struct monitor *m, uint64_t now_ns)
 		if (t->target->state != TARGET_TRACED)
 			continue;
 		target_refresh(t->target, PROC_ROOT, CGROUP_ROOT);
+		limit_by_options(t);
 		reconcile_take(m, t, now_ns);
 	}
 }

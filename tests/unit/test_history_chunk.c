@@ -201,9 +201,9 @@ static void test_coarsen(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_pack),	  cmocka_unit_test(test_full),
-		cmocka_unit_test(test_hostile),	  cmocka_unit_test(test_cut_short),
-		cmocka_unit_test(test_cover),	  cmocka_unit_test(test_time_floor),
+		cmocka_unit_test(test_pack),	cmocka_unit_test(test_full),
+		cmocka_unit_test(test_hostile), cmocka_unit_test(test_cut_short),
+		cmocka_unit_test(test_cover),	cmocka_unit_test(test_time_floor),
 		cmocka_unit_test(test_coarsen),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

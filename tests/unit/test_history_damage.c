@@ -74,8 +74,7 @@ static void check_works(struct fixture *f)
 	fixture_open(f);
 	assert_false(f->notice.is_new);
 	assert_true(count_alerts(f) >= 1);
-	assert_int_equal(fixture_read(f, "new.service", 0, 0, T0 + DAY, UINT64_MAX, 9, &points),
-			 1);
+	assert_int_equal(fixture_read(f, "new.service", 0, 0, T0 + DAY, UINT64_MAX, 9, &points), 1);
 	assert_true(points[0].live_bytes == 4099);
 	free(points);
 }
@@ -116,7 +115,8 @@ static void test_no_database(void **state)
 	struct fixture *f = *state;
 	FILE *file = fopen(f->path, "w");
 
-	fputs("This is some text, long enough to be taken for a header if nobody looks at it: it has "
+	fputs("This is some text, long enough to be taken for a header if nobody looks at it: it "
+	      "has "
 	      "more than the hundred bytes that one has.\n",
 	      file);
 	fclose(file);
@@ -131,6 +131,19 @@ static void test_empty_file(void **state)
 	fclose(fopen(f->path, "w"));
 	fixture_open(f);
 	assert_true(f->notice.is_new);
+	assert_null(f->notice.moved_to);
+	check_works(f);
+}
+
+/* As it is when who makes it is killed before the log is copied into the file. */
+static void test_begun_file(void **state)
+{
+	struct fixture *f = *state;
+
+	fixture_exec(f, "PRAGMA page_size = 4096; PRAGMA auto_vacuum = INCREMENTAL;"
+			"PRAGMA journal_mode = WAL");
+	assert_true(size_of(f->path) > 0);
+	fixture_open(f);
 	assert_null(f->notice.moved_to);
 	check_works(f);
 }
@@ -194,8 +207,8 @@ static void test_each_page(void **state)
 		check_works(f);
 		fixture_close(f);
 	}
-	/* All but a page that was free. */
-	assert_true(found >= pages - 2);
+	/* The others are of series, and found when they are read. */
+	assert_true(found > pages / 2 && found < pages - 2);
 	/* All alerts, unless the page was theirs; an alert has 20 to a page. */
 	assert_true(saved > (pages - 1) * 211 * 9 / 10);
 }
@@ -324,7 +337,7 @@ static void test_damage_found_by_reader(void **state)
 	check_works(f);
 }
 
-/* A file system of 1 MiB that is filled by somebody else, and freed again. */
+/* A file system of 2 MiB that is filled by somebody else, and freed again. */
 static void test_full_disk(void **state)
 {
 	struct fixture *f = *state;
@@ -401,14 +414,15 @@ static void test_full_for_long(void **state)
 	while (fwrite("12345678", 8, 1, file) == 1)
 		;
 	fclose(file);
-	for (uint64_t now = T0; added < 1000000; now += TICK) {
-		for (uint64_t site = 0; site < 5000; site++, added++)
+	for (uint64_t now = T0; added < 600000; now += TICK) {
+		for (uint64_t site = 0; site < 2000; site++, added++)
 			refused += fixture_add(f, "b.service", site, 7, now, 5) == -ENOSPC;
-		(void)history_flush(f->h, now);
+		if (added % 60000 == 0)
+			(void)history_flush(f->h, now);
 	}
 	history_get_stats(f->h, &before);
 	assert_int_equal(before.lost_records, refused);
-	assert_true(refused > 500000 && refused < 700000);
+	assert_true(refused > 150000 && refused < 250000);
 	for (uint64_t i = 0; i < 40; i++) {
 		_cleanup_free_ char *json = malloc(1 << 20);
 
@@ -450,8 +464,8 @@ static void test_no_room_at_all(void **state)
 }
 
 /*
- * 10 000 sites, each tick of a day, in 8 MiB: as many rows as fit, the file is not larger, and what
- * is not a series stays.
+ * 10 000 sites by the hour for a day in 8 MiB, where not all would fit: there are as many rows as fit, the
+ * file is not larger, the youngest are there, and so is what is not a series.
  */
 static void test_size(void **state)
 {
@@ -463,24 +477,23 @@ static void test_size(void **state)
 	size_t n;
 
 	f->options.max_bytes = max_bytes;
-	f->options.tick_ns = 300 * 1000000000ull;
 	fixture_open(f);
 	fill(f);
 	for (; now < T0 + DAY; now += 5 * MINUTE) {
-		for (uint64_t site = 0; site < 10000; site++)
+		for (uint64_t site = 0; site < 10000 && now % HOUR == 0; site++)
 			fixture_add(f, "b.service", site, 7, now, (double)(site + (now - T0)));
-		(void)history_flush(f->h, now);
-		/* As often as a daemon does. */
-		for (uint64_t i = 1; i < 30; i++)
-			(void)history_flush(f->h, now + i * TICK);
+		/* As often as a daemon does, nearly. */
+		for (int i = 0; i < 4; i++)
+			assert_int_equal(history_flush(f->h, now), 0);
 		history_get_stats(f->h, &stats);
-		assert_true(stats.bytes <= max_bytes + max_bytes / 8);
+		assert_true(stats.bytes <= max_bytes);
 	}
+	assert_int_equal(stats.lost_records, 0);
 	assert_int_equal(stats.last_error, 0);
 	assert_int_equal(count_alerts(f), 211);
 	n = fixture_read(f, "b.service", 23, 0, 0, UINT64_MAX, 100000, &points);
 	assert_true(n > 0);
-	assert_true(points[n - 1].time_ms == T0 + DAY - 5 * MINUTE);
+	assert_true(points[n - 1].time_ms == T0 + DAY - HOUR);
 	free(points);
 	fixture_close(f);
 	assert_true(fixture_query(f, "SELECT count(*) FROM chunks") < 200000);
@@ -504,6 +517,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_no_database),
 		TEST(test_empty_file),
+		TEST(test_begun_file),
 		TEST(test_first_page),
 		TEST(test_truncated),
 		TEST(test_each_page),
