@@ -12,7 +12,7 @@
 #define USER	65534 /* nobody */
 #define MINE	0x1111111111111111
 #define THEIRS	0x2222222222222222
-#define SLOW_NS 300000000ull
+#define SLOW_NS 700000000ull
 
 /* Leaks of root and of another user: events 1 and 2. */
 static void add_leaks(struct fixture *f)
@@ -433,7 +433,7 @@ static void test_silence(void **state)
 	struct reader s = open_stream(f, client_connect(f), "/v1/events?follow=1", "");
 
 	wait_for(f, &s, "200 OK");
-	for (uint64_t waited = 0; waited < 3 * SLOW_NS; waited += 10000000) {
+	for (uint64_t waited = 0; waited < 2 * SLOW_NS; waited += 10000000) {
 		take(f, &s);
 		sleep_ms(10);
 	}
