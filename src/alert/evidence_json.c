@@ -88,6 +88,7 @@ static const struct number {
 	NUMBER("ticks_to_limit", ticks_to_limit, REAL),
 	NUMBER("ticks_to_limit_low", ticks_to_limit_low, REAL),
 	NUMBER("ticks_to_limit_high", ticks_to_limit_high, REAL),
+	NUMBER("grows_for", grows_for, REAL),
 	NUMBER("ticks_to_limit_then", ticks_to_limit_then, REAL),
 	NUMBER("waited", waited, REAL),
 	NUMBER("required", required, REAL),

@@ -42,7 +42,7 @@ static bool recall(void *userdata, const struct detector_ids *ids, struct trend_
 	bool is_other_build = false;
 
 	if (!t->monitor->history ||
-	    history_find_profile(t->monitor->history, tell_service_of(t), ids->leak_id,
+	    history_find_profile(t->monitor->history, target_service(t->target), ids->leak_id,
 				 ids->site_id, ret, &is_other_build) < 0)
 		return false;
 	if (is_other_build)
@@ -249,7 +249,7 @@ static void save(void *userdata, const struct detector_ids *ids,
 	struct tracked *t = userdata;
 	int r;
 
-	r = history_save_profile(t->monitor->history, tell_service_of(t), ids->leak_id,
+	r = history_save_profile(t->monitor->history, target_service(t->target), ids->leak_id,
 				 ids->site_id, profile, wall_ms());
 	if (r < 0)
 		log_debug_errno(r, "failed to keep what target %s has shown", t->target->id);

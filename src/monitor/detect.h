@@ -37,7 +37,6 @@ struct detector_finding;
 int tell_finding(struct monitor *m, struct tracked *t, const struct detector_finding *f);
 void tell_forget_all(struct monitor *m);
 void tell_ended(struct monitor *m, struct tracked *t);
-const char *tell_service_of(const struct tracked *t);
 uint64_t wall_ms(void);
 
 /* keep.c: book, events, history */

@@ -32,7 +32,7 @@ static int add_sites(struct monitor *m, const struct tracked *t, uint64_t now_ms
 		qsort(sites, n, sizeof(*sites), compare_live);
 	for (size_t i = 0; i < n && added < SITES_MAX && r == 0; i++) {
 		const struct history_key key = {
-			.service = tell_service_of(t),
+			.service = target_service(t->target),
 			.site = sites[i]->leak_id,
 			.pid = t->target->pid,
 		};
@@ -54,7 +54,7 @@ static int add_target(struct monitor *m, const struct tracked *t, uint64_t now_m
 {
 	struct totals sum = heap_sum(m->heap, t->target->key);
 	const struct history_key key = {
-		.service = tell_service_of(t),
+		.service = target_service(t->target),
 		.pid = t->target->pid,
 	};
 	const struct history_point point = {

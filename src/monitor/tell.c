@@ -39,23 +39,6 @@ static uint64_t wall_ms_of(uint64_t monotonic)
 	return now > ago ? now - ago : 0;
 }
 
-static bool is_service(const char *unit)
-{
-	size_t n = unit ? strlen(unit) : 0;
-
-	return n > 8 && strcmp(unit + n - 8, ".service") == 0;
-}
-
-/* What stays the same over restarts. A container's scope has a new name each time. */
-const char *tell_service_of(const struct tracked *t)
-{
-	const struct target *target = t->target;
-
-	if (is_service(target->unit) && strncmp(target->unit, "user@", 5) != 0)
-		return target->unit;
-	return target->exe ?: target->comm;
-}
-
 static void telling_free(struct telling *t)
 {
 	alert_free(t->alert);
@@ -93,7 +76,7 @@ static int describe_target(struct alert *a, const struct tracked *t)
 	a->pid = target->pid;
 	a->uid = target->uid;
 	memcpy(a->comm, target->comm, sizeof(a->comm));
-	return copy_text(&a->service, tell_service_of(t)) < 0 ||
+	return copy_text(&a->service, target_service(t->target)) < 0 ||
 			       copy_text(&a->exe, target->exe) < 0 ||
 			       copy_text(&a->unit, target->unit) < 0 ||
 			       copy_text(&a->cgroup, target->cgroup) < 0 ||

@@ -32,12 +32,6 @@ struct span {
 	uint64_t points;
 };
 
-/* As in alerts: the unit, or the program's path. */
-static const char *service_of(const struct target *t)
-{
-	return t->unit ? t->unit : t->exe ? t->exe : t->comm;
-}
-
 /* The id of a stack, from its frames. 0: no memory. */
 static uint64_t leak_id_of(const struct alert *a)
 {
@@ -74,7 +68,7 @@ static bool read_subject(struct exchange *x, struct history_key *key)
 	}
 	if (target) {
 		t = access_find_target(x, target);
-		key->service = t ? service_of(t) : NULL;
+		key->service = t ? target_service(t) : NULL;
 		key->pid = t ? t->pid : 0;
 		return t != NULL;
 	}

@@ -211,3 +211,19 @@ void target_refresh(struct target *t, const char *proc, const char *cgroup_root)
 	if (m.limit_bytes)
 		t->limit_bytes = m.limit_bytes;
 }
+
+static bool is_service(const char *unit)
+{
+	static const char ending[] = ".service";
+	size_t n = unit ? strlen(unit) : 0;
+
+	return n >= sizeof(ending) && strcmp(unit + n - (sizeof(ending) - 1), ending) == 0 &&
+	       strncmp(unit, "user@", 5) != 0;
+}
+
+const char *target_service(const struct target *t)
+{
+	if (is_service(t->unit))
+		return t->unit;
+	return t->exe ? t->exe : t->comm;
+}

@@ -98,6 +98,12 @@ int target_describe(struct target *t, const char *proc);
 /* Reads what moves: memory and limit. A process that is gone keeps its last figures. */
 void target_refresh(struct target *t, const char *proc, const char *cgroup_root);
 
+/*
+ * What stays the same over restarts, under which a process' history is kept: its unit, if that is a
+ * service; else its program. (Scopes of containers and sessions have new names each time.) Never NULL.
+ */
+const char *target_service(const struct target *t);
+
 /* The words of API and CLI. */
 const char *target_state_name(enum target_state state);
 const char *target_mode_name(enum target_mode mode);
