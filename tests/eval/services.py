@@ -144,7 +144,9 @@ class Service:
             assert self.process.poll() is None, f"{self.name} ended: {self.log()}"
             self.begin()
             yield
-            self.finish()
+            # The limit may have ended it.
+            with contextlib.suppress(OSError):
+                self.finish()
         finally:
             if self.process.poll() is None:
                 self.process.terminate()
@@ -274,7 +276,7 @@ class Nginx(Service):
     title = "a small file, reloads"
     needs = ("nginx",)
     share = 0.05
-    limit_mib = 60
+    limit_mib = 40
     per_minute = 40
     renews = True
     configuration = """
@@ -412,7 +414,8 @@ class Script(Service):
         try:
             yield
         finally:
-            self.process.stdin.close()
+            with contextlib.suppress(OSError):
+                self.process.stdin.close()
             try:
                 self.process.wait(20)
             except subprocess.TimeoutExpired:

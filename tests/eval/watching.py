@@ -4,6 +4,7 @@
 import contextlib
 import itertools
 import os
+import signal
 import sys
 import tempfile
 import threading
@@ -52,7 +53,12 @@ class Cell:
         return self
 
     def __exit__(self, *exception):
+        """Ends what is left in it, such as workers whose server was killed."""
         def removed():
+            with open(os.path.join(self.path, "cgroup.procs"), encoding="ascii") as f:
+                for pid in f.read().split():
+                    with contextlib.suppress(ProcessLookupError):
+                        os.kill(int(pid), signal.SIGKILL)
             with contextlib.suppress(OSError):
                 os.rmdir(self.path)
             return not os.path.exists(self.path)
