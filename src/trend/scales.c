@@ -190,6 +190,20 @@ bool judge_known(const struct subject *s, bool confirms, struct finding *ret)
 	return judge_scales(s, &rule, ret);
 }
 
+/*
+ * The larger scale says since when; up to when is better known on the smaller one, on which blocks
+ * mature earlier.
+ */
+static void measure_growth(const struct subject *s, struct finding *f, uint32_t since)
+{
+	uint32_t until = f->window.from + f->window.n * f->window.width;
+	double bytes = bytes_before(s, until) - bytes_before(s, since);
+
+	f->grows_for = s->life.layout->now - since;
+	f->ticks_to_limit_then =
+		process_headroom_at(s->process, since, bytes) * (until - since) / bytes;
+}
+
 void judge_longest(const struct subject *s, struct finding *f, struct window *ret)
 {
 	bool gated = f->channel == TREND_BY_COHORTS;
@@ -202,7 +216,7 @@ void judge_longest(const struct subject *s, struct finding *f, struct window *re
 		struct finding other = { .channel = f->channel };
 
 		other.maturity = maturity_of(s, *width, gated);
-		if (other.maturity == 0 || !outline(s, *width, &other) ||
+		if (other.maturity == 0 ||
 		    !window_take(&s->life, *width, other.maturity, least_slices(s),
 				 &other.window) ||
 		    !is_flat(s, &other))
@@ -210,8 +224,7 @@ void judge_longest(const struct subject *s, struct finding *f, struct window *re
 		longest = other;
 		break;
 	}
-	f->grows_for = s->life.layout->now - longest.window.from;
-	f->ticks_to_limit_then = longest.ticks_to_limit;
+	measure_growth(s, f, longest.window.from);
 	*ret = longest.window;
 }
 
