@@ -90,6 +90,9 @@ int history_find_profile(struct history *h, const char *service, uint64_t leak_i
 	bool is_other_build;
 	int r;
 
+	/* Many that wait would be searched one by one. */
+	if (h->queue.has_profiles && h->last_error == 0)
+		(void)history_commit(h);
 	do
 		r = find(h, service, leak_id, site_id, &found, &is_other_build);
 	while (r == -EUCLEAN && history_repair(h) == 0);

@@ -6,6 +6,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <sched.h>
 #include <sys/mount.h>
 #include <unistd.h>
 
@@ -337,6 +338,39 @@ static void test_damage_found_by_reader(void **state)
 	check_works(f);
 }
 
+/*
+ * A file system of its own on the folder, of a size like "2m", in a mount namespace that goes with this
+ * process. False: not permitted.
+ */
+static bool mount_small(const struct fixture *f, const char *size)
+{
+	char options[32];
+
+	snprintf(options, sizeof(options), "size=%s", size);
+	return geteuid() == 0 && unshare(CLONE_NEWNS) == 0 &&
+	       mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0 &&
+	       mount("none", f->folder, "tmpfs", 0, options) == 0;
+}
+
+static void skip_without_mount(void)
+{
+	print_message("# skip: needs root and mount(2)\n");
+	skip();
+}
+
+/* Takes all the room that is left, to the last byte. */
+static void fill_disk(const struct fixture *f, char *filler, size_t size)
+{
+	FILE *file;
+
+	snprintf(filler, size, "%s/filler", f->folder);
+	file = fopen(filler, "w");
+	setvbuf(file, NULL, _IONBF, 0);
+	while (fwrite("12345678", 8, 1, file) == 1)
+		;
+	fclose(file);
+}
+
 /* A file system of 2 MiB that is filled by somebody else, and freed again. */
 static void test_full_disk(void **state)
 {
@@ -346,20 +380,12 @@ static void test_full_disk(void **state)
 	uint64_t now = T0;
 	char filler[128];
 	size_t n;
-	FILE *file;
 
-	if (geteuid() != 0 || mount("none", f->folder, "tmpfs", 0, "size=2m") < 0) {
-		print_message("# skip: needs root and mount(2)\n");
-		skip();
-	}
+	if (!mount_small(f, "2m"))
+		skip_without_mount();
 	fixture_open(f);
 	fill(f);
-	snprintf(filler, sizeof(filler), "%s/filler", f->folder);
-	file = fopen(filler, "w");
-	setvbuf(file, NULL, _IONBF, 0);
-	while (fwrite("12345678", 8, 1, file) == 1)
-		;
-	fclose(file);
+	fill_disk(f, filler, sizeof(filler));
 
 	for (int failures = 0; failures < 50; now += TICK) {
 		fixture_add(f, "b.service", 0, 7, now, 100);
@@ -401,19 +427,11 @@ static void test_full_for_long(void **state)
 	struct history_stats before, after;
 	uint64_t added = 0, refused = 0;
 	char filler[128];
-	FILE *file;
 
-	if (geteuid() != 0 || mount("none", f->folder, "tmpfs", 0, "size=1m") < 0) {
-		print_message("# skip: needs root and mount(2)\n");
-		skip();
-	}
+	if (!mount_small(f, "1m"))
+		skip_without_mount();
 	fixture_open(f);
-	snprintf(filler, sizeof(filler), "%s/filler", f->folder);
-	file = fopen(filler, "w");
-	setvbuf(file, NULL, _IONBF, 0);
-	while (fwrite("12345678", 8, 1, file) == 1)
-		;
-	fclose(file);
+	fill_disk(f, filler, sizeof(filler));
 	for (uint64_t now = T0; added < 600000; now += TICK) {
 		for (uint64_t site = 0; site < 2000; site++, added++)
 			refused += fixture_add(f, "b.service", site, 7, now, 5) == -ENOSPC;
@@ -442,18 +460,10 @@ static void test_no_room_at_all(void **state)
 {
 	struct fixture *f = *state;
 	char filler[128];
-	FILE *file;
 
-	if (geteuid() != 0 || mount("none", f->folder, "tmpfs", 0, "size=256k") < 0) {
-		print_message("# skip: needs root and mount(2)\n");
-		skip();
-	}
-	snprintf(filler, sizeof(filler), "%s/filler", f->folder);
-	file = fopen(filler, "w");
-	setvbuf(file, NULL, _IONBF, 0);
-	while (fwrite("12345678", 8, 1, file) == 1)
-		;
-	fclose(file);
+	if (!mount_small(f, "256k"))
+		skip_without_mount();
+	fill_disk(f, filler, sizeof(filler));
 	assert_int_equal(fixture_try_open(f), -ENOSPC);
 	assert_int_equal(unlink(filler), 0);
 	fixture_open(f);
