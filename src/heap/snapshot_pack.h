@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * A snapshot that outlives the daemon: its sites with names, as bytes and back.
+ *
+ * File slots, kernel keys and symbols are those of one life of the daemon; what is kept is what
+ * people read: frames with function, line, module, build-id and offset. So a kept snapshot is
+ * compared by what its sites' frames are, not by keys (kept_snapshot_difference()). Pure.
+ */
+#ifndef SEEP_HEAP_SNAPSHOT_PACK_H
+#define SEEP_HEAP_SNAPSHOT_PACK_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <time.h>
+
+#include "base/cleanup.h"
+#include "heap/group.h"
+
+struct kept_snapshot {
+	char *name; /* owned */
+	struct timespec wall;
+	char target_id[32];	  /* "": of all targets */
+	struct named_site *sites; /* owned with their frames; target and stack are 0 */
+	size_t n;
+
+	const struct frame **pointers; /* owned: what sites[].frames point into */
+	struct frame *frames;	       /* owned */
+	char *texts;		       /* owned: what the frames point into */
+};
+
+struct kept_snapshot *kept_snapshot_free(struct kept_snapshot *s);
+DEFINE_CLEANUP(struct kept_snapshot *, kept_snapshot_free)
+
+/*
+ * The bytes of a snapshot: little endian, with a version and a checksum. Takes name, time and target of
+ * @s, which may be made for the call, and its sites. Texts and frames that several sites share
+ * are there once. The caller frees *ret. -EINVAL: a name, target or stack that could not come back;
+ * -EFBIG: 4 GiB; -ENOMEM.
+ */
+int snapshot_pack(const struct kept_snapshot *s, void **ret, size_t *ret_size);
+
+/*
+ * The input is not trusted: -EINVAL if it is damaged, cut or makes no sense; -EPROTO: of another
+ * version; -ENOMEM. Texts are printable UTF-8.
+ */
+int snapshot_unpack(const void *packed, size_t size, struct kept_snapshot **ret);
+
+/*
+ * What changed from one to the other, as input of group_sites(): what was live in @from counts as
+ * freed, what is live in @to as allocated, so that the sums of a group are the difference. The array
+ * is the caller's; its frames are borrowed from both. -ENOMEM.
+ */
+int kept_snapshot_difference(const struct kept_snapshot *from, const struct kept_snapshot *to,
+			     struct named_site **ret, size_t *ret_n);
+
+#endif
