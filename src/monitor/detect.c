@@ -259,8 +259,7 @@ void detect_end(struct monitor *m, struct tracked *t, enum trend_end how)
 {
 	if (!t->detector)
 		return;
-	if (how == TREND_ENDED && t->target->state == TARGET_EXITED &&
-	    t->usage_share >= EXHAUSTED_SHARE)
+	if (how == TREND_ENDED && t->usage_share >= EXHAUSTED_SHARE)
 		how = TREND_EXHAUSTED;
 	if (m->history)
 		detector_end(t->detector, how, save, t);
@@ -304,7 +303,7 @@ void detect_stop(struct monitor *m)
 
 	m->is_stopping = true;
 	HASH_ITER(by_key, m->tracked, t, next)
-		detect_end(m, t, TREND_ENDED);
+		detect_end(m, t, TREND_UNWATCHED);
 	if (m->detect_timer)
 		event_free(m->detect_timer);
 	m->detect_timer = NULL;

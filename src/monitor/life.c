@@ -93,6 +93,7 @@ static void take_exec(struct monitor *m, const struct note *note)
 		if (probe_purge_start(m->probe, old->target->key) < 0)
 			log_debug("failed to forget the old image of pid %u, ignoring", note->tgid);
 		m->purging = true;
+		detect_end(m, old, TREND_ENDED);
 		tracked_remove(m, old);
 	}
 	t->armed_by_kernel = true;

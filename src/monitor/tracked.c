@@ -35,7 +35,7 @@ static struct tracked *tracked_release(struct tracked *t)
 	if (!t)
 		return NULL;
 	govern_end(t);
-	detect_end(t->monitor, t, TREND_ENDED);
+	detect_end(t->monitor, t, TREND_UNWATCHED);
 	target_free(t->target);
 	free(t->slots);
 	free(t->mappings);

@@ -323,6 +323,14 @@ static void learn_bounds(struct trend_site *s, const struct subject *subject, en
 		profile->proven[k] = fmaxf(profile->proven[k], s->envelope.at[k].proven);
 }
 
+static void learn_carry(struct trend_profile *profile, bool looks_leaking, uint32_t life)
+{
+	if (looks_leaking)
+		profile->carry += life;
+	else if (life >= SHORTEST_LIFE)
+		profile->carry = 0;
+}
+
 void trend_site_end(struct trend_site *s, struct trend_process *p,
 		    const struct trend_options *options, enum trend_end how,
 		    struct trend_profile *profile)
@@ -338,17 +346,17 @@ void trend_site_end(struct trend_site *s, struct trend_process *p,
 	make_subject(s, p, options, profile, &sums, &subject);
 	subject.at_end = true;
 	looks_leaking = judge_cohorts(&subject, &f) || judge_few_blocks(&subject, &f);
-	if (looks_leaking)
-		profile->carry += p->now;
-	else if (p->now >= SHORTEST_LIFE)
-		profile->carry = 0;
+	if (how != TREND_UNWATCHED)
+		learn_carry(profile, looks_leaking, p->now);
 	/* A rest within a leak, over a weekend say, proves nothing. */
 	if (!looks_leaking)
 		learn_bounds(s, &subject, how, profile);
 	lifetimes_add_life(&profile->lifetimes, s->freed, &p->layout, &s->cohorts);
-	profile->observed += p->now;
-	profile->lives++;
-	profile->alerts += s->verdict.was_alerted;
+	if (how != TREND_UNWATCHED) {
+		profile->observed += p->now;
+		profile->lives++;
+		profile->alerts += s->verdict.was_alerted;
+	}
 	profile->last_state = (uint8_t)s->verdict.state;
 	s->verdict.state = TREND_CLOSED;
 }

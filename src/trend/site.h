@@ -71,6 +71,11 @@ enum trend_state trend_site_state(const struct trend_site *s);
 enum trend_end {
 	TREND_ENDED,	 /* exit, restart */
 	TREND_EXHAUSTED, /* killed for lack of memory: nothing of this life is proven harmless */
+	/*
+	 * The process lives on, only the watch is over. Of its growth nothing is concluded: what comes
+	 * next is no later life, and its blocks from before will not be seen.
+	 */
+	TREND_UNWATCHED,
 };
 
 /*

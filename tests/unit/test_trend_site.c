@@ -22,6 +22,7 @@ struct fixture {
 	struct trend_process *process;
 	struct trend_site *site;
 	struct trend_profile profile;
+	bool has_profile;
 	struct trend_options options;
 	uint32_t live[MOST_TICKS];
 	uint64_t freed[LIFETIME_BINS];
@@ -103,7 +104,7 @@ static enum trend_event observe(struct fixture *f)
 			trend_site_scan_add(f->site, f->process, t, f->live[t],
 					    f->block_bytes * f->live[t]);
 	return trend_site_evaluate(f->site, f->process, &f->options,
-				   f->profile.lives > 0 ? &f->profile : NULL, f->freed, &f->e);
+				   f->has_profile ? &f->profile : NULL, f->freed, &f->e);
 }
 
 /* Runs until an event; returns it, or NOTHING at the tick "until". */
@@ -123,6 +124,7 @@ static enum trend_event run(struct fixture *f, uint32_t leaks, uint32_t until)
 static void end(struct fixture *f, enum trend_end how)
 {
 	trend_site_end(f->site, f->process, &f->options, how, &f->profile);
+	f->has_profile = true;
 	assert_int_equal(trend_site_state(f->site), TREND_CLOSED);
 	f->site = trend_site_free(f->site);
 	f->process = trend_process_free(f->process);
@@ -230,6 +232,37 @@ static void test_losses_hold(void **state)
 	assert_int_equal(f->e.state, TREND_SUSPECT);
 	assert_int_equal(f->e.hold, TREND_HELD_BY_LOSSES);
 	assert_true(f->e.lost_share > 0.047 && f->e.lost_share < 0.05);
+	tear_down(f);
+}
+
+/* The process lives on: what was growing is as new to the next watch, but lifetimes are known. */
+static void test_an_end_of_the_watch_concludes_nothing(void **state)
+{
+	struct fixture *f = set_up();
+	uint32_t first;
+	float freed = 0;
+
+	(void)state;
+	f->block_bytes = 200000;
+	assert_int_equal(run(f, 1, 4000), TREND_SUSPECTED);
+	assert_int_equal(run(f, 1, 4000), TREND_OPENED);
+	first = f->now;
+	tear_down(f);
+	f = set_up();
+	f->block_bytes = 200000;
+	while (f->now < first / 2) {
+		step(f, 1);
+		(void)observe(f);
+	}
+	end(f, TREND_UNWATCHED);
+	assert_true(f->profile.carry == 0 && f->profile.observed == 0);
+	assert_int_equal(f->profile.lives, 0);
+	for (unsigned i = 0; i < LIFETIME_BINS; i++)
+		freed += f->profile.lifetimes.freed[i];
+	assert_true(freed > 0);
+	assert_int_equal(run(f, 1, 4000), TREND_SUSPECTED);
+	assert_int_equal(run(f, 1, 4000), TREND_OPENED);
+	assert_true(f->now > 0.8 * first);
 	tear_down(f);
 }
 
@@ -408,6 +441,7 @@ int main(void)
 		cmocka_unit_test(test_churn_is_quiet),
 		cmocka_unit_test(test_warm_up_is_no_alert),
 		cmocka_unit_test(test_losses_hold),
+		cmocka_unit_test(test_an_end_of_the_watch_concludes_nothing),
 		cmocka_unit_test(test_later_lives),
 		cmocka_unit_test(test_restart_changes_nothing),
 		cmocka_unit_test(test_profile_pack),
