@@ -11,7 +11,7 @@
 #include "cli/render_leaks.h"
 
 #define NS_PER_MS      1000000u
-#define HOUR_MS	       3600000u
+#define MINUTE_MS 60000ull
 /* What is shown of the time before it began to grow: one part in so many. */
 #define BEFORE	       8
 /* Twice as many as a wide chart has columns of dots. */
@@ -70,8 +70,8 @@ static int fetch_history(const struct cli_context *context, const json_t *leak, 
 	if (!since || since > now)
 		since = now;
 	before = (now - since) / BEFORE;
-	if (before < HOUR_MS)
-		before = HOUR_MS;
+	if (before < MINUTE_MS)
+		before = MINUTE_MS;
 	from = format_time(since > before ? since - before : 1, true);
 	if (api_path_init(&path, "/v1/history", NULL) < 0)
 		return cli_no_memory();
