@@ -28,6 +28,7 @@ struct fixture {
 	uint64_t freed[LIFETIME_BINS];
 	uint64_t allocations, frees, lost, live_blocks;
 	double block_bytes;
+	uint32_t grain; /* blocks that each one below is cut into */
 	uint32_t now;
 	struct trend_evidence e;
 };
@@ -51,6 +52,7 @@ static struct fixture *set_up(void)
 	assert_non_null(f);
 	trend_options_init(&f->options);
 	f->block_bytes = 10000;
+	f->grain = 1;
 	begin(f);
 	return f;
 }
@@ -73,11 +75,13 @@ static void free_births(struct fixture *f, uint32_t birth, uint32_t n)
 /* Ten births, of which all but "leaks" are freed 20 ticks later. */
 static void step(struct fixture *f, uint32_t leaks)
 {
-	f->live[f->now] = 10;
-	f->live_blocks += 10;
-	f->allocations += 10;
+	uint32_t born = 10 * f->grain;
+
+	f->live[f->now] = born;
+	f->live_blocks += born;
+	f->allocations += born;
 	if (f->now >= 20)
-		free_births(f, f->now - 20, f->live[f->now - 20] - leaks);
+		free_births(f, f->now - 20, f->live[f->now - 20] - leaks * f->grain);
 	f->now++;
 }
 
@@ -157,6 +161,58 @@ static void test_leak(void **state)
 	assert_true(f->e.ticks_to_limit_low <= f->e.ticks_to_limit &&
 		    f->e.ticks_to_limit <= f->e.ticks_to_limit_high);
 	assert_true(fabs(f->e.leaked_blocks - (f->e.until - f->e.since)) < 5);
+	tear_down(f);
+}
+
+/* The tick and the confidence of the alert of a leak whose blocks are cut so finely. */
+static uint32_t alert_at(uint32_t leaks, double bytes, uint32_t grain, double *ret_confidence)
+{
+	struct fixture *f = set_up();
+	uint32_t at;
+
+	f->block_bytes = bytes / grain;
+	f->grain = grain;
+	assert_int_equal(run(f, leaks, MOST_TICKS), TREND_SUSPECTED);
+	assert_int_equal(run(f, leaks, MOST_TICKS), TREND_OPENED);
+	at = f->now;
+	*ret_confidence = f->e.confidence;
+	tear_down(f);
+	return at;
+}
+
+static void test_blocks_may_be_cut_finely(void **state)
+{
+	double coarse, fine;
+
+	(void)state;
+	/* One of ten stays. */
+	assert_int_equal(alert_at(1, 200000, 1, &coarse), alert_at(1, 200000, 1000, &fine));
+	assert_true(fabs(coarse - fine) < 1e-6);
+	/* All stay. */
+	assert_int_equal(alert_at(10, 15000, 1, &coarse), alert_at(10, 15000, 1000, &fine));
+	assert_true(fabs(coarse - fine) < 1e-6);
+}
+
+/*
+ * A site that keeps all it makes may be a cache that fills. The longer it goes on, the surer: 900 MB
+ * at 150 kB per tick are 6000 ticks, and the alert comes within two thirds of them.
+ */
+static void test_growth_gets_surer(void **state)
+{
+	struct fixture *f = set_up();
+	double before = 0;
+
+	(void)state;
+	f->block_bytes = 15000;
+	assert_int_equal(run(f, 10, 3000), TREND_SUSPECTED);
+	assert_true(f->e.longest_lifetime == 1);
+	while (f->e.state == TREND_SUSPECT && f->now < 5000) {
+		assert_true(f->e.confidence > before - 0.02);
+		before = f->e.confidence;
+		(void)run(f, 10, f->now + 60);
+	}
+	assert_int_equal(f->e.state, TREND_LEAKING);
+	assert_true(f->now > 2000 && f->now < 4000);
 	tear_down(f);
 }
 
@@ -437,6 +493,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_leak),
+		cmocka_unit_test(test_blocks_may_be_cut_finely),
+		cmocka_unit_test(test_growth_gets_surer),
 		cmocka_unit_test(test_leak_stops_and_is_freed),
 		cmocka_unit_test(test_churn_is_quiet),
 		cmocka_unit_test(test_warm_up_is_no_alert),
