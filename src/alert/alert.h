@@ -57,6 +57,7 @@ struct alert {
 
 	/* The process that showed it last. */
 	uint32_t target;    /* key; 0: gone, or of an earlier daemon */
+	uint64_t part;	    /* which of its findings, of several that have this id; not in JSON */
 	char target_id[32]; /* "PID-KEY" */
 	pid_t pid;
 	uid_t uid;

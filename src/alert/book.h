@@ -56,8 +56,8 @@ void alert_book_listen_forgotten(struct alert_book *b, alert_forgotten_fn callba
  * the like are kept from the entry that has its id. One that has been told already in an earlier
  * life, and is still open, is not told again unless it grew; one that was closed in between has
  * resumed. While a leak is shown by several processes of a service, the entry shows the one with the
- * largest rate (another one takes over by a quarter more), in the gravest of their states. A
- * suppressed entry is kept up to date, and tells nobody: its listener is only called for what people
+ * largest rate (another one takes over by a quarter more), in the gravest of their states; and so with several parts (alert.h) of one
+ * process. A suppressed entry is kept up to date, and tells nobody: its listener is only called for what people
  * say. An evaluation without a finding leaves the last one to be read. Frames that are known should
  * be in @found: patterns decide by them whether it is told.
  * -ENOSPC: the book is full of open entries. -ENOMEM.

@@ -10,9 +10,13 @@
 #include "alert/book.h"
 #include "alert/suppressions.h"
 
-/* A process of the service in which the leak is seen, in whatever state. */
+/*
+ * A process of the service in which the leak is seen, in whatever state; several times where it has several
+ * places of one name, such as two lines of a function.
+ */
 struct showing {
 	uint32_t target;
+	uint64_t part; /* of alert.h */
 	enum trend_state state;
 	double bytes_per_hour;
 };
@@ -59,12 +63,13 @@ void book_tell(struct alert_book *b, enum alert_event event, struct entry *e, ui
  */
 int book_match(struct alert_book *b, struct entry *e);
 
-/* Adds or changes what a process shows; quiet and closed ones show nothing any more. -ENOMEM. */
+/* Adds or changes what a process shows; quiet and closed parts show nothing any more. -ENOMEM. */
 int showings_note(struct entry *e, const struct showing *s);
-void showings_drop(struct entry *e, uint32_t target);
-struct showing *showings_find(const struct entry *e, uint32_t target);
-/* The gravest state that any process shows, but for one (0: of all); TREND_QUIET for none. */
-enum trend_state showings_state(const struct entry *e, uint32_t but);
+void showings_drop(struct entry *e, uint32_t target); /* all that it shows */
+bool showings_have(const struct entry *e, uint32_t target);
+struct showing *showings_find(const struct entry *e, uint32_t target, uint64_t part);
+/* The gravest state that anything shows, but for what @but (NULL: nothing) does; TREND_QUIET for none. */
+enum trend_state showings_state(const struct entry *e, const struct alert *but);
 /* Gravest first: leaking, exhaustion, suspect, stopped, resolved. */
 int state_rank(enum trend_state state);
 

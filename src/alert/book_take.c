@@ -95,7 +95,7 @@ static void change_state(struct alert_book *b, struct entry *e, const struct cha
  */
 static enum trend_state state_of(const struct entry *e)
 {
-	enum trend_state gravest = showings_state(e, 0), old = e->a->state;
+	enum trend_state gravest = showings_state(e, NULL), old = e->a->state;
 
 	if (!e->a->is_told || !state_is_alert(old))
 		return gravest;
@@ -189,16 +189,16 @@ static void show(struct entry *e, struct alert *found, uint64_t now_ms)
 	alert_free(old);
 }
 
-/* Of several processes the one that it shows already, unless another one is clearly worse. */
+/* Of several processes (and places of one name) what it shows already, unless another is clearly worse. */
 static bool is_to_be_shown(const struct entry *e, const struct alert *found)
 {
-	const struct showing *shown = showings_find(e, e->a->target);
+	const struct showing *shown = showings_find(e, e->a->target, e->a->part);
 	int rank = state_rank(found->state);
 
 	/* The entry is in the gravest state, and does not show a process that is not. */
-	if (rank < state_rank(showings_state(e, found->target)))
+	if (rank < state_rank(showings_state(e, found)))
 		return false;
-	if (!shown || shown->target == found->target)
+	if (!shown || (shown->target == found->target && shown->part == found->part))
 		return true;
 	if (rank != state_rank(shown->state))
 		return rank > state_rank(shown->state);
@@ -221,7 +221,8 @@ static int add_found(struct alert_book *b, struct alert *found, uint64_t now_ms,
 		return r;
 	e->a->state = TREND_QUIET;
 	e->a->changed_ms = now_ms;
-	r = showings_note(e, &(struct showing){ found->target, state, rate_of(found) });
+	r = showings_note(e,
+			  &(struct showing){ found->target, found->part, state, rate_of(found) });
 	if (r == 0)
 		r = book_match(b, e);
 	if (r < 0) {
@@ -255,7 +256,7 @@ static int take_new(struct alert_book *b, struct alert *found, enum trend_event 
 /* What is noted of a process. Quiet after an alert is not the end of it: its bytes are still lost. */
 static struct showing showing_of(const struct entry *e, const struct alert *found)
 {
-	struct showing s = { found->target, found->state, rate_of(found) };
+	struct showing s = { found->target, found->part, found->state, rate_of(found) };
 
 	if (s.state == TREND_QUIET && e->a->is_told && state_is_alert(e->a->state))
 		s.state = TREND_STOPPED;
@@ -332,7 +333,7 @@ void alert_book_target_ended(struct alert_book *b, uint32_t target, uint64_t now
 	struct entry *e, *next;
 
 	HASH_ITER(hh, b->entries, e, next) {
-		if (showings_find(e, target))
+		if (showings_have(e, target))
 			end_target(b, e, target, now_ms);
 	}
 }

@@ -15,28 +15,39 @@ int state_rank(enum trend_state state)
 	return ranks[state];
 }
 
-struct showing *showings_find(const struct entry *e, uint32_t target)
+struct showing *showings_find(const struct entry *e, uint32_t target, uint64_t part)
 {
 	for (size_t i = 0; i < e->n_showings; i++)
-		if (e->showings[i].target == target)
+		if (e->showings[i].target == target && e->showings[i].part == part)
 			return &e->showings[i];
 	return NULL;
 }
 
+bool showings_have(const struct entry *e, uint32_t target)
+{
+	for (size_t i = 0; i < e->n_showings; i++)
+		if (e->showings[i].target == target)
+			return true;
+	return false;
+}
+
 void showings_drop(struct entry *e, uint32_t target)
 {
-	struct showing *s = showings_find(e, target);
+	size_t kept = 0;
 
-	if (s)
-		*s = e->showings[--e->n_showings];
+	for (size_t i = 0; i < e->n_showings; i++)
+		if (e->showings[i].target != target)
+			e->showings[kept++] = e->showings[i];
+	e->n_showings = kept;
 }
 
 int showings_note(struct entry *e, const struct showing *s)
 {
-	struct showing *known = showings_find(e, s->target);
+	struct showing *known = showings_find(e, s->target, s->part);
 
 	if (state_rank(s->state) == 0) {
-		showings_drop(e, s->target);
+		if (known)
+			*known = e->showings[--e->n_showings];
 		return 0;
 	}
 	if (known) {
@@ -56,12 +67,13 @@ int showings_note(struct entry *e, const struct showing *s)
 	return 0;
 }
 
-enum trend_state showings_state(const struct entry *e, uint32_t but)
+enum trend_state showings_state(const struct entry *e, const struct alert *but)
 {
+	const struct showing *left_out = but ? showings_find(e, but->target, but->part) : NULL;
 	enum trend_state gravest = TREND_QUIET;
 
 	for (size_t i = 0; i < e->n_showings; i++)
-		if (e->showings[i].target != but &&
+		if (&e->showings[i] != left_out &&
 		    state_rank(e->showings[i].state) > state_rank(gravest))
 			gravest = e->showings[i].state;
 	return gravest;

@@ -46,10 +46,10 @@ static double rate_of(const struct key *k)
 /* The stacks that share their innermost frames. */
 struct family {
 	uint64_t id;
-	const struct key *frames; /* NULL: not followed */
-	const struct key *best;	  /* the stack that stands highest */
-	enum trend_event event;	  /* the most telling of all */
-	double rate;		  /* of the stacks that stand as high as the best */
+	const struct key *frames;   /* NULL: not followed */
+	const struct key *best;	    /* the stack that stands highest */
+	enum trend_event event;	    /* the most telling of all */
+	double rate;		    /* of the stacks that stand as high as the best */
 	const struct key **members; /* with any standing, best first; owned */
 	size_t n;
 	UT_hash_handle hh;
@@ -119,9 +119,9 @@ static void free_families(struct family *families)
 static enum trend_event more_telling(enum trend_event a, enum trend_event b)
 {
 	static const int telling[] = {
-		[TREND_NOTHING] = 0,	[TREND_CLEARED] = 1,	 [TREND_SUSPECTED] = 2,
-		[TREND_CONTINUED] = 3,	[TREND_HAS_RESOLVED] = 4, [TREND_HAS_STOPPED] = 5,
-		[TREND_RESUMED] = 6,	[TREND_GREW] = 7,	 [TREND_OPENED] = 8,
+		[TREND_NOTHING] = 0,   [TREND_CLEARED] = 1,	 [TREND_SUSPECTED] = 2,
+		[TREND_CONTINUED] = 3, [TREND_HAS_RESOLVED] = 4, [TREND_HAS_STOPPED] = 5,
+		[TREND_RESUMED] = 6,   [TREND_GREW] = 7,	 [TREND_OPENED] = 8,
 	};
 
 	return telling[a] >= telling[b] ? a : b;
@@ -170,8 +170,7 @@ static const struct key *blamed_of(const struct family *f)
 	return f->frames;
 }
 
-static int add_finding(struct detector *d, const struct detector_finding *finding,
-		       uint64_t *stacks)
+static int add_finding(struct detector *d, const struct detector_finding *finding, uint64_t *stacks)
 {
 	struct detector_finding *grown;
 	uint64_t **grown_stacks;
@@ -192,7 +191,7 @@ static int add_finding(struct detector *d, const struct detector_finding *findin
 static int tell_family(struct detector *d, const struct family *f)
 {
 	const struct key *blamed = blamed_of(f);
-	struct detector_finding finding = { .event = f->event };
+	struct detector_finding finding = { .part = f->id, .event = f->event };
 	uint64_t *stacks;
 	int r;
 

@@ -89,9 +89,8 @@ uint64_t key_of_frames(const struct site *s)
 
 static uint32_t tick_of(const struct detector *d, uint64_t ns)
 {
-	uint64_t ticks = ns > d->options.origin_ns ?
-				 (ns - d->options.origin_ns) / d->options.tick_ns :
-				 0;
+	uint64_t ticks =
+		ns > d->options.origin_ns ? (ns - d->options.origin_ns) / d->options.tick_ns : 0;
 
 	return ticks < UINT32_MAX ? (uint32_t)ticks : UINT32_MAX;
 }
@@ -315,8 +314,8 @@ static int recall(struct detector *d, struct key *k)
 
 	if (k->was_recalled || !env->identify)
 		return 0;
-	if (!env->identify(env->userdata, k->scope, k->scope == DETECTOR_PROCESS ? NULL : k->largest,
-			   &k->ids))
+	if (!env->identify(env->userdata, k->scope,
+			   k->scope == DETECTOR_PROCESS ? NULL : k->largest, &k->ids))
 		return 0;
 	k->was_recalled = true;
 	if (!env->recall || !env->recall(env->userdata, &k->ids, &profile))

@@ -96,8 +96,10 @@ int detector_evaluate(struct detector *d, struct site *const *sites, size_t n);
 /* What is blamed, since the last evaluation. */
 struct detector_finding {
 	enum detector_scope scope;
+	uint64_t part; /* tells it from the others, the same in all evaluations; 0: the process */
 	uint64_t largest; /* stack of the site that holds most of it; 0: none */
-	const uint64_t *stacks; /* kernel keys of the sites, by rate; borrowed until the next evaluation */
+	const uint64_t
+		*stacks; /* kernel keys of the sites, by rate; borrowed until the next evaluation */
 	size_t n_stacks;
 	enum trend_event event;
 	const struct trend_evidence *evidence; /* borrowed until the next evaluation */

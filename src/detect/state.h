@@ -11,7 +11,7 @@
 struct key {
 	uint64_t id; /* a stack, or a hash of three frames; 0: the process */
 	enum detector_scope scope;
-	struct trend_site *trend; /* owned; NULL: too small to matter so far */
+	struct trend_site *trend;      /* owned; NULL: too small to matter so far */
 	struct trend_profile *profile; /* owned; NULL: no earlier life */
 	struct detector_ids ids;
 	bool was_recalled; /* the history was asked */
@@ -33,10 +33,11 @@ struct key {
 
 struct detector {
 	struct detector_options options;
-	struct trend_process *processes[DETECTOR_SCOPES]; /* owned: a clock for each kind of key, since each
+	struct trend_process
+		*processes[DETECTOR_SCOPES]; /* owned: a clock for each kind of key, since each
 							     sums up its own rates */
-	struct key *keys[DETECTOR_SCOPES];		  /* hashes by id */
-	size_t n_keys;					  /* followed */
+	struct key *keys[DETECTOR_SCOPES];   /* hashes by id */
+	size_t n_keys;			     /* followed */
 	uint64_t left_out;
 	struct detector_process last;
 	bool is_scanning;

@@ -96,8 +96,8 @@ static void describe_life(struct alert *a, const struct monitor *m, const struct
 		double ticks = w->from + (double)i * w->width;
 
 		a->bars[i] = (struct alert_survivors){
-			.from_ms = a->life.began_ms +
-				   (uint64_t)(ticks * a->life.tick_seconds * 1000),
+			.from_ms =
+				a->life.began_ms + (uint64_t)(ticks * a->life.tick_seconds * 1000),
 			.births = w->slices[i].births,
 			.blocks = w->slices[i].blocks,
 			.bytes = w->slices[i].bytes,
@@ -134,6 +134,7 @@ static int build_alert(const struct monitor *m, const struct tracked *t,
 	a->scope = f->scope == DETECTOR_STACK  ? ALERT_STACK :
 		   f->scope == DETECTOR_FRAMES ? ALERT_FRAMES :
 						 ALERT_PROCESS;
+	a->part = f->part;
 	a->evidence = *f->evidence;
 	a->state = f->evidence->state;
 	a->severity = f->evidence->severity;

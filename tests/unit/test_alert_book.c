@@ -131,6 +131,46 @@ static void test_later_lives(void **state)
 	expect(&heard, "VO");
 }
 
+static void take_part(struct alert_book *b, uint64_t part, enum trend_state to,
+		      enum trend_event event, double mib_per_hour, uint64_t now)
+{
+	struct alert *a = fixture_alert(7, 1);
+
+	a->part = part;
+	a->state = to;
+	a->evidence.state = to;
+	a->evidence.bytes_per_tick = mib_per_hour * MiB / 60;
+	assert_int_equal(alert_book_take(b, a, event, now), 0);
+}
+
+/* Two lines of one function have one name, and so one entry. */
+static void test_parts_of_one_process(void **state)
+{
+	struct heard heard;
+	_cleanup_(alert_book_freep) struct alert_book *b = book_with(&heard);
+
+	(void)state;
+	take_part(b, 3, TREND_LEAKING, TREND_OPENED, 2, 100);
+	take_part(b, 5, TREND_SUSPECT, TREND_SUSPECTED, 1, 100);
+	take_part(b, 3, TREND_LEAKING, TREND_NOTHING, 2, 200);
+	take_part(b, 5, TREND_LEAKING, TREND_OPENED, 1, 200);
+	expect(&heard, "O");
+	/* One of them stops, which every later evaluation finds again. */
+	take_part(b, 3, TREND_STOPPED, TREND_HAS_STOPPED, 0, 300);
+	take_part(b, 5, TREND_LEAKING, TREND_NOTHING, 1, 300);
+	take_part(b, 3, TREND_STOPPED, TREND_NOTHING, 0, 400);
+	take_part(b, 5, TREND_LEAKING, TREND_NOTHING, 1, 400);
+	expect(&heard, "");
+	assert_int_equal(alert_book_find(b, 7)->state, TREND_LEAKING);
+	assert_int_equal(alert_book_find(b, 7)->part, 5);
+	take_part(b, 5, TREND_STOPPED, TREND_HAS_STOPPED, 0, 500);
+	take_part(b, 3, TREND_STOPPED, TREND_NOTHING, 0, 500);
+	expect(&heard, "T");
+	alert_book_target_ended(b, 1, 600);
+	expect(&heard, "X");
+	assert_int_equal(alert_book_find(b, 7)->state, TREND_CLOSED);
+}
+
 static void test_exhaustion_that_is_a_leak(void **state)
 {
 	struct heard heard;
@@ -343,6 +383,7 @@ int main(void)
 		cmocka_unit_test(test_life),
 		cmocka_unit_test(test_suspects_are_forgotten),
 		cmocka_unit_test(test_later_lives),
+		cmocka_unit_test(test_parts_of_one_process),
 		cmocka_unit_test(test_exhaustion_that_is_a_leak),
 		cmocka_unit_test(test_several_processes),
 		cmocka_unit_test(test_last_finding_stands),

@@ -300,6 +300,34 @@ static void what_is_spread_over_everything_is_blamed_on_the_process(void **state
 	assert_int_equal(f->scope, DETECTOR_PROCESS);
 }
 
+/* Two places may have one name: who tells people needs to tell them apart. */
+static void findings_keep_their_parts(void **state)
+{
+	struct process *p = *state;
+	const struct detector_finding *f;
+	uint64_t parts[2] = { 0 };
+	struct source *s;
+
+	for (uint64_t leaf = 3; leaf <= 5; leaf += 2) {
+		s = add_source(p, leaf, 7);
+		s->births = 29;
+		s->leaked = 17;
+	}
+	begin_life(p);
+	assert_int_not_equal(run_to_alert(p, 9000), 0);
+	for (unsigned evaluations = 0; evaluations < 3; evaluations += step(p)) {
+		assert_int_equal(detector_findings(p->detector, &f), 2);
+		for (size_t i = 0; i < 2; i++) {
+			size_t k = f[i].largest == p->sources[0].site.stack ? 0 : 1;
+
+			parts[k] = parts[k] ?: f[i].part;
+			assert_int_equal(f[i].part, parts[k]);
+		}
+	}
+	assert_int_not_equal(parts[0], 0);
+	assert_int_not_equal(parts[0], parts[1]);
+}
+
 /* Their sum grows steadily for long: that alone is nobody's leak. */
 static void a_leak_beside_a_warm_up_is_not_the_process(void **state)
 {
@@ -441,6 +469,7 @@ int main(void)
 		TEST(a_leaking_stack_is_blamed_and_its_neighbour_is_not),
 		TEST(what_is_spread_over_stacks_is_blamed_on_what_they_share),
 		TEST(what_is_spread_over_everything_is_blamed_on_the_process),
+		TEST(findings_keep_their_parts),
 		TEST(a_leak_beside_a_warm_up_is_not_the_process),
 		TEST(churn_and_what_stops_growing_are_nobodys_alert),
 		TEST(a_later_life_is_judged_sooner),
