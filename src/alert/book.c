@@ -77,6 +77,12 @@ void alert_book_listen_forgotten(struct alert_book *b, alert_forgotten_fn callba
 	b->forgotten_userdata = userdata;
 }
 
+void alert_book_listen_silent(struct alert_book *b, alert_silent_fn callback, void *userdata)
+{
+	b->silent = callback;
+	b->silent_userdata = userdata;
+}
+
 struct entry *book_find(const struct alert_book *b, uint64_t id)
 {
 	struct entry *e;

@@ -52,6 +52,13 @@ typedef void (*alert_forgotten_fn)(uint64_t id, void *userdata);
 void alert_book_listen_forgotten(struct alert_book *b, alert_forgotten_fn callback, void *userdata);
 
 /*
+ * Called when the state of a suppressed entry has changed, of which the listener does not hear: for who
+ * keeps entries. Not for one that is forgotten right then.
+ */
+typedef void (*alert_silent_fn)(const struct alert *a, void *userdata);
+void alert_book_listen_silent(struct alert_book *b, alert_silent_fn callback, void *userdata);
+
+/*
  * What an evaluation found. Takes over @found, also on failure; what people said before, opened_ms and
  * the like are kept from the entry that has its id. One that has been told already in an earlier
  * life, and is still open, is not told again unless it grew; one that was closed in between has

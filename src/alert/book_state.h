@@ -41,6 +41,8 @@ struct alert_book {
 	void *userdata;
 	alert_forgotten_fn forgotten;
 	void *forgotten_userdata;
+	alert_silent_fn silent;
+	void *silent_userdata;
 };
 
 struct entry *book_find(const struct alert_book *b, uint64_t id);

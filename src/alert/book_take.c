@@ -87,6 +87,8 @@ static void change_state(struct alert_book *b, struct entry *e, const struct cha
 		tell_end(b, e, from, c->to);
 	if (e->n_showings == 0 && !alert_is_kept(a))
 		book_drop(b, e);
+	else if (from != c->to && a->suppressed_by && b->silent)
+		b->silent(a, b->silent_userdata);
 }
 
 /*
