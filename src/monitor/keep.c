@@ -50,6 +50,11 @@ static void keep_event(struct monitor *m, uint64_t after)
 					     });
 }
 
+static void on_silent(const struct alert *a, void *userdata)
+{
+	keep_alert(userdata, a, wall_ms());
+}
+
 static void on_forgotten(uint64_t id, void *userdata)
 {
 	struct monitor *m = userdata;
@@ -161,6 +166,7 @@ int tell_start(struct monitor *m)
 		log_warning_errno(r, "the history could not be read as a whole");
 	alert_book_listen(m->alerts, on_event, m);
 	alert_book_listen_forgotten(m->alerts, on_forgotten, m);
+	alert_book_listen_silent(m->alerts, on_silent, m);
 	trend_options_init(&m->trend);
 	weigh_marks(m);
 	return 0;

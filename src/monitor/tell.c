@@ -252,21 +252,28 @@ static int take(struct monitor *m, struct alert *a, enum trend_event event)
 	return 0;
 }
 
+/* Its end was told before, which this finding knows nothing of. */
+static bool has_ended(const struct monitor *m, uint32_t target)
+{
+	const struct tracked *t = tracked_find(m, target);
+
+	return !t || !t->detector;
+}
+
 static void on_names(void *userdata)
 {
 	struct telling *t = userdata;
 	struct monitor *m = t->monitor;
+	uint32_t target = t->alert->target;
 	int r;
 
 	r = set_id(m, t);
 	if (r == 0)
 		r = set_frames(m, t);
-	if (r == 0) {
-		/* The process may have ended meanwhile. */
-		if (!tracked_find(m, t->alert->target))
-			t->alert->target = 0;
+	if (r == 0)
 		r = take(m, TAKE_PTR(t->alert), t->event);
-	}
+	if (r == 0 && has_ended(m, target))
+		alert_book_target_ended(m->alerts, target, wall_ms());
 	if (r < 0)
 		log_warning_errno(r, "failed to take a finding, it is told with the next one");
 	forget_telling(t);
