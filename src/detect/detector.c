@@ -158,7 +158,8 @@ static int sum_up(struct detector *d, struct site *const *sites, size_t n)
 static int begin_to_follow(struct detector *d, struct key *k)
 {
 	if (d->n_keys >= d->options.max_keys) {
-		d->left_out++;
+		d->left_out += !k->was_left_out;
+		k->was_left_out = true;
 		return 0;
 	}
 	k->trend = trend_site_new(tick_of(d, k->first_ns));

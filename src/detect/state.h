@@ -3,6 +3,8 @@
 #ifndef SEEP_DETECT_STATE_H
 #define SEEP_DETECT_STATE_H
 
+/* A failed insertion leaves the element's table pointer NULL instead of ending the program. */
+#define HASH_NONFATAL_OOM 1
 #include <uthash.h>
 
 #include "detect/detector.h"
@@ -15,6 +17,7 @@ struct key {
 	struct trend_profile *profile; /* owned; NULL: no earlier life */
 	struct detector_ids ids;
 	bool was_recalled; /* the history was asked */
+	bool was_left_out; /* there was no room to follow it */
 	bool was_told;	   /* it was blamed for an alert */
 	bool is_suspected; /* of the process: it was blamed, if for less */
 	/* Sums over its sites at the last tick. */

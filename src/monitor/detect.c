@@ -118,6 +118,16 @@ static int tick_target(struct monitor *m, struct tracked *t, uint64_t now_ns)
 	return r;
 }
 
+/* Who waits for a walk would have no more ticks. */
+static void abandon_all(struct monitor *m)
+{
+	struct tracked *t, *next;
+
+	HASH_ITER(by_key, m->tracked, t, next)
+		if (t->detector)
+			detector_scan_abandon(t->detector);
+}
+
 static void tick_all(struct monitor *m)
 {
 	uint64_t now_ns = monotonic_ns();
@@ -131,8 +141,14 @@ static void tick_all(struct monitor *m)
 			log_debug_errno(r, "the detector has no tick of target %s", t->target->id);
 		wanted = wanted || r > 0;
 	}
-	if (!wanted || probe_walk_blocks_begin(m->probe) < 0)
+	if (!wanted)
 		return;
+	r = probe_walk_blocks_begin(m->probe);
+	if (r < 0) {
+		log_debug_errno(r, "failed to walk over the live blocks, judging later");
+		abandon_all(m);
+		return;
+	}
 	m->walking = true;
 	m->walk_began_ns = now_ns;
 	(void)tick_schedule_work(m);
@@ -211,15 +227,6 @@ static void evaluate_all(struct monitor *m)
 					  t->target->id);
 	}
 	m->last_evaluation_ns = monotonic_ns() - began_ns;
-}
-
-static void abandon_all(struct monitor *m)
-{
-	struct tracked *t, *next;
-
-	HASH_ITER(by_key, m->tracked, t, next)
-		if (t->detector)
-			detector_scan_abandon(t->detector);
 }
 
 bool detect_step(struct monitor *m)
