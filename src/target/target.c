@@ -221,9 +221,17 @@ static bool is_service(const char *unit)
 	       strncmp(unit, "user@", 5) != 0;
 }
 
+/* Anybody may call a unit of his own like one of the system's: from "user@1000.service" on, or NULL. */
+static const char *unit_of_user(const struct target *t)
+{
+	const char *at = t->cgroup ? strstr(t->cgroup, "/user@") : NULL;
+
+	return at ? at + 1 : NULL;
+}
+
 const char *target_service(const struct target *t)
 {
 	if (is_service(t->unit))
-		return t->unit;
+		return unit_of_user(t) ?: t->unit;
 	return t->exe ? t->exe : t->comm;
 }

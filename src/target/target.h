@@ -100,7 +100,8 @@ void target_refresh(struct target *t, const char *proc, const char *cgroup_root)
 
 /*
  * What stays the same over restarts, under which a process' history is kept: its unit, if that is a
- * service; else its program. (Scopes of containers and sessions have new names each time.) Never NULL.
+ * service (with its path from "user@UID.service" on, if it is one of a user's); else its program. (Scopes
+ * of containers and sessions have new names each time.) Never NULL.
  */
 const char *target_service(const struct target *t);
 

@@ -440,6 +440,36 @@ static void test_cgroup_names(void **state)
 	}
 }
 
+static void test_services(void **state)
+{
+	static const struct {
+		const char *cgroup;
+		const char *service;
+	} cases[] = {
+		{ "/system.slice/nginx.service", "nginx.service" },
+		{ "/user.slice/user-1000.slice/user@1000.service/app.slice/nginx.service",
+		  "user@1000.service/app.slice/nginx.service" },
+		{ "/user.slice/user-1000.slice/user@1000.service/app.slice/app-x.scope",
+		  "/usr/sbin/nginx" },
+		{ "/user.slice/user-1000.slice/user@1000.service/init.scope", "/usr/sbin/nginx" },
+		{ "/user.slice/user-1000.slice/session-3.scope", "/usr/sbin/nginx" },
+		{ "/", "/usr/sbin/nginx" },
+	};
+	char exe[] = "/usr/sbin/nginx";
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		_cleanup_free_ char *cgroup = strdup(cases[i].cgroup);
+		_cleanup_free_ char *unit = NULL;
+		_cleanup_free_ char *container = NULL;
+		struct target t = { .exe = exe, .comm = "nginx", .cgroup = cgroup };
+
+		assert_int_equal(cgroup_names(cgroup, &unit, &container), 0);
+		t.unit = unit;
+		assert_string_equal(target_service(&t), cases[i].service);
+	}
+}
+
 static uint64_t limit_of(const struct fake *proc, const struct fake *cgroups, const char *lines)
 {
 	uint64_t bytes = 0;
@@ -639,6 +669,7 @@ int main(void)
 		cmocka_unit_test(test_too_many_mappings),
 		cmocka_unit_test(test_cgroup),
 		cmocka_unit_test(test_cgroup_names),
+		cmocka_unit_test(test_services),
 		cmocka_unit_test(test_limit_unified),
 		cmocka_unit_test(test_limit_v1_and_hybrid),
 		cmocka_unit_test(test_describe),
