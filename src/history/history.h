@@ -116,7 +116,8 @@ int history_each_snapshot(struct history *h,
 
 /* --- series ------------------------------------------------------------------------------------ */
 
-/* Whose: a service and, below it, a site (its leak_id), or 0 for a whole process. */
+/* Whose: a service and, below it, a site (its leak_id, or that of frames that several share), or 0 for a
+ * whole process. */
 struct history_key {
 	const char *service;
 	uint64_t site;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* monitor/tell.c and keep.c: findings on their way into the book, and what is kept of it. */
+/* monitor/tell.c, keep.c, points.c: findings on their way into the book, and what is kept. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -13,6 +13,7 @@
 
 #include "alert/events.h"
 #include "detect/detector.h"
+#include "history/history.h"
 #include "monitor/detect.h"
 #include "monitor/state.h"
 #include "unit/alert_heard.h"
@@ -192,6 +193,60 @@ static void a_suppressed_alert_is_kept_as_closed(void **state)
 	assert_true(only_alert(w)->closed_ms > 0);
 }
 
+static struct site *add_site(struct world *w, uint64_t stack, uint64_t live, uint64_t leak_id,
+			     uint64_t shared)
+{
+	const struct totals totals = {
+		.allocated_bytes = live + 1000,
+		.allocated_count = 5,
+		.freed_bytes = 1000,
+		.freed_count = 2,
+	};
+	struct site *s;
+
+	assert_int_equal(heap_update(w->monitor.heap, KEY, stack, &totals, 1, &s), 1);
+	s->leak_id = leak_id;
+	s->frames_leak_id = shared;
+	return s;
+}
+
+/* The live bytes that the history has of a site; -1: nothing. */
+static double kept_of(struct world *w, uint64_t site)
+{
+	const struct history_key key = { .service = "server", .site = site };
+	struct history_point *points;
+	double bytes;
+	size_t n;
+
+	if (history_read(w->monitor.history, &key, 0, UINT64_MAX / 2, 10, &points, &n) < 0)
+		return -1;
+	assert_int_equal(n, 1);
+	bytes = points[0].live_bytes;
+	free(points);
+	return bytes;
+}
+
+static void stacks_and_what_they_share_have_a_history(void **state)
+{
+	struct world *w = *state;
+
+	add_site(w, 3, 300, 1003, 2001);
+	add_site(w, 5, 500, 1005, 2001);
+	add_site(w, 7, 700, 1007, 2003);
+	/* Of this one the stack is no longer than what others share with it. */
+	add_site(w, 11, 1100, 2005, 2005);
+	add_site(w, 13, 1300, 1013, 2005);
+	/* No names yet. */
+	add_site(w, 17, 1700, 0, 0);
+	points_take(&w->monitor);
+	assert_true(kept_of(w, 0) == 300 + 500 + 700 + 1100 + 1300 + 1700);
+	assert_true(kept_of(w, 1003) == 300);
+	assert_true(kept_of(w, 1005) == 500);
+	assert_true(kept_of(w, 2001) == 800);
+	assert_true(kept_of(w, 2003) < 0);
+	assert_true(kept_of(w, 2005) == 1100);
+}
+
 int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
@@ -200,6 +255,7 @@ int main(void)
 		TEST(a_finding_that_comes_after_the_end_is_closed),
 		TEST(a_finding_of_a_target_that_is_forgotten_is_closed),
 		TEST(a_suppressed_alert_is_kept_as_closed),
+		TEST(stacks_and_what_they_share_have_a_history),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
