@@ -75,8 +75,13 @@ int alert_book_take(struct alert_book *b, struct alert *found, enum trend_event 
 /* A process has ended (or is watched no more): entries that only it showed are closed. */
 void alert_book_target_ended(struct alert_book *b, uint32_t target, uint64_t now_ms);
 
-/* Those that are open, and that no process shows (since they were restored), are closed as well. */
-void alert_book_close_unseen(struct alert_book *b, uint64_t now_ms);
+/*
+ * Those that are open, and that no process shows (since they were restored), are closed as well, but for
+ * those of services that @spares (NULL: none) says yes to.
+ */
+typedef bool (*alert_spares_fn)(const char *service, void *userdata);
+void alert_book_close_unseen(struct alert_book *b, alert_spares_fn spares, void *userdata,
+			     uint64_t now_ms);
 
 /*
  * As the history has it, before anything else. Takes over @a, also on failure. -EEXIST, -ENOSPC,

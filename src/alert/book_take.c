@@ -340,12 +340,14 @@ void alert_book_target_ended(struct alert_book *b, uint32_t target, uint64_t now
 	}
 }
 
-void alert_book_close_unseen(struct alert_book *b, uint64_t now_ms)
+void alert_book_close_unseen(struct alert_book *b, alert_spares_fn spares, void *userdata,
+			     uint64_t now_ms)
 {
 	struct entry *e, *next;
 
 	HASH_ITER(hh, b->entries, e, next) {
-		if (e->n_showings == 0 && !is_over(e->a->state))
+		if (e->n_showings == 0 && !is_over(e->a->state) &&
+		    !(spares && spares(e->a->service, userdata)))
 			end_target(b, e, 0, now_ms);
 	}
 }

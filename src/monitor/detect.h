@@ -44,7 +44,10 @@ struct alert;
 int tell_start(struct monitor *m);
 void tell_stop(struct monitor *m);
 void keep_alert(struct monitor *m, const struct alert *a, uint64_t now_ms);
-/* Open alerts of earlier lives of seepd that no process has shown since: after a day. */
+/*
+ * Open alerts of earlier lives of seepd that no process has shown since: after a day; where the service is
+ * watched, not before it would have been found again.
+ */
 void tell_close_unseen(struct monitor *m);
 
 /* points.c: into the history, at each tick of the monitor */

@@ -27,8 +27,7 @@ void keep_alert(struct monitor *m, const struct alert *a, uint64_t now_ms)
 	if (r == 0)
 		text = json_dumps(json, JSON_COMPACT);
 	json_decref(json);
-	r = text ? history_save_alert(m->history, a->id, text, a->closed_ms == 0, now_ms) :
-		   -ENOMEM;
+	r = text ? history_save_alert(m->history, a->id, text, a->closed_ms == 0, now_ms) : -ENOMEM;
 	if (r < 0)
 		log_debug_errno(r, "failed to keep an alert");
 }
@@ -172,14 +171,26 @@ int tell_start(struct monitor *m)
 	return 0;
 }
 
+static bool is_watched(const char *service, void *userdata)
+{
+	const struct monitor *m = userdata;
+
+	for (const struct tracked *t = m->tracked; t; t = t->by_key.next)
+		if (t->detector && strcmp(target_service(t->target), service) == 0)
+			return true;
+	return false;
+}
+
 void tell_close_unseen(struct monitor *m)
 {
-	uint64_t day_ns = UNSEEN_TICKS * m->options.detector_tick_ns;
+	double ticks =
+		(double)(monotonic_ns() - m->started_ns) / (double)m->options.detector_tick_ns;
+	bool is_last = ticks >= UNSEEN_TICKS + m->trend.leaking.longest_cold;
 
-	if (m->unseen_are_closed || monotonic_ns() - m->started_ns < day_ns)
+	if (m->unseen_are_closed || ticks < UNSEEN_TICKS)
 		return;
-	m->unseen_are_closed = true;
-	alert_book_close_unseen(m->alerts, wall_ms());
+	m->unseen_are_closed = is_last;
+	alert_book_close_unseen(m->alerts, is_last ? NULL : is_watched, m, wall_ms());
 }
 
 void tell_stop(struct monitor *m)

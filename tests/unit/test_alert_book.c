@@ -366,7 +366,7 @@ static void test_restore(void **state)
 	take(b, 1, TREND_LEAKING, TREND_CONTINUED, 2, 200);
 	expect(&heard, "");
 	assert_int_equal(alert_book_find(b, 7)->times_told, 3);
-	alert_book_close_unseen(b, 300);
+	alert_book_close_unseen(b, NULL, NULL, 300);
 	assert_int_equal(heard.last_id, 8);
 	expect(&heard, "X");
 	assert_int_equal(alert_book_find(b, 7)->state, TREND_LEAKING);

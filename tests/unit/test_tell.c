@@ -193,6 +193,38 @@ static void a_suppressed_alert_is_kept_as_closed(void **state)
 	assert_true(only_alert(w)->closed_ms > 0);
 }
 
+/* A slow leak takes long to be found again after a restart of the daemon. */
+static void an_alert_of_a_service_that_is_watched_is_open_for_longer(void **state)
+{
+	struct world *w = *state;
+	struct monitor *m = &w->monitor;
+	const uint64_t day_ns = 1440 * m->options.detector_tick_ns;
+	struct detector *d = w->tracked.detector;
+
+	find(w, TREND_LEAKING, TREND_OPENED);
+	run(w);
+	tell_stop(m);
+	start(w);
+	expect(&w->heard, "O");
+	tell_close_unseen(m);
+	m->started_ns -= day_ns + 1;
+	tell_close_unseen(m);
+	expect(&w->heard, "");
+	/* Its process has ended; then another one is watched. */
+	w->tracked.detector = NULL;
+	tell_close_unseen(m);
+	expect(&w->heard, "X");
+	w->tracked.detector = d;
+	find(w, TREND_LEAKING, TREND_OPENED);
+	run(w);
+	tell_stop(m);
+	start(w);
+	expect(&w->heard, "O");
+	m->started_ns -= 9 * day_ns + 1;
+	tell_close_unseen(m);
+	expect(&w->heard, "X");
+}
+
 static struct site *add_site(struct world *w, uint64_t stack, uint64_t live, uint64_t leak_id,
 			     uint64_t shared)
 {
@@ -255,6 +287,7 @@ int main(void)
 		TEST(a_finding_that_comes_after_the_end_is_closed),
 		TEST(a_finding_of_a_target_that_is_forgotten_is_closed),
 		TEST(a_suppressed_alert_is_kept_as_closed),
+		TEST(an_alert_of_a_service_that_is_watched_is_open_for_longer),
 		TEST(stacks_and_what_they_share_have_a_history),
 	};
 
