@@ -126,6 +126,8 @@ static int read_process(const json_t *json, struct alert *a)
 	a->uid = (uid_t)uid;
 	memcpy(a->comm, comm, strlen(comm) + 1);
 	r = read_owned(json, "service", &a->service);
+	if (r == 0 && !a->service)
+		return -EINVAL;
 	r = r < 0 ? r : read_owned(json, "exe", &a->exe);
 	r = r < 0 ? r : read_owned(json, "unit", &a->unit);
 	r = r < 0 ? r : read_owned(json, "cgroup", &a->cgroup);

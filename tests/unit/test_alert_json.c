@@ -217,6 +217,7 @@ static void test_not_trusted(void **state)
 		{ "\"severity\":\"medium\"", "\"severity\":7" },
 		{ "\"scope\":\"stack\"", "\"scope\":null" },
 		{ "\"told\":true", "\"told\":1" },
+		{ "\"service\":\"server.service\"", "\"service\":null" },
 		{ "\"pid\":1005", "\"pid\":-1" },
 		{ "\"uid\":33", "\"uid\":4294967296" },
 		{ "\"comm\":\"server\"", "\"comm\":\"0123456789abcdef\"" },
