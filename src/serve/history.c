@@ -124,7 +124,11 @@ static bool read_times(struct exchange *x, struct span *s)
 
 static json_t *time_json(uint64_t ms)
 {
-	const struct timespec t = timespec_from_ns(ms * NS_PER_MS);
+	/* (People may ask for times that nanoseconds of 64 bits do not reach.) */
+	const struct timespec t = {
+		.tv_sec = (time_t)(ms / 1000),
+		.tv_nsec = (long)(ms % 1000 * NS_PER_MS),
+	};
 
 	return view_time(&t);
 }

@@ -160,6 +160,9 @@ static void test_fewer_points(void **state)
 	a = get_points(*state, "target=4242-1&" TO, 60);
 	assert_string_equal(text_of(a.json, "from"), "2026-11-24T18:00:00.000000Z");
 	answer_done(&a);
+	a = get_points(*state, "target=4242-1&" FROM "&to=9999-12-31T23:59:59.5Z", 60);
+	assert_string_equal(text_of(a.json, "to"), "9999-12-31T23:59:59.500000Z");
+	answer_done(&a);
 }
 
 static const struct {
