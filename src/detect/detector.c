@@ -3,6 +3,7 @@
 #include "detect/detector.h"
 
 #include <errno.h>
+#include <math.h>
 
 #include "detect/state.h"
 #include "heap/ids.h"
@@ -117,6 +118,12 @@ static uint64_t seen_live(const struct site *s)
 	return s->seen.allocated > s->seen.freed ? s->seen.allocated - s->seen.freed : 0;
 }
 
+/* Totals have no births: all of them count as the blocks of the last walk do. */
+static double live_factor(const struct detector *d)
+{
+	return d->live_factor > 0 ? d->live_factor : weights_at(&d->weights, UINT32_MAX);
+}
+
 static int add_to_key(struct detector *d, enum detector_scope scope, uint64_t id,
 		      const struct site *s)
 {
@@ -128,7 +135,7 @@ static int add_to_key(struct detector *d, enum detector_scope scope, uint64_t id
 		return -ENOMEM;
 	k->allocations += s->seen.allocated;
 	k->live_blocks += seen_live(s);
-	k->live_bytes += (double)totals_live_bytes(&s->totals) * d->last.bytes_factor;
+	k->live_bytes += (double)totals_live_bytes(&s->totals) * live_factor(d);
 	k->n_sites++;
 	if (k->first_ns == 0 || s->first_seen_ns < k->first_ns)
 		k->first_ns = s->first_seen_ns;
@@ -215,7 +222,8 @@ int detector_tick(struct detector *d, uint64_t now_ns, const struct detector_pro
 
 	if (d->is_scanning || now <= detector_now(d))
 		return 0;
-	d->last = *in;
+	if (in->bytes_factor > 0 && isfinite(in->bytes_factor))
+		weights_add(&d->weights, detector_now(d), in->bytes_factor);
 	r = sum_up(d, sites, n);
 	if (r < 0)
 		return r;
@@ -240,6 +248,7 @@ void detector_scan_begin(struct detector *d)
 	struct key *k, *next;
 
 	d->is_scanning = true;
+	d->walked_bytes = d->weighed_bytes = 0;
 	for (size_t i = 0; i < DETECTOR_SCOPES; i++) {
 		trend_process_evaluate(d->processes[i]);
 		HASH_ITER(hh, d->keys[i], k, next)
@@ -275,7 +284,9 @@ void detector_scan_block(struct detector *d, const struct site *s, uint64_t birt
 	/* Younger than the tick that is judged. */
 	if (!d->is_scanning || birth >= detector_now(d))
 		return;
-	bytes *= d->last.bytes_factor;
+	d->walked_bytes += bytes;
+	bytes *= weights_at(&d->weights, birth);
+	d->weighed_bytes += bytes;
 	scan_into(d, DETECTOR_STACK, s->stack, birth, bytes);
 	if (frames)
 		scan_into(d, DETECTOR_FRAMES, frames, birth, bytes);
@@ -356,6 +367,8 @@ int detector_evaluate(struct detector *d, struct site *const *sites, size_t n)
 	if (!d->is_scanning)
 		return -EINVAL;
 	d->is_scanning = false;
+	if (d->walked_bytes > 0)
+		d->live_factor = d->weighed_bytes / d->walked_bytes;
 	blame_clear(d);
 	sum_up_freed(d, sites, n);
 	for (size_t i = 0; i < DETECTOR_SCOPES; i++) {

@@ -72,7 +72,8 @@ struct detector_process {
 	double usage_bytes; /* of the group with the tightest limit */
 	double limit_bytes;
 	uint64_t lost_frees;
-	double bytes_factor; /* from seen bytes to all, where blocks are seen in windows; else 1 */
+	double bytes_factor; /* from seen bytes to all, where blocks are seen in windows; else 1. 0: no
+				block is seen at present */
 };
 
 /*

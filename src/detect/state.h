@@ -8,6 +8,7 @@
 #include <uthash.h>
 
 #include "detect/detector.h"
+#include "detect/weights.h"
 
 /* What is judged by itself. */
 struct key {
@@ -42,7 +43,10 @@ struct detector {
 	struct key *keys[DETECTOR_SCOPES];   /* hashes by id */
 	size_t n_keys;			     /* followed */
 	uint64_t left_out;
-	struct detector_process last;
+	struct weights weights;
+	double live_factor; /* bytes of the last walk by their weights, to as seen; 0: no walk yet */
+	double walked_bytes;
+	double weighed_bytes;
 	bool is_scanning;
 
 	struct detector_finding *findings; /* owned */

@@ -69,19 +69,25 @@ static uint64_t lost_frees(const struct coverage *c)
 	return c->lost[LOSS_MISSED_FREE] + c->lost[LOSS_MISSED_RETURN] + c->lost[LOSS_MAP_BUSY];
 }
 
+static double bytes_factor(const struct target *t)
+{
+	if (t->mode == TARGET_WINDOWED)
+		return t->duty_ratio > 0 ? 1 / t->duty_ratio : 0;
+	return t->mode == TARGET_WATCH ? 0 : 1;
+}
+
 /* A limit that people set is one for the process alone. */
 static void read_process(const struct tracked *t, struct detector_process *ret)
 {
 	const struct target *target = t->target;
 	const struct memory *memory = &target->memory;
 	uint64_t own_limit = t->options.limit_bytes;
-	bool has_windows = target->mode == TARGET_WINDOWED && target->duty_ratio > 0;
 
 	*ret = (struct detector_process){
 		.usage_bytes = (double)memory->usage_bytes,
 		.limit_bytes = (double)memory->limit_bytes,
 		.lost_frees = lost_frees(&target->coverage),
-		.bytes_factor = has_windows ? 1 / target->duty_ratio : 1,
+		.bytes_factor = bytes_factor(target),
 	};
 	if (own_limit && (!memory->limit_bytes || own_limit < memory->limit_bytes)) {
 		ret->usage_bytes = (double)(memory->rss_bytes + memory->swap_bytes);

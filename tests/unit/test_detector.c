@@ -51,6 +51,7 @@ struct process {
 	struct remembered profiles[PROFILES];
 	size_t n_profiles;
 	uint64_t lost_frees;
+	double bytes_factor;
 };
 
 static bool identify(void *userdata, enum detector_scope scope, const struct site *s,
@@ -191,7 +192,7 @@ static void scan(struct process *p)
 /* One more tick; true if there was an evaluation. */
 static bool step(struct process *p)
 {
-	struct detector_process in = { .limit_bytes = LIMIT, .bytes_factor = 1 };
+	struct detector_process in = { .limit_bytes = LIMIT, .bytes_factor = p->bytes_factor };
 	int r;
 
 	p->now++;
@@ -230,6 +231,7 @@ static int set_up(void **state)
 	if (!p)
 		return -1;
 	trend_options_init(&p->trend);
+	p->bytes_factor = 1;
 	*state = p;
 	return 0;
 }
@@ -425,6 +427,31 @@ static void an_abandoned_walk_judges_nothing(void **state)
 	assert_int_equal(f->evidence->state, TREND_LEAKING);
 }
 
+/* The governor changes what it sees; what was lost does not become less by it. */
+static void a_leak_is_not_resolved_by_another_mode(void **state)
+{
+	static const double factors[] = { 1, 0, 40, 3 };
+	struct process *p = *state;
+	const struct detector_finding *f;
+	uint32_t from;
+
+	add_source(p, 3, 5)->births = 29;
+	p->sources[0].leaked = 7;
+	begin_life(p);
+	p->bytes_factor = 10;
+	assert_int_not_equal(run_to_alert(p, 9000), 0);
+	for (size_t k = 0; k < 4; k++) {
+		p->bytes_factor = factors[k];
+		for (from = p->now; p->now < from + 30;) {
+			if (!step(p))
+				continue;
+			assert_int_equal(detector_findings(p->detector, &f), 1);
+			assert_int_equal(f->evidence->state, TREND_LEAKING);
+		}
+	}
+	assert_true(f->evidence->leaked_bytes > 7.0 * 10 * BLOCK_BYTES * 0.5 * f->evidence->until);
+}
+
 static void keys_that_find_no_room_are_counted(void **state)
 {
 	struct process *p = *state;
@@ -476,6 +503,7 @@ int main(void)
 		TEST(a_later_life_is_judged_sooner),
 		TEST(losses_hold_an_alert_back),
 		TEST(an_abandoned_walk_judges_nothing),
+		TEST(a_leak_is_not_resolved_by_another_mode),
 		TEST(keys_that_find_no_room_are_counted),
 		TEST(bad_amounts_are_refused),
 	};
