@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "../bpf/abi.h"
+#include "heap/snapshot.h"
 #include "symbolize/symbolizer.h"
 
 struct naming *naming_new(size_t capacity)
@@ -43,6 +44,27 @@ void naming_add(struct naming *naming, const struct named_site *site, const uint
 	naming->stacks[naming->n] = frames;
 	naming->depths[naming->n] = frames ? n : 0;
 	naming->n++;
+}
+
+int naming_of_snapshot(const struct snapshot *s, struct naming **ret)
+{
+	struct naming *naming = naming_new(s->n);
+
+	if (!naming)
+		return -ENOMEM;
+	for (size_t i = 0; i < s->n; i++) {
+		const struct snapshot_site *site = &s->sites[i];
+		const struct named_site named = {
+			.target = site->target,
+			.stack = site->stack,
+			.totals = site->totals,
+			.stack_status = site->stack_status,
+		};
+
+		naming_add(naming, &named, site->frames, site->n_frames);
+	}
+	*ret = naming;
+	return 0;
 }
 
 static struct frame nameless_frame(uint64_t stored)

@@ -13,6 +13,7 @@
 #include "base/cleanup.h"
 #include "heap/group.h"
 
+struct snapshot;
 struct symbolizer;
 
 struct naming {
@@ -32,6 +33,9 @@ DEFINE_CLEANUP(struct naming *, naming_free)
 /* Within the capacity. All but the frames of @site is taken. */
 void naming_add(struct naming *naming, const struct named_site *site, const uint64_t *frames,
 		uint16_t n);
+
+/* The sites of a snapshot, whose frames are borrowed. -ENOMEM. */
+int naming_of_snapshot(const struct snapshot *s, struct naming **ret);
 
 /*
  * Gives the sites their frames: at least one each, a nameless one when the stack is not known.

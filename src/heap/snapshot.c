@@ -64,9 +64,9 @@ int snapshot_take(const struct heap *h, uint32_t target, const char *name, struc
 	s = calloc(1, sizeof(*s));
 	if (!s)
 		return -ENOMEM;
-	s->name = strdup(name);
+	s->head.name = strdup(name);
 	s->sites = calloc(n ? n : 1, sizeof(*s->sites));
-	if (!s->name || !s->sites)
+	if (!s->head.name || !s->sites)
 		return -ENOMEM;
 	for (; s->n < n; s->n++) {
 		r = copy_site(sites[s->n], &s->sites[s->n]);
@@ -74,7 +74,7 @@ int snapshot_take(const struct heap *h, uint32_t target, const char *name, struc
 			return r;
 	}
 	qsort(s->sites, s->n, sizeof(*s->sites), compare_sites);
-	s->wall = wall;
+	s->head.wall = wall;
 	s->time_ns = now_ns;
 	s->target = target;
 
@@ -89,7 +89,7 @@ struct snapshot *snapshot_free(struct snapshot *s)
 	for (size_t i = 0; i < s->n; i++)
 		free(s->sites[i].frames);
 	free(s->sites);
-	free(s->name);
+	free(s->head.name);
 	free(s);
 	return NULL;
 }

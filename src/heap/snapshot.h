@@ -9,6 +9,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 #include <time.h>
 
 #include "base/cleanup.h"
@@ -23,12 +24,21 @@ struct snapshot_site {
 	uint64_t *frames; /* owned by the snapshot; NULL if they were not known */
 };
 
-struct snapshot {
+/* What it is called and whose it is, also when the target is gone. */
+struct snapshot_head {
 	char *name; /* owned */
 	struct timespec wall;
+	struct timespec since; /* older blocks are not in it; 0: not told */
+	char target_id[32];    /* "": of all targets, or not told; then pid is 0 */
+	pid_t pid;
+	uint64_t start_ticks; /* with the pid it tells a process from all others */
+	uid_t uid;
+};
+
+struct snapshot {
+	struct snapshot_head head;   /* snapshot_take() fills name and wall */
 	uint64_t time_ns;	     /* monotonic */
 	uint32_t target;	     /* 0: all targets */
-	char target_id[32];	     /* what people call it, also when it is gone; \"\": not told */
 	struct snapshot_site *sites; /* ascending by stack */
 	size_t n;
 };

@@ -2,7 +2,7 @@
 /*
  * The packed form of a snapshot, for snapshot_pack.c and snapshot_unpack.c:
  *
- *	magic version name target seconds nanoseconds
+ *	magic version name target taken since pid start uid	a time: seconds, nanoseconds
  *	n bytes texts...	a text: its length (2 bytes), its bytes
  *	n frames...		flags, numbers of four texts, line, offset
  *	n sites...		totals, status, number of frames, their numbers

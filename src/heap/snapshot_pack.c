@@ -9,7 +9,6 @@
 #include <zlib.h>
 
 #include "heap/snapshot_bytes.h"
-#include "heap/snapshot.h"
 
 /* A text or frame and its number; 0 is for none. */
 struct number {
@@ -109,20 +108,32 @@ static void put_site(struct bytes_writer *w, const struct named_site *s, struct 
 		bytes_put(w, number_of_frame(frames, texts, s->frames[i]), 4);
 }
 
-static void put_header(struct bytes_writer *w, const struct kept_snapshot *s)
+static void put_time(struct bytes_writer *w, const struct timespec *t)
+{
+	bytes_put(w, (uint64_t)t->tv_sec, 8);
+	bytes_put(w, (uint64_t)t->tv_nsec, 4);
+}
+
+static void put_header(struct bytes_writer *w, const struct snapshot_head *h)
 {
 	bytes_put(w, SNAPSHOT_MAGIC, 4);
 	bytes_put(w, SNAPSHOT_VERSION, 4);
-	bytes_put_text(w, s->name);
-	bytes_put_text(w, s->target_id);
-	bytes_put(w, (uint64_t)s->wall.tv_sec, 8);
-	bytes_put(w, (uint64_t)s->wall.tv_nsec, 4);
+	bytes_put_text(w, h->name);
+	bytes_put_text(w, h->target_id);
+	put_time(w, &h->wall);
+	put_time(w, &h->since);
+	bytes_put(w, (uint64_t)h->pid, 4);
+	bytes_put(w, h->start_ticks, 8);
+	bytes_put(w, h->uid, 4);
 }
 
 static int check(const struct kept_snapshot *s)
 {
-	if (snapshot_check_name(s->name) < 0 ||
-	    memchr(s->target_id, 0, sizeof(s->target_id)) == NULL)
+	const struct snapshot_head *h = &s->head;
+
+	if (snapshot_check_name(h->name) < 0 || h->pid < 0 ||
+	    memchr(h->target_id, 0, sizeof(h->target_id)) == NULL ||
+	    (h->pid == 0) != (h->target_id[0] == '\0'))
 		return -EINVAL;
 	for (size_t i = 0; i < s->n; i++)
 		if (s->sites[i].n_frames > UINT16_MAX)
@@ -137,7 +148,7 @@ static int put_all(struct bytes_writer *w, const struct kept_snapshot *s)
 
 	for (size_t i = 0; i < s->n; i++)
 		put_site(&sites, &s->sites[i], &frames, &texts);
-	put_header(w, s);
+	put_header(w, &s->head);
 	bytes_put(w, texts.n, 4);
 	bytes_put(w, texts.bytes.n, 8);
 	bytes_append(w, &texts.bytes);
@@ -175,49 +186,7 @@ struct kept_snapshot *kept_snapshot_free(struct kept_snapshot *s)
 	free(s->frames);
 	free(s->pointers);
 	free(s->sites);
-	free(s->name);
+	free(s->head.name);
 	free(s);
 	return NULL;
-}
-
-/* One side's live blocks, on the side of the totals that they count for. */
-static struct named_site one_side(const struct named_site *site, bool is_to)
-{
-	const struct totals *t = &site->totals;
-	uint64_t variance = t->allocated_variance > t->freed_variance ?
-				    t->allocated_variance - t->freed_variance :
-				    0;
-	struct named_site s = *site;
-
-	s.totals = (struct totals){ 0 };
-	if (is_to) {
-		s.totals.allocated_bytes = totals_live_bytes(t);
-		s.totals.allocated_count = totals_live_count(t);
-		s.totals.allocated_variance = variance;
-	} else {
-		s.totals.freed_bytes = totals_live_bytes(t);
-		s.totals.freed_count = totals_live_count(t);
-		s.totals.freed_variance = variance;
-	}
-	/* In different lives of the daemon the same stack has other keys. */
-	s.target = 0;
-	s.stack = 0;
-	return s;
-}
-
-int kept_snapshot_difference(const struct kept_snapshot *from, const struct kept_snapshot *to,
-			     struct named_site **ret, size_t *ret_n)
-{
-	struct named_site *sites = calloc(from->n + to->n + 1, sizeof(*sites));
-	size_t n = 0;
-
-	if (!sites)
-		return -ENOMEM;
-	for (size_t i = 0; i < from->n; i++)
-		sites[n++] = one_side(&from->sites[i], false);
-	for (size_t i = 0; i < to->n; i++)
-		sites[n++] = one_side(&to->sites[i], true);
-	*ret = sites;
-	*ret_n = n;
-	return 0;
 }

@@ -11,15 +11,13 @@
 
 #include <stddef.h>
 #include <stdint.h>
-#include <time.h>
 
 #include "base/cleanup.h"
 #include "heap/group.h"
+#include "heap/snapshot.h"
 
 struct kept_snapshot {
-	char *name; /* owned */
-	struct timespec wall;
-	char target_id[32];	  /* "": of all targets */
+	struct snapshot_head head;
 	struct named_site *sites; /* owned with their frames; target and stack are 0 */
 	size_t n;
 
@@ -32,7 +30,7 @@ struct kept_snapshot *kept_snapshot_free(struct kept_snapshot *s);
 DEFINE_CLEANUP(struct kept_snapshot *, kept_snapshot_free)
 
 /*
- * The bytes of a snapshot: little endian, with a version and a checksum. Takes name, time and target of
+ * The bytes of a snapshot: little endian, with a version and a checksum. Takes the head of
  * @s, which may be made for the call, and its sites. Texts and frames that several sites share
  * are there once. The caller frees *ret. -EINVAL: a name, target or stack that could not come back;
  * -EFBIG: 4 GiB; -ENOMEM.
@@ -46,9 +44,10 @@ int snapshot_pack(const struct kept_snapshot *s, void **ret, size_t *ret_size);
 int snapshot_unpack(const void *packed, size_t size, struct kept_snapshot **ret);
 
 /*
- * What changed from one to the other, as input of group_sites(): what was live in @from counts as
- * freed, what is live in @to as allocated, so that the sums of a group are the difference. The array
- * is the caller's; its frames are borrowed from both. -ENOMEM.
+ * What changed from one to the other, as input of group_sites(): one site per stack whose live bytes
+ * or blocks are others. What it grew by counts as allocated, what it shrank by as freed: what came and
+ * went between the two is not known. The same frames are the same stack, whatever the process. The
+ * array is the caller's; its frames are borrowed from both. -ENOMEM.
  */
 int kept_snapshot_difference(const struct kept_snapshot *from, const struct kept_snapshot *to,
 			     struct named_site **ret, size_t *ret_n);

@@ -8,7 +8,6 @@
 #include <zlib.h>
 
 #include "base/utf8.h"
-#include "heap/snapshot.h"
 #include "heap/snapshot_bytes.h"
 
 struct input {
@@ -56,24 +55,37 @@ static void get_text(struct input *in, char **to)
 	in->at += n;
 }
 
-static int get_header(struct input *in, struct kept_snapshot *s)
+static struct timespec get_time(struct input *in)
+{
+	struct timespec t = { .tv_sec = (time_t)get(in, 8) };
+	uint64_t nanoseconds = get(in, 4);
+
+	in->failed |= nanoseconds >= 1000000000;
+	t.tv_nsec = (long)nanoseconds;
+	return t;
+}
+
+static int get_header(struct input *in, struct snapshot_head *h)
 {
 	char name[UINT16_MAX + 1], target[UINT16_MAX + 1];
 	char *at = name;
-	uint64_t nanoseconds;
+	uint64_t pid;
 
 	get_text(in, &at);
 	at = target;
 	get_text(in, &at);
-	s->wall.tv_sec = (time_t)get(in, 8);
-	nanoseconds = get(in, 4);
-	s->wall.tv_nsec = (long)nanoseconds;
-	if (in->failed || snapshot_check_name(name) < 0 || strlen(target) >= sizeof(s->target_id) ||
-	    nanoseconds >= 1000000000)
+	h->wall = get_time(in);
+	h->since = get_time(in);
+	pid = get(in, 4);
+	h->start_ticks = get(in, 8);
+	h->uid = (uid_t)get(in, 4);
+	if (in->failed || snapshot_check_name(name) < 0 || strlen(target) >= sizeof(h->target_id) ||
+	    pid > INT32_MAX || (pid == 0) != (target[0] == '\0'))
 		return -EINVAL;
-	memcpy(s->target_id, target, strlen(target) + 1);
-	s->name = strdup(name);
-	return s->name ? 0 : -ENOMEM;
+	h->pid = (pid_t)pid;
+	memcpy(h->target_id, target, strlen(target) + 1);
+	h->name = strdup(name);
+	return h->name ? 0 : -ENOMEM;
 }
 
 /* *ret: by number; the first is for none. */
@@ -224,7 +236,7 @@ int snapshot_unpack(const void *packed, size_t size, struct kept_snapshot **ret)
 	s = calloc(1, sizeof(*s));
 	if (!s)
 		return -ENOMEM;
-	r = get_header(&in, s);
+	r = get_header(&in, &s->head);
 	if (r == 0)
 		r = get_frames(&in, s, &n_frames);
 	if (r == 0)

@@ -78,8 +78,8 @@ static void test_take(void **state)
 	assert_null(bad);
 	h = heap_free(h);
 
-	assert_string_equal(all->name, "x");
-	assert_true(all->time_ns == 97 && all->wall.tv_sec == wall.tv_sec && all->target == 0);
+	assert_string_equal(all->head.name, "x");
+	assert_true(all->time_ns == 97 && all->head.wall.tv_sec == wall.tv_sec && all->target == 0);
 	assert_int_equal(all->n, 499);
 	for (uint64_t i = 0; i < 499; i++) {
 		const struct snapshot_site *s = &all->sites[498 - i];

@@ -36,9 +36,15 @@ static struct named_site sites[] = {
 static struct kept_snapshot example(void)
 {
 	struct kept_snapshot s = {
-		.name = (char *)"before-deploy",
-		.wall = { 1767571200, 999999999 },
-		.target_id = "4711-23",
+		.head = {
+			.name = (char *)"before-deploy",
+			.wall = { 1767571200, 999999999 },
+			.since = { 1767571100, 1 },
+			.target_id = "4711-23",
+			.pid = 4711,
+			.start_ticks = UINT64_MAX,
+			.uid = 65534,
+		},
 		.sites = sites,
 		.n = 3,
 	};
@@ -74,10 +80,15 @@ static void test_round_trip(void **state)
 	(void)state;
 	packed = pack_example(&size);
 	assert_int_equal(snapshot_unpack(packed, size, &s), 0);
-	assert_string_equal(s->name, "before-deploy");
-	assert_string_equal(s->target_id, "4711-23");
-	assert_int_equal(s->wall.tv_sec, 1767571200);
-	assert_int_equal(s->wall.tv_nsec, 999999999);
+	assert_string_equal(s->head.name, "before-deploy");
+	assert_string_equal(s->head.target_id, "4711-23");
+	assert_int_equal(s->head.wall.tv_sec, 1767571200);
+	assert_int_equal(s->head.wall.tv_nsec, 999999999);
+	assert_int_equal(s->head.since.tv_sec, 1767571100);
+	assert_int_equal(s->head.since.tv_nsec, 1);
+	assert_int_equal(s->head.pid, 4711);
+	assert_true(s->head.start_ticks == UINT64_MAX);
+	assert_int_equal(s->head.uid, 65534);
 	assert_int_equal(s->n, 3);
 	for (size_t i = 0; i < s->n; i++) {
 		assert_memory_equal(&s->sites[i].totals, &sites[i].totals, sizeof(struct totals));
@@ -107,7 +118,7 @@ static void test_round_trip(void **state)
 static void test_size(void **state)
 {
 	static struct named_site many[10007];
-	struct kept_snapshot s = { .name = (char *)"x", .sites = many, .n = 10007 };
+	struct kept_snapshot s = { .head.name = (char *)"x", .sites = many, .n = 10007 };
 	_cleanup_(kept_snapshot_freep) struct kept_snapshot *back = NULL;
 	_cleanup_free_ void *packed = NULL;
 	size_t size;
@@ -119,12 +130,12 @@ static void test_size(void **state)
 	assert_true(size < 10007 * (51 + 5 * 4) + 1000);
 	assert_int_equal(snapshot_unpack(packed, size, &back), 0);
 	assert_int_equal(back->n, 10007);
-	assert_string_equal(back->target_id, "");
+	assert_string_equal(back->head.target_id, "");
 }
 
 static void test_empty_and_long(void **state)
 {
-	struct kept_snapshot s = { .name = (char *)"none" };
+	struct kept_snapshot s = { .head.name = (char *)"none" };
 	_cleanup_(kept_snapshot_freep) struct kept_snapshot *back = NULL;
 	_cleanup_free_ char *name = malloc(100001);
 	struct frame f = { .function = name };
@@ -151,9 +162,12 @@ static void test_empty_and_long(void **state)
 	assert_int_equal(snapshot_unpack(packed, size, &back), 0);
 	assert_int_equal(strlen(back->sites[0].frames[0]->function), 65534);
 
-	s.name = (char *)"../etc";
+	s.head.name = (char *)"../etc";
 	assert_int_equal(snapshot_pack(&s, &packed, &size), -EINVAL);
-	s.name = (char *)"x";
+	s.head.name = (char *)"x";
+	s.head.pid = -1;
+	assert_int_equal(snapshot_pack(&s, &packed, &size), -EINVAL);
+	s.head.pid = 0;
 	site.n_frames = 65536;
 	assert_int_equal(snapshot_pack(&s, &packed, &size), -EINVAL);
 }
@@ -169,7 +183,7 @@ static void seal(uint8_t *packed, size_t size)
 /* Uses all of it, so that the sanitizers see what is wrong. */
 static size_t walk(const struct kept_snapshot *s)
 {
-	size_t sum = strlen(s->name) + strlen(s->target_id);
+	size_t sum = strlen(s->head.name) + strlen(s->head.target_id);
 
 	for (size_t i = 0; i < s->n; i++) {
 		for (size_t k = 0; k < s->sites[i].n_frames; k++) {
@@ -266,12 +280,12 @@ static void test_other_version(void **state)
 	assert_null(s);
 }
 
-/* Between two lives: by frames, with signs. */
+/* Between two lives: by frames, with signs; a stack that is as it was is left out. */
 static void test_difference(void **state)
 {
-	struct named_site after[] = { sites[1], sites[2] };
+	struct named_site after[] = { sites[1], sites[2], sites[0] };
 	struct kept_snapshot from = example(),
-			     to = { .name = (char *)"now", .sites = after, .n = 2 };
+			     to = { .head.name = (char *)"now", .sites = after, .n = 3 };
 	const struct group_options options = { .by = GROUP_BY_STACK, .sort = GROUP_SORT_LIVE };
 	_cleanup_(group_result_freep) struct group_result *result = NULL;
 	_cleanup_(kept_snapshot_freep) struct kept_snapshot *kept = NULL;
@@ -284,16 +298,23 @@ static void test_difference(void **state)
 	sites[0].totals = totals_of(64, 1, 0, 0);
 	after[0].totals = totals_of(10007, 29, 7, 1);
 	after[0].target = 3;
-	from.n = 2;
+	sites[2].totals = totals_of(1013, 3, 1000, 1);
+	after[1].totals = totals_of(13, 2, 0, 0);
+	after[2].totals = totals_of(32, 2, 0, 0);
 	assert_int_equal(snapshot_pack(&from, &packed, &size), 0);
 	assert_int_equal(snapshot_unpack(packed, size, &kept), 0);
 	assert_int_equal(kept_snapshot_difference(kept, &to, &list, &n), 0);
-	assert_int_equal(n, 4);
+	assert_int_equal(n, 2);
 	assert_int_equal(group_sites(list, n, &options, &result), 0);
-	assert_int_equal(result->n_total, 3);
+	assert_int_equal(result->n_total, 2);
 	assert_int_equal(totals_change_bytes(&result->groups[0].totals), 10000 - (4099 - 1009));
 	assert_int_equal(totals_change_count(&result->groups[0].totals), 28 - 10);
-	assert_int_equal(totals_change_bytes(&result->groups[2].totals), -64);
+	assert_int_equal(result->groups[0].totals.freed_bytes, 0);
+	assert_int_equal(result->groups[0].leak_id, group_leak_id(stack + 1, 1));
+	/* Fewer bytes in more blocks. */
+	assert_int_equal(totals_change_bytes(&result->groups[1].totals), -32);
+	assert_int_equal(totals_change_count(&result->groups[1].totals), 1);
+	assert_int_equal(result->groups[1].totals.allocated_bytes, 0);
 }
 
 int main(void)
