@@ -200,6 +200,8 @@ int monitor_new(struct event_base *base, const struct monitor_options *options,
 	if (r == 0)
 		r = tell_start(m);
 	if (r == 0)
+		r = snapshots_start(m);
+	if (r == 0)
 		r = detect_start(m);
 	if (r == 0 && m->options.watch_host)
 		r = host_start(m);
@@ -237,9 +239,7 @@ struct monitor *monitor_free(struct monitor *m)
 	while ((w = m->watches)) {
 		life_unlink_watch(m, w);
 	}
-	for (size_t i = 0; i < m->n_snapshots; i++)
-		snapshot_free(m->snapshots[i]);
-	free(m->snapshots);
+	snapshots_stop(m);
 	free(m->list);
 	free(m->orphans);
 	symbolizer_free(m->symbolizer);

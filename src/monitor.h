@@ -21,9 +21,11 @@ struct event_base;
 struct events;
 struct heap;
 struct history;
+struct kept_snapshot;
 struct monitor;
 struct selector;
 struct snapshot;
+struct snapshot_head;
 struct symbolizer;
 
 #define DETECTOR_TICK_MIN_NS 50000000ull
@@ -198,12 +200,39 @@ int monitor_scan_ages(struct monitor *m);
 /* Called after each tick; one listener. */
 void monitor_on_tick(struct monitor *m, void (*callback)(void *userdata), void *userdata);
 
-/* Snapshots, by name. -EEXIST, -EINVAL (name), -ENOSPC (64 kept), -ENOENT. Borrowed pointers. */
+/* Taken in this life of the monitor, or in an earlier one and read from the history. */
+struct monitor_snapshot {
+	const struct snapshot_head *head;
+	struct snapshot *taken;	    /* NULL: of an earlier life; then */
+	struct kept_snapshot *kept; /* this */
+	bool is_kept;		    /* in the history, for the next life */
+};
+
+/*
+ * Snapshots, by name, oldest first. What is returned is borrowed until the next of these calls that
+ * changes the list. -EEXIST, -EINVAL (name), -ENOSPC (64 there are), -ESRCH (target), -ENOENT.
+ */
 int monitor_snapshot(struct monitor *m, const char *name, uint32_t target,
-		     const struct snapshot **ret);
-const struct snapshot *monitor_find_snapshot(const struct monitor *m, const char *name);
-size_t monitor_snapshots(const struct monitor *m, struct snapshot *const **ret);
+		     const struct monitor_snapshot **ret);
+const struct monitor_snapshot *monitor_find_snapshot(const struct monitor *m, const char *name);
+size_t monitor_snapshots(const struct monitor *m, const struct monitor_snapshot **ret);
+
+/*
+ * Keeps a snapshot in the history, once the names of its frames are known: then @done is called, from
+ * the event loop or monitor_free(). A failure is logged, and is_kept stays false; the snapshot stands.
+ * -EOPNOTSUPP: there is no history.
+ */
+int monitor_keep_snapshot(struct monitor *m, const char *name, void (*done)(void *userdata),
+			  void *userdata);
+
+/*
+ * Also from the history, where there may be one that could not be read. If that fails, with its error,
+ * the snapshot stays.
+ */
 int monitor_drop_snapshot(struct monitor *m, const char *name);
+
+/* The present, named "now", which is in no list; empty of a target that is gone. The caller frees. -ENOMEM. */
+int monitor_take_present(struct monitor *m, uint32_t target, struct snapshot **ret);
 
 /* What the kernel offers and what the monitor uses, for /v1/info and doctor. */
 struct monitor_info {

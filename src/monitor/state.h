@@ -13,8 +13,8 @@
 
 #include "elf/files.h"
 #include "heap/heap.h"
-#include "heap/snapshot.h"
 #include "monitor.h"
+#include "monitor/snapshot_list.h"
 #include "probe/governor.h"
 #include "probe/probe.h"
 #include "symbolize/symbolizer.h"
@@ -25,7 +25,6 @@
 
 #define PROC_ROOT	      "/proc"
 #define CGROUP_ROOT	      "/sys/fs/cgroup"
-#define MAX_SNAPSHOTS	      64
 #define EXITED_TICKS	      2 /* how long a target that exited is still listed */
 #define MAPPING_REFRESH_TICKS 6 /* mappings are read again this often without a reason */
 
@@ -68,17 +67,18 @@ struct file_state {
 struct detector;
 struct govern;
 struct history;
+struct keeping;
 struct telling;
 
 struct tracked {
 	struct target *target; /* owned */
 	struct watch *watch;   /* NULL: adopted */
 	struct track_options options;
-	struct monitor *monitor; /* borrowed */
-	struct govern *govern;	 /* owned; NULL: nothing is traced yet, or any more */
+	struct monitor *monitor;   /* borrowed */
+	struct govern *govern;	   /* owned; NULL: nothing is traced yet, or any more */
 	struct detector *detector; /* owned; NULL: no tick of it yet, or its life is over */
 	double usage_share;	   /* of the memory limit, when last read */
-	bool is_attached;      /* its files were looked at, and probes set as far as wanted */
+	bool is_attached;	   /* its files were looked at, and probes set as far as wanted */
 	bool from_start; /* every allocation since its image began met the probes, if any did */
 	bool armed_by_kernel; /* began at a fork or exec of another target */
 	uint16_t *slots;      /* of the files that it maps; owned */
@@ -113,8 +113,8 @@ struct monitor {
 	struct probe_links **file_links; /* owned: of monitor_probe_file() */
 	size_t n_file_links;
 
-	struct snapshot **snapshots; /* owned */
-	size_t n_snapshots;
+	struct snapshot_list snapshots;
+	struct keeping *keepings; /* owned: snapshots that wait for names */
 
 	uint32_t *orphans; /* owned: ids that were unknown at the last tick */
 	size_t n_orphans;
@@ -150,7 +150,7 @@ struct monitor {
 	struct telling *tellings;    /* owned: findings that wait for names */
 	uint64_t started_ns;
 	bool unseen_are_closed;
-	bool is_stopping;	     /* targets live on, and so do their alerts */
+	bool is_stopping; /* targets live on, and so do their alerts */
 	void (*on_alert)(int event, const struct alert *a, void *userdata);
 	void *on_alert_userdata;
 
@@ -248,6 +248,10 @@ void host_stop(struct monitor *m);
 
 /* reconcile.c: how much of a target's growth its live blocks explain */
 void reconcile_take(struct monitor *m, struct tracked *t, uint64_t now_ns);
+
+/* snapshots.c: after the history was opened, and before it is closed */
+int snapshots_start(struct monitor *m);
+void snapshots_stop(struct monitor *m);
 
 /* ages.c */
 int ages_scan(struct monitor *m);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * What users ask of the monitor: track, untrack, snapshots, and probes set ahead of a command.
+ * What users ask of the monitor: track, untrack, and probes set ahead of a command.
  */
 #include <stdio.h>
 #include <string.h>
@@ -210,56 +210,6 @@ int monitor_adopt(struct monitor *m, pid_t pid, const struct track_options *opti
 	return 0;
 }
 
-/* --- snapshots ------------------------------------------------------------------------------------ */
-
-const struct snapshot *monitor_find_snapshot(const struct monitor *m, const char *name)
-{
-	for (size_t i = 0; i < m->n_snapshots; i++)
-		if (strcmp(m->snapshots[i]->name, name) == 0)
-			return m->snapshots[i];
-	return NULL;
-}
-
-size_t monitor_snapshots(const struct monitor *m, struct snapshot *const **ret)
-{
-	*ret = m->snapshots;
-	return m->n_snapshots;
-}
-
-int monitor_snapshot(struct monitor *m, const char *name, uint32_t target,
-		     const struct snapshot **ret)
-{
-	struct snapshot **grown, *s;
-	struct timespec wall;
-	int r;
-
-	if (snapshot_check_name(name) < 0)
-		return -EINVAL;
-	if (monitor_find_snapshot(m, name))
-		return -EEXIST;
-	if (m->n_snapshots >= MAX_SNAPSHOTS)
-		return -ENOSPC;
-	grown = reallocarray(m->snapshots, m->n_snapshots + 1, sizeof(struct snapshot *));
-	if (!grown)
-		return -ENOMEM;
-	m->snapshots = grown;
-	/* The maps as they are now, not as they were at the last tick. */
-	r = tick_read(m);
-	if (r < 0)
-		return r;
-	(void)clock_gettime(CLOCK_REALTIME, &wall);
-	r = snapshot_take(m->heap, target, name, wall, monotonic_ns(), &s);
-	if (r < 0)
-		return r;
-	if (target && monitor_target_by_key(m, target))
-		(void)snprintf(s->target_id, sizeof(s->target_id), "%s",
-			       monitor_target_by_key(m, target)->id);
-	m->snapshots[m->n_snapshots++] = s;
-	if (ret)
-		*ret = s;
-	return 0;
-}
-
 size_t monitor_selectors(const struct monitor *m, struct monitor_selector *list, size_t max)
 {
 	size_t n = 0;
@@ -275,18 +225,4 @@ size_t monitor_selectors(const struct monitor *m, struct monitor_selector *list,
 			list[n].n_targets += t->watch == w;
 	}
 	return n;
-}
-
-int monitor_drop_snapshot(struct monitor *m, const char *name)
-{
-	for (size_t i = 0; i < m->n_snapshots; i++) {
-		if (strcmp(m->snapshots[i]->name, name) != 0)
-			continue;
-		snapshot_free(m->snapshots[i]);
-		m->n_snapshots--;
-		memmove(&m->snapshots[i], &m->snapshots[i + 1],
-			(m->n_snapshots - i) * sizeof(struct snapshot *));
-		return 0;
-	}
-	return -ENOENT;
 }

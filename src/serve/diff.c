@@ -7,7 +7,6 @@
 
 #include "heap/snapshot.h"
 #include "monitor.h"
-#include "base/clock.h"
 #include "serve/exchange.h"
 
 const struct query_rule diff_query[] = {
@@ -23,9 +22,9 @@ const struct query_rule diff_query[] = {
 };
 
 /* NULL: there is none, or the peer may not see it; answered then. */
-static const struct snapshot *find_snapshot(struct exchange *x, const char *name)
+static const struct monitor_snapshot *find_snapshot(struct exchange *x, const char *name)
 {
-	const struct snapshot *s = monitor_find_snapshot(x->monitor, name);
+	const struct monitor_snapshot *s = monitor_find_snapshot(x->monitor, name);
 
 	if (!s) {
 		(void)exchange_refuse(x, PROBLEM_NO_SUCH_SNAPSHOT,
@@ -34,68 +33,114 @@ static const struct snapshot *find_snapshot(struct exchange *x, const char *name
 				      name);
 		return NULL;
 	}
-	if (!view_scope_has(x->monitor, &x->scope, s->target)) {
+	if (!view_scope_has_snapshot(x->monitor, &x->scope, s)) {
 		(void)access_refuse(x, "see snapshots of other users' processes");
 		return NULL;
 	}
 	return s;
 }
 
-static int take_present(struct exchange *x, uint32_t target)
+/* The key of a snapshot's process among the targets of now, by its latest image; 0: it is none. */
+static uint32_t find_target(struct exchange *x, const struct monitor_snapshot *s)
 {
-	struct timespec wall;
+	const struct snapshot_head *head = s->head;
+	struct target *const *targets;
+	size_t n = monitor_targets(x->monitor, &targets);
 
-	/* As a snapshot does; if it fails, the present is that of the last tick. */
-	(void)monitor_read(x->monitor);
-	wall = timespec_from_ns(clock_ns(CLOCK_REALTIME));
-	return snapshot_take(monitor_heap(x->monitor), target, "now", wall,
-			     clock_ns(CLOCK_MONOTONIC), &x->present);
+	if (s->taken)
+		return s->taken->target;
+	while (head->pid && n-- > 0)
+		if (targets[n]->pid == head->pid && targets[n]->start_ticks == head->start_ticks &&
+		    access_has_target(x, targets[n]))
+			return targets[n]->key;
+	return 0;
 }
 
-/*
- * Both ends, looked up by name each time: a snapshot can be deleted while the answer waits.
- * 1: found; 0: answered; or a negative errno.
- */
-static int find_ends(struct exchange *x, const struct snapshot **ret_from,
-		     const struct snapshot **ret_to)
+/* The present of what @from is of. 1: there it is; 0: answered; or a negative errno. */
+static int find_present(struct exchange *x, const struct monitor_snapshot *from)
 {
-	const char *from_name = query_get(&x->query, "from"), *to_name = query_get(&x->query, "to");
-	const struct snapshot *from, *to;
+	uint32_t target = find_target(x, from);
 	int r;
 
-	from = find_snapshot(x, from_name);
-	if (!from)
+	if (x->present)
+		return 1;
+	if (from->head->pid && !target)
+		return exchange_refuse(x, PROBLEM_NO_SUCH_TARGET,
+				       "The process %d of the snapshot %s is no target now; track "
+				       "it, or name another snapshot of it in to.",
+				       (int)from->head->pid, from->head->name);
+	r = monitor_take_present(x->monitor, target, &x->present);
+	return r < 0 ? r : 1;
+}
+
+/* Both ends of a diff, and the one that is the present, if one is. */
+struct ends {
+	struct view_ends view;
+	struct monitor_snapshot present;
+};
+
+/*
+ * Looks both up by name each time: a snapshot can be deleted while the answer waits.
+ * 1: found; 0: answered; or a negative errno.
+ */
+static int find_ends(struct exchange *x, struct ends *ret)
+{
+	const char *from_name = query_get(&x->query, "from"), *to_name = query_get(&x->query, "to");
+	struct view_ends *view = &ret->view;
+	int r;
+
+	view->from = find_snapshot(x, from_name);
+	if (!view->from)
 		return 0;
+	view->target_key = find_target(x, view->from);
 	if (to_name && strcmp(to_name, "now") != 0) {
-		to = find_snapshot(x, to_name);
-		if (!to)
-			return 0;
-	} else {
-		r = x->present ? 0 : take_present(x, from->target);
-		if (r < 0)
-			return r;
-		to = x->present;
+		view->to = find_snapshot(x, to_name);
+		return view->to != NULL;
 	}
-	*ret_from = from;
-	*ret_to = to;
+	r = find_present(x, view->from);
+	if (r <= 0)
+		return r;
+	ret->present = (struct monitor_snapshot){ .head = &x->present->head, .taken = x->present };
+	view->to = &ret->present;
 	return 1;
 }
 
-/* Whether the two can be compared. False: answered. */
-static bool are_comparable(struct exchange *x, const struct snapshot *from,
-			   const struct snapshot *to)
+static bool are_of_one_target(const struct view_ends *ends)
 {
-	if (from->target != to->target) {
+	const struct snapshot_head *from = ends->from->head, *to = ends->to->head;
+
+	if (ends->from->taken && ends->to->taken)
+		return ends->from->taken->target == ends->to->taken->target;
+	/* The keys of an earlier life mean nothing now. */
+	return from->pid == to->pid && from->start_ticks == to->start_ticks;
+}
+
+static bool are_in_order(const struct view_ends *ends)
+{
+	const struct timespec *from = &ends->from->head->wall, *to = &ends->to->head->wall;
+
+	if (ends->from->taken && ends->to->taken)
+		return ends->from->taken->time_ns <= ends->to->taken->time_ns;
+	return from->tv_sec < to->tv_sec ||
+	       (from->tv_sec == to->tv_sec && from->tv_nsec <= to->tv_nsec);
+}
+
+/* Whether the two can be compared. False: answered. */
+static bool are_comparable(struct exchange *x, const struct view_ends *ends)
+{
+	const char *from = ends->from->head->name, *to = ends->to->head->name;
+
+	if (!are_of_one_target(ends)) {
 		(void)exchange_refuse(x, PROBLEM_BAD_PARAMETER,
 				      "The snapshots %s and %s are of different targets; compare "
 				      "two of the same.",
-				      from->name, to->name);
+				      from, to);
 		return false;
 	}
-	if (from->time_ns > to->time_ns) {
+	if (!are_in_order(ends)) {
 		(void)exchange_refuse(x, PROBLEM_BAD_PARAMETER,
-				      "The snapshot %s is younger than %s; swap from and to.",
-				      from->name, to->name);
+				      "The snapshot %s is younger than %s; swap from and to.", from,
+				      to);
 		return false;
 	}
 	return true;
@@ -103,16 +148,16 @@ static bool are_comparable(struct exchange *x, const struct snapshot *from,
 
 static int reply_diff(struct exchange *x)
 {
-	const struct snapshot *from, *to;
 	json_t *o = NULL;
+	struct ends ends;
 	int r;
 
-	r = find_ends(x, &from, &to);
+	r = find_ends(x, &ends);
 	if (r <= 0)
 		return r;
-	if (!are_comparable(x, from, to))
+	if (!are_comparable(x, &ends.view))
 		return EXCHANGE_ANSWERED;
-	r = view_changes(x->monitor, &x->scope, from, to, &x->options, &o);
+	r = view_changes(x->monitor, &ends.view, &x->options, &o);
 	if (r < 0)
 		return r;
 	return exchange_reply(x, 200, o);
@@ -120,7 +165,7 @@ static int reply_diff(struct exchange *x)
 
 int diff_get(struct exchange *x)
 {
-	const struct snapshot *from, *to;
+	struct ends ends;
 	int r;
 
 	if (!query_get(&x->query, "from"))
@@ -129,15 +174,14 @@ int diff_get(struct exchange *x)
 				       "compare with.");
 	if (!sites_read_options(x))
 		return EXCHANGE_ANSWERED;
-	r = find_ends(x, &from, &to);
+	r = find_ends(x, &ends);
 	if (r <= 0)
 		return r;
-	if (!are_comparable(x, from, to))
+	if (!are_comparable(x, &ends.view))
 		return EXCHANGE_ANSWERED;
-	x->scope.target = from->target;
 	if (!exchange_hold(x, reply_diff))
 		return EXCHANGE_ANSWERED;
-	r = view_resolve_changes(x->monitor, &x->scope, from, to, exchange_resume, x);
+	r = view_resolve_changes(x->monitor, &ends.view, exchange_resume, x);
 	if (r < 0) {
 		exchange_unhold(x);
 		return r;

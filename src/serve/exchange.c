@@ -195,6 +195,10 @@ static void on_deadline(int fd, short what, void *userdata)
 
 	(void)fd;
 	(void)what;
+	if (x->late) {
+		(void)x->late(x);
+		return;
+	}
 	(void)exchange_refuse(x, PROBLEM_TIMED_OUT,
 			      "The names of the stack frames are still being read; ask again in a "
 			      "while, what was read is kept.");

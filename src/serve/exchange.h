@@ -45,7 +45,7 @@ struct exchange {
 	struct peer peer;
 	bool is_head;	 /* as GET, without the body */
 	bool must_close; /* the connection cannot be used again */
-	char *segment;	 /* what stood for the path's "*"; owned */
+	char *segment; /* what stood for the path's "*", or will: the name of what is made; owned */
 	struct query query;
 	json_t *body; /* owned */
 
@@ -57,6 +57,7 @@ struct exchange {
 	struct snapshot *present; /* owned; the later end of a diff that ends now */
 
 	int (*resume)(struct exchange *x); /* when held */
+	int (*late)(struct exchange *x);   /* answers when held too long; NULL: timed_out */
 	struct event *deadline;		   /* owned; when held */
 	struct timeval hold;		   /* how long at most */
 	struct exchange_list *list;	   /* of the server: those that are held */

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "heap/snapshot.h"
 #include "monitor.h"
 #include "serve/body.h"
 #include "serve/exchange.h"
@@ -15,22 +16,31 @@
 int snapshots_get(struct exchange *x)
 {
 	json_auto_t *o = json_object(), *list = json_array();
-	struct snapshot *const *snapshots;
+	const struct monitor_snapshot *snapshots;
 	size_t n = monitor_snapshots(x->monitor, &snapshots), shown = 0;
 	int r = 0;
 
 	for (size_t i = 0; i < n; i++) {
 		json_t *s = NULL;
 
-		if (!view_scope_has(x->monitor, &x->scope, snapshots[i]->target))
+		if (!view_scope_has_snapshot(x->monitor, &x->scope, &snapshots[i]))
 			continue;
-		r |= view_snapshot(x->monitor, snapshots[i], &s);
+		r |= view_snapshot(&snapshots[i], &s);
 		r |= view_append(list, s);
 		shown++;
 	}
 	r |= view_put(o, "snapshots", TAKE_PTR(list));
 	r |= view_put(o, "total", view_u64(shown));
 	return exchange_reply(x, 200, r < 0 ? NULL : TAKE_PTR(o));
+}
+
+static int refuse_missing(struct exchange *x, const char *name)
+{
+	return exchange_refuse(
+		x, PROBLEM_NO_SUCH_SNAPSHOT,
+		"There is no snapshot \"%.80s\"; GET /v1/snapshots lists those there "
+		"are.",
+		name);
 }
 
 static int refuse_snapshot(struct exchange *x, int r, const char *name)
@@ -72,21 +82,52 @@ static int make_name(char *name, size_t size)
 	return n < 0 || (size_t)n >= size ? -ERANGE : 0;
 }
 
-static int reply_taken(struct exchange *x, const struct snapshot *s)
+/* Once it is kept, or will not be: the answer says which. */
+static int reply_taken(struct exchange *x)
 {
+	const struct monitor_snapshot *s = monitor_find_snapshot(x->monitor, x->segment);
 	json_t *o = NULL;
 	char path[96];
 	int n, r;
 
-	n = snprintf(path, sizeof(path), "/v1/snapshots/%s", s->name);
+	if (!s)
+		return refuse_missing(x, x->segment);
+	n = snprintf(path, sizeof(path), "/v1/snapshots/%s", x->segment);
 	r = n < 0 || (size_t)n >= sizeof(path) ? -ENAMETOOLONG : 0;
 	r |= exchange_set_header(x, "Location", path);
-	r |= view_snapshot(x->monitor, s, &o);
+	r |= view_snapshot(s, &o);
 	if (r < 0) {
 		json_decref(o);
 		return -ENOMEM;
 	}
 	return exchange_reply(x, 201, o);
+}
+
+/*
+ * Takes the snapshot that x->segment names. With a history the request is held before, so that who is
+ * refused that has taken none.
+ */
+static int take(struct exchange *x, uint32_t target)
+{
+	bool is_held = monitor_history(x->monitor) != NULL;
+	int r;
+
+	if (is_held && !exchange_hold(x, reply_taken))
+		return EXCHANGE_ANSWERED;
+	x->late = reply_taken;
+	r = monitor_snapshot(x->monitor, x->segment, target, NULL);
+	if (r < 0) {
+		if (is_held)
+			exchange_unhold(x);
+		return refuse_snapshot(x, r, x->segment);
+	}
+	log_info("uid %u (pid %d) takes snapshot %s", x->peer.uid, (int)x->peer.pid, x->segment);
+	if (!is_held)
+		return reply_taken(x);
+	if (monitor_keep_snapshot(x->monitor, x->segment, exchange_resume, x) == 0)
+		return EXCHANGE_HELD;
+	exchange_unhold(x);
+	return reply_taken(x);
 }
 
 int snapshots_post(struct exchange *x)
@@ -97,7 +138,6 @@ int snapshots_post(struct exchange *x)
 		{ 0 },
 	};
 	const struct target *t = NULL;
-	const struct snapshot *s = NULL;
 	const char *name, *id;
 	char made[40];
 	int r;
@@ -120,13 +160,10 @@ int snapshots_post(struct exchange *x)
 		name = made;
 	}
 	/* In a diff "now" is the present. */
-	r = strcmp(name, "now") == 0 ? -EINVAL : snapshot_check_name(name);
-	if (r == 0)
-		r = monitor_snapshot(x->monitor, name, t ? t->key : 0, &s);
-	if (r < 0)
-		return refuse_snapshot(x, r, name);
-	log_info("uid %u (pid %d) takes snapshot %s", x->peer.uid, (int)x->peer.pid, name);
-	return reply_taken(x, s);
+	if (strcmp(name, "now") == 0 || snapshot_check_name(name) < 0)
+		return refuse_snapshot(x, -EINVAL, name);
+	x->segment = strdup(name);
+	return x->segment ? take(x, t ? t->key : 0) : -ENOMEM;
 }
 
 int snapshot_delete(struct exchange *x)
@@ -137,10 +174,7 @@ int snapshot_delete(struct exchange *x)
 		return access_refuse(x, "delete snapshots");
 	r = monitor_drop_snapshot(x->monitor, x->segment);
 	if (r == -ENOENT)
-		return exchange_refuse(x, PROBLEM_NO_SUCH_SNAPSHOT,
-				       "There is no snapshot \"%.80s\"; GET /v1/snapshots lists "
-				       "those there are.",
-				       x->segment);
+		return refuse_missing(x, x->segment);
 	if (r < 0)
 		return r;
 	log_info("uid %u (pid %d) deletes snapshot %s", x->peer.uid, (int)x->peer.pid, x->segment);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Sites and what changed between two snapshots, as JSON. See views.h. */
+/* Sites as JSON, and the list that a change is as well. See views.h and listing.h. */
 #include "serve/views.h"
 
 #include <errno.h>
@@ -8,19 +8,11 @@
 #include "monitor.h"
 #include "base/clock.h"
 #include "heap/naming.h"
+#include "serve/listing.h"
 #include "serve/verdicts.h"
 #include "base/values.h"
 #include "symbolize/frame_json.h"
 #include "symbolize/symbolizer.h"
-
-/* A listing on its way to JSON. */
-struct listing {
-	struct monitor *monitor;
-	const struct group_options *options;
-	bool is_change;			 /* live figures are signed */
-	const struct verdicts *verdicts; /* NULL: of a change */
-	uint64_t now_ns;
-};
 
 /* Sites of the scope, frames not filled in. @verdicts may be NULL. */
 static int collect_sites(struct monitor *m, const struct view_scope *scope,
@@ -58,40 +50,8 @@ static int collect_sites(struct monitor *m, const struct view_scope *scope,
 	return 0;
 }
 
-/* The same for what changed. Frames are borrowed from the snapshots. */
-static int collect_changes(struct monitor *m, const struct view_scope *scope,
-			   const struct snapshot *from, const struct snapshot *to,
-			   struct naming **ret)
-{
-	_cleanup_(naming_freep) struct naming *naming = NULL;
-	_cleanup_free_ struct snapshot_change *changes = NULL;
-	size_t n;
-	int r;
-
-	r = snapshot_diff(from, to, &changes, &n);
-	if (r < 0)
-		return r;
-	naming = naming_new(n);
-	if (!naming)
-		return -ENOMEM;
-	for (size_t i = 0; i < n; i++) {
-		const struct snapshot_change *c = &changes[i];
-		struct named_site named = {
-			.target = c->target,
-			.stack = c->stack,
-			.totals = c->between,
-			.stack_status = c->stack_status,
-		};
-
-		if (view_scope_has(m, scope, c->target))
-			naming_add(naming, &named, c->frames, c->n_frames);
-	}
-	*ret = TAKE_PTR(naming);
-	return 0;
-}
-
-static int resolve(struct monitor *m, const struct naming *naming, void (*done)(void *),
-		   void *userdata)
+int listing_resolve(struct monitor *m, const struct naming *naming, void (*done)(void *),
+		    void *userdata)
 {
 	struct symbolizer *s = monitor_symbolizer(m);
 	_cleanup_free_ uint64_t *frames = NULL;
@@ -113,7 +73,7 @@ int view_resolve_scope(struct monitor *m, const struct view_scope *scope, void (
 	r = collect_sites(m, scope, NULL, &naming);
 	if (r < 0)
 		return r;
-	return resolve(m, naming, done, userdata);
+	return listing_resolve(m, naming, done, userdata);
 }
 
 int view_resolve(struct monitor *m, uint32_t target_key, void (*done)(void *), void *userdata)
@@ -121,19 +81,6 @@ int view_resolve(struct monitor *m, uint32_t target_key, void (*done)(void *), v
 	const struct view_scope scope = { .target = target_key };
 
 	return view_resolve_scope(m, &scope, done, userdata);
-}
-
-int view_resolve_changes(struct monitor *m, const struct view_scope *scope,
-			 const struct snapshot *from, const struct snapshot *to,
-			 void (*done)(void *), void *userdata)
-{
-	_cleanup_(naming_freep) struct naming *naming = NULL;
-	int r;
-
-	r = collect_changes(m, scope, from, to, &naming);
-	if (r < 0)
-		return r;
-	return resolve(m, naming, done, userdata);
 }
 
 static json_t *frame_json(const struct frame *f, enum group_by by)
@@ -258,30 +205,26 @@ static int put_target(json_t *o, struct monitor *m, uint32_t key)
 	return r;
 }
 
-/* Puts the list and all that describes it into @o. */
-static int put_listing(json_t *o, const struct listing *l, const struct view_scope *scope,
-		       struct naming *naming)
+int listing_put(json_t *o, const struct listing *l, uint32_t target, const struct named_site *sites,
+		size_t n)
 {
 	_cleanup_(group_result_freep) struct group_result *result = NULL;
-	json_auto_t *sites = json_array();
+	json_auto_t *list = json_array();
 	int r;
 
-	r = naming_fill(naming, monitor_symbolizer(l->monitor));
-	if (r < 0)
-		return r;
-	r = group_sites(naming->sites, naming->n, l->options, &result);
+	r = group_sites(sites, n, l->options, &result);
 	if (r < 0)
 		return r;
 	for (size_t i = 0; i < result->n; i++)
-		r |= view_append(sites, site_json(l, &result->groups[i]));
-	r |= view_put(o, "sites", TAKE_PTR(sites));
+		r |= view_append(list, site_json(l, &result->groups[i]));
+	r |= view_put(o, "sites", TAKE_PTR(list));
 	r |= view_put(o, "total", view_u64(result->n_total));
 	r |= view_put(o, "limit", view_u64_or_null(l->options->limit));
 	r |= view_put(o, "sum", totals_json(l, &result->sum));
 	r |= view_put(o, "hidden", totals_json(l, &result->hidden));
 	r |= view_put(o, "by", view_text(group_by_name(l->options->by)));
 	r |= view_put(o, "sort", view_text(group_sort_name(l->options->sort)));
-	r |= put_target(o, l->monitor, scope->target);
+	r |= put_target(o, l->monitor, target);
 	return r;
 }
 
@@ -305,9 +248,11 @@ int view_sites_scope(struct monitor *m, const struct view_scope *scope,
 	/* Without ages oldest_seconds is null; the rest is still worth an answer. */
 	(void)monitor_scan_ages(m);
 	r = collect_sites(m, scope, verdicts, &naming);
+	if (r == 0)
+		r = naming_fill(naming, monitor_symbolizer(m));
 	if (r < 0)
 		return r;
-	if (put_listing(o, &l, scope, naming) < 0)
+	if (listing_put(o, &l, scope->target, naming->sites, naming->n) < 0)
 		return -ENOMEM;
 	*ret = TAKE_PTR(o);
 	return 0;
@@ -319,32 +264,4 @@ int view_sites(struct monitor *m, uint32_t target_key, const struct group_option
 	const struct view_scope scope = { .target = target_key };
 
 	return view_sites_scope(m, &scope, options, ret);
-}
-
-int view_changes(struct monitor *m, const struct view_scope *scope, const struct snapshot *from,
-		 const struct snapshot *to, const struct group_options *options, json_t **ret)
-{
-	const struct listing l = {
-		.monitor = m,
-		.options = options,
-		.is_change = true,
-		.now_ns = clock_ns(CLOCK_MONOTONIC),
-	};
-	_cleanup_(naming_freep) struct naming *naming = NULL;
-	json_auto_t *o = json_object(), *older = NULL, *newer = NULL;
-	int r = 0;
-
-	r |= view_snapshot(m, from, &older);
-	r |= view_snapshot(m, to, &newer);
-	r |= view_put(o, "from", TAKE_PTR(older));
-	r |= view_put(o, "to", TAKE_PTR(newer));
-	if (r < 0)
-		return -ENOMEM;
-	r = collect_changes(m, scope, from, to, &naming);
-	if (r < 0)
-		return r;
-	if (put_listing(o, &l, scope, naming) < 0)
-		return -ENOMEM;
-	*ret = TAKE_PTR(o);
-	return 0;
 }

@@ -19,10 +19,10 @@
 #include <sys/types.h>
 
 #include "heap/group.h"
-#include "heap/snapshot.h"
 #include "target/target.h"
 
 struct monitor;
+struct monitor_snapshot;
 struct monitor_suggestion;
 struct verdicts;
 
@@ -34,6 +34,9 @@ struct view_scope {
 };
 
 bool view_scope_has(struct monitor *m, const struct view_scope *scope, uint32_t target);
+/* Those of all targets are for who is not restricted. */
+bool view_scope_has_snapshot(struct monitor *m, const struct view_scope *scope,
+			     const struct monitor_snapshot *s);
 
 int view_target(struct monitor *m, const struct target *t, json_t **ret);
 /* The same, where many are shown. */
@@ -60,17 +63,24 @@ int view_sites(struct monitor *m, uint32_t target_key, const struct group_option
 int view_sites_scope(struct monitor *m, const struct view_scope *scope,
 		     const struct group_options *options, json_t **ret);
 
-/* {"name","taken_at","target","sites","live_bytes","live_count"}. */
-int view_snapshot(struct monitor *m, const struct snapshot *s, json_t **ret);
+/* {"name","taken_at","target","sites","live_bytes","live_count","since","kept"}. */
+int view_snapshot(const struct monitor_snapshot *s, json_t **ret);
 
 /*
  * As view_sites(), with what changed between two snapshots: live figures are signed, and "from" and
- * "to" tell the snapshots.
+ * "to" tell the snapshots. If one of them is of an earlier life of the monitor, what changed is told by
+ * live blocks only ("live_only"), and "counted_since" is when seepd began anew to follow blocks, if
+ * that was in between. @target_key: whose change it is as far as it is a target now; 0: of all.
  */
-int view_resolve_changes(struct monitor *m, const struct view_scope *scope,
-			 const struct snapshot *from, const struct snapshot *to,
-			 void (*done)(void *), void *userdata);
-int view_changes(struct monitor *m, const struct view_scope *scope, const struct snapshot *from,
-		 const struct snapshot *to, const struct group_options *options, json_t **ret);
+struct view_ends {
+	const struct monitor_snapshot *from;
+	const struct monitor_snapshot *to;
+	uint32_t target_key;
+};
+
+int view_resolve_changes(struct monitor *m, const struct view_ends *ends, void (*done)(void *),
+			 void *userdata);
+int view_changes(struct monitor *m, const struct view_ends *ends,
+		 const struct group_options *options, json_t **ret);
 
 #endif

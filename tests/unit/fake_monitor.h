@@ -21,6 +21,7 @@
 #include "heap/heap.h"
 #include "heap/snapshot.h"
 #include "monitor.h"
+#include "monitor/snapshot_list.h"
 #include "symbolize/symbolizer.h"
 #include "target/selector.h"
 
@@ -56,8 +57,8 @@ struct monitor {
 	struct symbolizer symbolizer;
 	struct target *targets[FAKE_TARGETS];
 	size_t n_targets;
-	struct snapshot *snapshots[FAKE_SNAPSHOTS];
-	size_t n_snapshots;
+	struct snapshot_list snapshots; /* the real one */
+	time_t wall_s;			/* of snapshots */
 	struct monitor_info info;
 	uint64_t now_ns;
 	/* What monitor_track() answers, and what it was asked. */
@@ -98,6 +99,8 @@ static inline struct monitor *fake_new(void)
 		abort();
 	m->now_ns = 1000000007;
 	m->wall_ms = 1764086400000;
+	m->wall_s = 1700000000;
+	m->snapshots.max = FAKE_SNAPSHOTS;
 	m->alerts = alert_book_new();
 	m->events = events_new();
 	if (!m->alerts || !m->events)
@@ -116,8 +119,7 @@ static inline void fake_free(struct monitor *m)
 {
 	for (size_t i = 0; i < m->n_targets; i++)
 		target_free(m->targets[i]);
-	for (size_t i = 0; i < m->n_snapshots; i++)
-		snapshot_free(m->snapshots[i]);
+	snapshot_list_done(&m->snapshots);
 	heap_free(m->heap);
 	alert_book_free(m->alerts);
 	events_free(m->events);
@@ -403,50 +405,95 @@ int monitor_scan_ages(struct monitor *m)
 	return 0;
 }
 
-int monitor_snapshot(struct monitor *m, const char *name, uint32_t target,
-		     const struct snapshot **ret)
+static int fake_take(struct monitor *m, const char *name, uint32_t target, struct snapshot **ret)
 {
-	struct timespec wall = { .tv_sec = 1700000000 + (time_t)m->n_snapshots };
+	struct timespec wall = { .tv_sec = m->wall_s + (time_t)m->snapshots.n };
+	const struct target *t = target ? monitor_target_by_key(m, target) : NULL;
+	struct snapshot_head *head;
 	int r;
 
-	if (monitor_find_snapshot(m, name))
-		return -EEXIST;
-	if (m->n_snapshots == FAKE_SNAPSHOTS)
-		return -ENOSPC;
-	m->now_ns++;
-	r = snapshot_take(m->heap, target, name, wall, m->now_ns, &m->snapshots[m->n_snapshots]);
-	if (r < 0)
+	r = snapshot_take(m->heap, target, name, wall, m->now_ns, ret);
+	if (r < 0 || !t)
 		return r;
-	*ret = m->snapshots[m->n_snapshots++];
+	head = &(*ret)->head;
+	memcpy(head->target_id, t->id, sizeof(head->target_id));
+	head->pid = t->pid;
+	head->start_ticks = t->start_ticks;
+	head->uid = t->uid;
+	head->since.tv_sec = m->wall_s - 60;
 	return 0;
 }
 
-const struct snapshot *monitor_find_snapshot(const struct monitor *m, const char *name)
+int monitor_snapshot(struct monitor *m, const char *name, uint32_t target,
+		     const struct monitor_snapshot **ret)
 {
-	for (size_t i = 0; i < m->n_snapshots; i++)
-		if (strcmp(m->snapshots[i]->name, name) == 0)
-			return m->snapshots[i];
-	return NULL;
+	struct snapshot *s;
+	int r;
+
+	r = snapshot_list_check(&m->snapshots, name);
+	if (r == 0 && target && !monitor_target_by_key(m, target))
+		r = -ESRCH;
+	if (r < 0)
+		return r;
+	m->now_ns++;
+	r = fake_take(m, name, target, &s);
+	return r < 0 ? r : snapshot_list_add(&m->snapshots, s, ret);
 }
 
-size_t monitor_snapshots(const struct monitor *m, struct snapshot *const **ret)
+int monitor_take_present(struct monitor *m, uint32_t target, struct snapshot **ret)
 {
-	*ret = m->snapshots;
-	return m->n_snapshots;
+	m->n_ticks++;
+	return fake_take(m, "now", target, ret);
+}
+
+struct fake_keeping {
+	struct monitor *monitor;
+	char name[65];
+	void (*done)(void *);
+	void *userdata;
+};
+
+static void fake_keep(void *userdata)
+{
+	struct fake_keeping *k = userdata;
+
+	(void)snapshot_list_keep(&k->monitor->snapshots, k->monitor->history,
+				 &k->monitor->symbolizer, k->name);
+	k->done(k->userdata);
+	free(k);
+}
+
+int monitor_keep_snapshot(struct monitor *m, const char *name, void (*done)(void *userdata),
+			  void *userdata)
+{
+	struct fake_keeping *k;
+	int r;
+
+	k = calloc(1, sizeof(*k));
+	if (!k)
+		abort();
+	*k = (struct fake_keeping){ .monitor = m, .done = done, .userdata = userdata };
+	(void)snprintf(k->name, sizeof(k->name), "%s", name);
+	r = symbolizer_resolve(&m->symbolizer, NULL, 0, fake_keep, k);
+	if (r < 0)
+		free(k);
+	return r;
+}
+
+const struct monitor_snapshot *monitor_find_snapshot(const struct monitor *m, const char *name)
+{
+	return snapshot_list_find(&m->snapshots, name);
+}
+
+size_t monitor_snapshots(const struct monitor *m, const struct monitor_snapshot **ret)
+{
+	*ret = m->snapshots.items;
+	return m->snapshots.n;
 }
 
 int monitor_drop_snapshot(struct monitor *m, const char *name)
 {
-	size_t kept = 0, n = m->n_snapshots;
-
-	for (size_t i = 0; i < n; i++) {
-		if (strcmp(m->snapshots[i]->name, name) == 0)
-			snapshot_free(m->snapshots[i]);
-		else
-			m->snapshots[kept++] = m->snapshots[i];
-	}
-	m->n_snapshots = kept;
-	return kept == n ? -ENOENT : 0;
+	return snapshot_list_drop(&m->snapshots, m->history, name);
 }
 
 void monitor_get_info(const struct monitor *m, struct monitor_info *ret)
