@@ -4,9 +4,11 @@
 
 #include "base/cleanup.h"
 #include "cli/api.h"
+#include "cli/field.h"
 #include "cli/grouping.h"
 #include "cli/options.h"
 #include "cli/render.h"
+#include "cli/text.h"
 
 struct diff_values {
 	struct grouping grouping;
@@ -47,6 +49,22 @@ static int fetch(const struct cli_context *context, const struct grouping *group
 	return api_call(context, "GET", text, NULL, ret);
 }
 
+/* What a difference to a snapshot of an earlier life of seepd cannot tell. */
+static void print_limits(const json_t *list, const struct render_options *o)
+{
+	const char *since = field_text(list, "counted_since");
+
+	if (!json_is_true(json_object_get(list, "live_only")))
+		return;
+	(void)fputs("Only live blocks are compared: what came and went in between is not known.\n",
+		    stdout);
+	if (!since)
+		return;
+	(void)fputs("Blocks allocated before ", stdout);
+	text_put_clean(stdout, since, o->ascii);
+	(void)fputs(" are not followed any more: they count as freed.\n", stdout);
+}
+
 int cli_diff(int argc, char **argv, const struct cli_context *parent)
 {
 	_cleanup_(json_decrefp) json_t *list = NULL;
@@ -75,6 +93,7 @@ int cli_diff(int argc, char **argv, const struct cli_context *parent)
 	if (json_array_size(json_object_get(list, "sites")))
 		(void)fputc('\n', stdout);
 	render_sums(stdout, list, &listing, &o);
+	print_limits(list, &o);
 	render_next(stdout, &o, "seepctl sites --sort growth");
 	return CLI_OK;
 }

@@ -132,6 +132,8 @@ static int take_snapshot(const struct cli_context *context, const char *name, co
 	name = field_text_or(answer, "name", name ? name : "?");
 	text_put_clean(stdout, name, o.ascii);
 	(void)fputc('\n', stdout);
+	if (json_is_false(json_object_get(answer, "kept")))
+		cli_warning("the snapshot is not kept in the history: it is gone when seepd ends");
 	render_next(stdout, &o, "seepctl diff %s", name);
 	return CLI_OK;
 }

@@ -5,6 +5,7 @@
 import contextlib
 import os
 import socket
+import tempfile
 
 import seep
 
@@ -285,6 +286,45 @@ def test_snapshots():
         for name in ("before", "after"):
             seep.equal(daemon.request("DELETE", f"/v1/snapshots/{name}").status, 204, name)
         seep.equal(daemon.get("/v1/snapshots")["snapshots"], [], "all are dropped")
+
+
+def test_snapshots_outlive_the_daemon():
+    """Also one that is killed: then the same process is tracked anew, and compared by line."""
+    with tempfile.TemporaryDirectory(prefix="seep-e2e-") as state, \
+         seep.Workload("leak_steady", 997, 101, wait=False) as workload:
+        with seep.Daemon(state_dir=state, check=False) as daemon:
+            key = daemon.track(workload.pid)
+            seep.wait_until(lambda: daemon.target(key)["live_count"] > 100, "blocks leak")
+            before = daemon.request("POST", "/v1/snapshots", {"name": "before", "target": key}).json
+            seep.equal(before["kept"], True, "it is kept")
+        with seep.Daemon(state_dir=state) as daemon:
+            seep.equal(daemon.get("/v1/snapshots")["snapshots"], [before], "after the restart")
+            check_problem(daemon.request("POST", "/v1/snapshots", {"name": "before"}), 409,
+                          "snapshot_exists", "the same name")
+            check_problem(daemon.request("GET", "/v1/diff?from=before"), 404, "no_such_target",
+                          "a process that nobody tracks")
+            key = daemon.track(workload.pid)
+            seep.wait_until(lambda: daemon.target(key)["live_count"] > before["live_count"] + 503,
+                            "more blocks leak")
+            after = daemon.request("POST", "/v1/snapshots", {"name": "after", "target": key}).json
+            diff = daemon.get("/v1/diff", **{"from": "before", "to": "after", "by": "line"})
+            grown = after["live_count"] - before["live_count"]
+            site = diff["sites"][0]
+            seep.equal((site["frames"][0]["function"], site["live_count"], site["live_bytes"]),
+                       ("leak_one", grown, 101 * grown), "what came between the two")
+            with open(site["frames"][0]["file"], encoding="utf-8") as f:
+                text = f.read().splitlines()[site["frames"][0]["line"] - 1]
+            assert "malloc(bytes)" in text, f"the line is {text!r}"
+            seep.equal(diff["live_only"], True, "by what is live")
+            assert before["taken_at"] < diff["counted_since"] < after["taken_at"], diff
+            diff = daemon.get("/v1/diff", **{"from": "before", "by": "line"})
+            assert diff["sites"][0]["live_count"] >= grown, "up to now it is at least as much"
+            out = daemon.seepctl("diff", "before").out
+            assert "leak_one" in out and "count as freed" in out, out
+            for name in ("before", "after"):
+                seep.equal(daemon.request("DELETE", f"/v1/snapshots/{name}").status, 204, name)
+        with seep.Daemon(state_dir=state) as daemon:
+            seep.equal(daemon.get("/v1/snapshots")["snapshots"], [], "what is dropped stays so")
 
 
 def test_too_many_snapshots():
