@@ -62,7 +62,9 @@ static void print_limits(const json_t *list, const struct render_options *o)
 		return;
 	(void)fputs("Blocks allocated before ", stdout);
 	text_put_clean(stdout, since, o->ascii);
-	(void)fputs(" are not followed any more: they count as freed.\n", stdout);
+	(void)fputs(" are not followed any more and count as freed:\n"
+		    "what is shown is the least that live bytes have grown by.\n",
+		    stdout);
 }
 
 int cli_diff(int argc, char **argv, const struct cli_context *parent)
