@@ -14,6 +14,7 @@
 #include <time.h>
 
 #include "base/cleanup.h"
+#include "heap/snapshot.h"
 #include "target/target.h"
 
 struct alert_book;
@@ -25,7 +26,6 @@ struct kept_snapshot;
 struct monitor;
 struct selector;
 struct snapshot;
-struct snapshot_head;
 struct symbolizer;
 
 #define DETECTOR_TICK_MIN_NS 50000000ull
@@ -200,13 +200,25 @@ int monitor_scan_ages(struct monitor *m);
 /* Called after each tick; one listener. */
 void monitor_on_tick(struct monitor *m, void (*callback)(void *userdata), void *userdata);
 
-/* Taken in this life of the monitor, or in an earlier one and read from the history. */
+/*
+ * Taken in this life of the monitor, or in an earlier one. Of the latter, which may be many and large,
+ * only the packed form is in memory.
+ */
 struct monitor_snapshot {
-	const struct snapshot_head *head;
-	struct snapshot *taken;	    /* NULL: of an earlier life; then */
-	struct kept_snapshot *kept; /* this */
-	bool is_kept;		    /* in the history, for the next life */
+	struct snapshot_head head; /* owns its name */
+	uint64_t sites;
+	uint64_t live_bytes;
+	uint64_t live_count;
+	bool is_kept;		/* in the history, for the next life */
+	struct snapshot *taken; /* owned; NULL: of an earlier life; then */
+	void *packed;		/* owned: what monitor_open_snapshot() reads */
+	size_t packed_size;
 };
+
+void monitor_snapshot_done(struct monitor_snapshot *s);
+
+/* The sites of one of an earlier life. -ENOMEM. The caller frees. */
+int monitor_open_snapshot(const struct monitor_snapshot *s, struct kept_snapshot **ret);
 
 /*
  * Snapshots, by name, oldest first. What is returned is borrowed until the next of these calls that
@@ -231,8 +243,11 @@ int monitor_keep_snapshot(struct monitor *m, const char *name, void (*done)(void
  */
 int monitor_drop_snapshot(struct monitor *m, const char *name);
 
-/* The present, named "now", which is in no list; empty of a target that is gone. The caller frees. -ENOMEM. */
-int monitor_take_present(struct monitor *m, uint32_t target, struct snapshot **ret);
+/*
+ * The present, named "now", which is in no list; empty of a target that is gone. The caller ends it with
+ * monitor_snapshot_done(). -ENOMEM.
+ */
+int monitor_take_present(struct monitor *m, uint32_t target, struct monitor_snapshot *ret);
 
 /* What the kernel offers and what the monitor uses, for /v1/info and doctor. */
 struct monitor_info {

@@ -17,7 +17,7 @@ struct symbolizer;
 #define SNAPSHOTS_MAX 64
 
 struct snapshot_list {
-	struct monitor_snapshot *items; /* owned, with what they point to; in order of arrival */
+	struct monitor_snapshot *items; /* owned; in order of arrival */
 	size_t n;
 	size_t max; /* 0: SNAPSHOTS_MAX */
 };
@@ -32,8 +32,14 @@ int snapshot_list_restore(struct snapshot_list *l, struct history *h);
 
 const struct monitor_snapshot *snapshot_list_find(const struct snapshot_list *l, const char *name);
 
+/* The sites of one that was restored, which was whole then. -ENOMEM. The caller frees. */
+int snapshot_list_open(const struct monitor_snapshot *s, struct kept_snapshot **ret);
+
 /* Whether there is room for a new one of this name: 0, -EINVAL, -EEXIST, -ENOSPC. */
 int snapshot_list_check(const struct snapshot_list *l, const char *name);
+
+/* What is told of a snapshot. Takes over @taken, also on failure, which is -ENOMEM. */
+int snapshot_list_describe(struct snapshot *taken, struct monitor_snapshot *ret);
 
 /* Takes over @taken, also on failure, which is -ENOMEM or as of snapshot_list_check(). */
 int snapshot_list_add(struct snapshot_list *l, struct snapshot *taken,

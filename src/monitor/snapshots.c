@@ -31,6 +31,11 @@ size_t monitor_snapshots(const struct monitor *m, const struct monitor_snapshot 
 	return m->snapshots.n;
 }
 
+int monitor_open_snapshot(const struct monitor_snapshot *s, struct kept_snapshot **ret)
+{
+	return snapshot_list_open(s, ret);
+}
+
 /* --- taking -------------------------------------------------------------------------------------- */
 
 /* Of all targets: since the monitor runs. */
@@ -81,11 +86,15 @@ int monitor_snapshot(struct monitor *m, const char *name, uint32_t target,
 	return r < 0 ? r : snapshot_list_add(&m->snapshots, s, ret);
 }
 
-int monitor_take_present(struct monitor *m, uint32_t target, struct snapshot **ret)
+int monitor_take_present(struct monitor *m, uint32_t target, struct monitor_snapshot *ret)
 {
+	struct snapshot *s;
+	int r;
+
 	/* If it fails, the present is that of the last tick. */
 	(void)tick_read(m);
-	return take(m, "now", target, ret);
+	r = take(m, "now", target, &s);
+	return r < 0 ? r : snapshot_list_describe(s, ret);
 }
 
 /* --- keeping ------------------------------------------------------------------------------------- */

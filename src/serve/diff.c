@@ -43,7 +43,7 @@ static const struct monitor_snapshot *find_snapshot(struct exchange *x, const ch
 /* The key of a snapshot's process among the targets of now, by its latest image; 0: it is none. */
 static uint32_t find_target(struct exchange *x, const struct monitor_snapshot *s)
 {
-	const struct snapshot_head *head = s->head;
+	const struct snapshot_head *head = &s->head;
 	struct target *const *targets;
 	size_t n = monitor_targets(x->monitor, &targets);
 
@@ -62,52 +62,44 @@ static int find_present(struct exchange *x, const struct monitor_snapshot *from)
 	uint32_t target = find_target(x, from);
 	int r;
 
-	if (x->present)
+	if (x->present.taken)
 		return 1;
-	if (from->head->pid && !target)
+	if (from->head.pid && !target)
 		return exchange_refuse(x, PROBLEM_NO_SUCH_TARGET,
 				       "The process %d of the snapshot %s is no target now; track "
 				       "it, or name another snapshot of it in to.",
-				       (int)from->head->pid, from->head->name);
+				       (int)from->head.pid, from->head.name);
 	r = monitor_take_present(x->monitor, target, &x->present);
 	return r < 0 ? r : 1;
 }
-
-/* Both ends of a diff, and the one that is the present, if one is. */
-struct ends {
-	struct view_ends view;
-	struct monitor_snapshot present;
-};
 
 /*
  * Looks both up by name each time: a snapshot can be deleted while the answer waits.
  * 1: found; 0: answered; or a negative errno.
  */
-static int find_ends(struct exchange *x, struct ends *ret)
+static int find_ends(struct exchange *x, struct view_ends *ret)
 {
 	const char *from_name = query_get(&x->query, "from"), *to_name = query_get(&x->query, "to");
-	struct view_ends *view = &ret->view;
 	int r;
 
-	view->from = find_snapshot(x, from_name);
-	if (!view->from)
+	ret->from = find_snapshot(x, from_name);
+	if (!ret->from)
 		return 0;
-	view->target_key = find_target(x, view->from);
+	ret->target_key = find_target(x, ret->from);
 	if (to_name && strcmp(to_name, "now") != 0) {
-		view->to = find_snapshot(x, to_name);
-		return view->to != NULL;
+		ret->to = find_snapshot(x, to_name);
+		return ret->to != NULL;
 	}
-	r = find_present(x, view->from);
+	r = find_present(x, ret->from);
 	if (r <= 0)
 		return r;
-	ret->present = (struct monitor_snapshot){ .head = &x->present->head, .taken = x->present };
-	view->to = &ret->present;
+	ret->to = &x->present;
 	return 1;
 }
 
 static bool are_of_one_target(const struct view_ends *ends)
 {
-	const struct snapshot_head *from = ends->from->head, *to = ends->to->head;
+	const struct snapshot_head *from = &ends->from->head, *to = &ends->to->head;
 
 	if (ends->from->taken && ends->to->taken)
 		return ends->from->taken->target == ends->to->taken->target;
@@ -117,7 +109,7 @@ static bool are_of_one_target(const struct view_ends *ends)
 
 static bool are_in_order(const struct view_ends *ends)
 {
-	const struct timespec *from = &ends->from->head->wall, *to = &ends->to->head->wall;
+	const struct timespec *from = &ends->from->head.wall, *to = &ends->to->head.wall;
 
 	if (ends->from->taken && ends->to->taken)
 		return ends->from->taken->time_ns <= ends->to->taken->time_ns;
@@ -128,7 +120,7 @@ static bool are_in_order(const struct view_ends *ends)
 /* Whether the two can be compared. False: answered. */
 static bool are_comparable(struct exchange *x, const struct view_ends *ends)
 {
-	const char *from = ends->from->head->name, *to = ends->to->head->name;
+	const char *from = ends->from->head.name, *to = ends->to->head.name;
 
 	if (!are_of_one_target(ends)) {
 		(void)exchange_refuse(x, PROBLEM_BAD_PARAMETER,
@@ -149,15 +141,15 @@ static bool are_comparable(struct exchange *x, const struct view_ends *ends)
 static int reply_diff(struct exchange *x)
 {
 	json_t *o = NULL;
-	struct ends ends;
+	struct view_ends ends;
 	int r;
 
 	r = find_ends(x, &ends);
 	if (r <= 0)
 		return r;
-	if (!are_comparable(x, &ends.view))
+	if (!are_comparable(x, &ends))
 		return EXCHANGE_ANSWERED;
-	r = view_changes(x->monitor, &ends.view, &x->options, &o);
+	r = view_changes(x->monitor, &ends, &x->options, &o);
 	if (r < 0)
 		return r;
 	return exchange_reply(x, 200, o);
@@ -165,7 +157,7 @@ static int reply_diff(struct exchange *x)
 
 int diff_get(struct exchange *x)
 {
-	struct ends ends;
+	struct view_ends ends;
 	int r;
 
 	if (!query_get(&x->query, "from"))
@@ -177,11 +169,11 @@ int diff_get(struct exchange *x)
 	r = find_ends(x, &ends);
 	if (r <= 0)
 		return r;
-	if (!are_comparable(x, &ends.view))
+	if (!are_comparable(x, &ends))
 		return EXCHANGE_ANSWERED;
 	if (!exchange_hold(x, reply_diff))
 		return EXCHANGE_ANSWERED;
-	r = view_resolve_changes(x->monitor, &ends.view, exchange_resume, x);
+	r = view_resolve_changes(x->monitor, &ends, exchange_resume, x);
 	if (r < 0) {
 		exchange_unhold(x);
 		return r;

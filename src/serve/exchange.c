@@ -11,8 +11,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "heap/snapshot.h"
-
 #define HELD_MAX     64
 #define DETAIL_BYTES 1024
 
@@ -29,7 +27,7 @@ struct exchange *exchange_free(struct exchange *x)
 		LIST_REMOVE(x, held);
 	if (x->deadline)
 		event_free(x->deadline);
-	(void)snapshot_free(x->present);
+	monitor_snapshot_done(&x->present);
 	json_decref(x->body);
 	query_done(&x->query);
 	free(x->segment);

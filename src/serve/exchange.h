@@ -18,6 +18,7 @@
 
 #include "base/cleanup.h"
 #include "heap/group.h"
+#include "monitor.h"
 #include "serve/peer.h"
 #include "serve/problem.h"
 #include "serve/query.h"
@@ -27,9 +28,7 @@ struct event;
 struct event_base;
 struct evhttp_request;
 struct followers;
-struct monitor;
 struct server;
-struct snapshot;
 
 /* What a handler returns; or a negative errno, which becomes PROBLEM_INTERNAL. */
 #define EXCHANGE_ANSWERED 0
@@ -54,7 +53,7 @@ struct exchange {
 	struct group_options options;
 	const char *include[QUERY_MAX]; /* borrowed from query */
 	const char *exclude[QUERY_MAX];
-	struct snapshot *present; /* owned; the later end of a diff that ends now */
+	struct monitor_snapshot present; /* owned; the later end of a diff that ends now */
 
 	int (*resume)(struct exchange *x); /* when held */
 	int (*late)(struct exchange *x);   /* answers when held too long; NULL: timed_out */

@@ -21,7 +21,7 @@
 
 static bool is_live_only(const struct view_ends *ends)
 {
-	return ends->from->kept || ends->to->kept;
+	return !ends->from->taken || !ends->to->taken;
 }
 
 /* Of two of this life. Frames are not filled in; they are borrowed from the snapshots. */
@@ -78,27 +78,48 @@ int view_resolve_changes(struct monitor *m, const struct view_ends *ends, void (
 	return listing_resolve(m, naming, done, userdata);
 }
 
-/* A snapshot with names, of whichever life. Borrows; @naming owns the names of one of this life. */
-static struct kept_snapshot named_end(const struct monitor_snapshot *s, const struct naming *naming)
+/*
+ * A snapshot with names, of whichever life: @naming has those of this one, *ret_opened owns those of an
+ * earlier one.
+ */
+static int name_end(const struct monitor_snapshot *s, const struct naming *naming,
+		    struct kept_snapshot **ret_opened, struct kept_snapshot *ret)
 {
-	if (s->kept)
-		return *s->kept;
-	return (struct kept_snapshot){
-		.head = *s->head,
-		.sites = naming->sites,
-		.n = naming->n,
-	};
-}
-
-/* @naming: of the end that is of this life, if one is. The caller frees the array. */
-static int compare_live(const struct view_ends *ends, const struct naming *naming,
-			struct named_site **ret, size_t *ret_n)
-{
-	const struct kept_snapshot from = named_end(ends->from, naming);
-	const struct kept_snapshot to = named_end(ends->to, naming);
 	int r;
 
-	r = kept_snapshot_difference(&from, &to, ret, ret_n);
+	if (s->taken) {
+		*ret = (struct kept_snapshot){ .sites = naming->sites, .n = naming->n };
+		return 0;
+	}
+	r = monitor_open_snapshot(s, ret_opened);
+	if (r == 0)
+		*ret = **ret_opened;
+	return r;
+}
+
+/* What @sites borrow from. */
+struct opened {
+	struct kept_snapshot *from, *to; /* owned; NULL: of this life */
+};
+
+static void opened_done(struct opened *o)
+{
+	kept_snapshot_free(o->from);
+	kept_snapshot_free(o->to);
+}
+
+/* @naming: of the end that is of this life, if one is. The caller frees the array, and *opened. */
+static int compare_live(const struct view_ends *ends, const struct naming *naming,
+			struct opened *opened, struct named_site **ret, size_t *ret_n)
+{
+	struct kept_snapshot from, to;
+	int r;
+
+	r = name_end(ends->from, naming, &opened->from, &from);
+	if (r == 0)
+		r = name_end(ends->to, naming, &opened->to, &to);
+	if (r == 0)
+		r = kept_snapshot_difference(&from, &to, ret, ret_n);
 	if (r < 0)
 		return r;
 	for (size_t i = 0; i < *ret_n; i++)
@@ -109,7 +130,7 @@ static int compare_live(const struct view_ends *ends, const struct naming *namin
 /* Between the two, when blocks began to be followed anew. */
 static json_t *counted_since(const struct view_ends *ends)
 {
-	const struct timespec *taken = &ends->from->head->wall, *since = &ends->to->head->since;
+	const struct timespec *taken = &ends->from->head.wall, *since = &ends->to->head.since;
 	bool is_between = since->tv_sec > taken->tv_sec ||
 			  (since->tv_sec == taken->tv_sec && since->tv_nsec > taken->tv_nsec);
 
@@ -140,6 +161,7 @@ int view_changes(struct monitor *m, const struct view_ends *ends,
 		.now_ns = clock_ns(CLOCK_MONOTONIC),
 	};
 	_cleanup_(naming_freep) struct naming *naming = NULL;
+	_cleanup_(opened_done) struct opened opened = { 0 };
 	_cleanup_free_ struct named_site *live = NULL;
 	json_auto_t *o = json_object();
 	size_t n_live;
@@ -149,7 +171,7 @@ int view_changes(struct monitor *m, const struct view_ends *ends,
 	if (r == 0)
 		r = naming_fill(naming, monitor_symbolizer(m));
 	if (r == 0 && is_live_only(ends))
-		r = compare_live(ends, naming, &live, &n_live);
+		r = compare_live(ends, naming, &opened, &live, &n_live);
 	if (r < 0)
 		return r;
 	if (put_ends(o, ends) < 0 || listing_put(o, &l, ends->target_key, live ?: naming->sites,

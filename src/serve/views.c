@@ -10,7 +10,6 @@
 #include "base/clock.h"
 #include "base/values.h"
 #include "heap/heap.h"
-#include "heap/snapshot_pack.h"
 #include "serve/verdicts.h"
 
 bool view_scope_has(struct monitor *m, const struct view_scope *scope, uint32_t target)
@@ -28,7 +27,7 @@ bool view_scope_has(struct monitor *m, const struct view_scope *scope, uint32_t 
 bool view_scope_has_snapshot(struct monitor *m, const struct view_scope *scope,
 			     const struct monitor_snapshot *s)
 {
-	const struct snapshot_head *head = s->head;
+	const struct snapshot_head *head = &s->head;
 	const struct target *t;
 
 	if (!scope->is_restricted)
@@ -194,38 +193,18 @@ int view_target_with(struct monitor *m, const struct target *t, const struct ver
 	return 0;
 }
 
-/* What was live. */
-static void sum_up(const struct monitor_snapshot *s, uint64_t *ret_sites, uint64_t *ret_bytes,
-		   uint64_t *ret_count)
-{
-	uint64_t n = s->taken ? s->taken->n : s->kept->n, bytes = 0, count = 0;
-
-	for (size_t i = 0; i < n; i++) {
-		const struct totals *t =
-			s->taken ? &s->taken->sites[i].totals : &s->kept->sites[i].totals;
-
-		bytes += totals_live_bytes(t);
-		count += totals_live_count(t);
-	}
-	*ret_sites = n;
-	*ret_bytes = bytes;
-	*ret_count = count;
-}
-
 int view_snapshot(const struct monitor_snapshot *s, json_t **ret)
 {
-	const struct snapshot_head *head = s->head;
+	const struct snapshot_head *head = &s->head;
 	json_auto_t *o = json_object();
-	uint64_t sites, bytes, count;
 	int r = 0;
 
-	sum_up(s, &sites, &bytes, &count);
 	r |= view_put(o, "name", view_text(head->name));
 	r |= view_put(o, "taken_at", view_time(&head->wall));
 	r |= view_put(o, "target", view_text(*head->target_id ? head->target_id : NULL));
-	r |= view_put(o, "sites", view_u64(sites));
-	r |= view_put(o, "live_bytes", view_u64(bytes));
-	r |= view_put(o, "live_count", view_u64(count));
+	r |= view_put(o, "sites", view_u64(s->sites));
+	r |= view_put(o, "live_bytes", view_u64(s->live_bytes));
+	r |= view_put(o, "live_count", view_u64(s->live_count));
 	r |= view_put(o, "since", head->since.tv_sec ? view_time(&head->since) : json_null());
 	r |= view_put(o, "kept", json_boolean(s->is_kept));
 	if (r < 0)

@@ -440,10 +440,14 @@ int monitor_snapshot(struct monitor *m, const char *name, uint32_t target,
 	return r < 0 ? r : snapshot_list_add(&m->snapshots, s, ret);
 }
 
-int monitor_take_present(struct monitor *m, uint32_t target, struct snapshot **ret)
+int monitor_take_present(struct monitor *m, uint32_t target, struct monitor_snapshot *ret)
 {
+	struct snapshot *s;
+	int r;
+
 	m->n_ticks++;
-	return fake_take(m, "now", target, ret);
+	r = fake_take(m, "now", target, &s);
+	return r < 0 ? r : snapshot_list_describe(s, ret);
 }
 
 struct fake_keeping {
@@ -483,6 +487,11 @@ int monitor_keep_snapshot(struct monitor *m, const char *name, void (*done)(void
 const struct monitor_snapshot *monitor_find_snapshot(const struct monitor *m, const char *name)
 {
 	return snapshot_list_find(&m->snapshots, name);
+}
+
+int monitor_open_snapshot(const struct monitor_snapshot *s, struct kept_snapshot **ret)
+{
+	return snapshot_list_open(s, ret);
 }
 
 size_t monitor_snapshots(const struct monitor *m, const struct monitor_snapshot **ret)

@@ -266,6 +266,42 @@ static void test_hostile(void **state)
 	assert_true(taken > 1000);
 }
 
+/* Less room, and nothing is believed of it either. */
+static void test_deflated(void **state)
+{
+	static struct named_site many[1009];
+	struct kept_snapshot s = { .head.name = (char *)"x", .sites = many, .n = 1009 };
+	_cleanup_free_ void *packed = NULL, *back = NULL;
+	_cleanup_free_ uint8_t *deflated = NULL;
+	size_t size, n, back_size;
+
+	(void)state;
+	for (size_t i = 0; i < s.n; i++)
+		many[i] = sites[i % 3];
+	assert_int_equal(snapshot_pack(&s, &packed, &size), 0);
+	assert_int_equal(snapshot_deflate(packed, size, (void **)&deflated, &n), 0);
+	assert_true(n < size / 8);
+	assert_int_equal(snapshot_inflate(deflated, n, &back, &back_size), 0);
+	assert_int_equal(back_size, size);
+	assert_memory_equal(back, packed, size);
+	for (size_t i = 0; i < n; i++) {
+		void *other = NULL;
+
+		deflated[i] ^= 0x20;
+		/* Not every bit means something; but what comes back must be the same then. */
+		if (snapshot_inflate(deflated, n, &other, &back_size) == 0) {
+			assert_int_equal(back_size, size);
+			assert_memory_equal(other, packed, size);
+			free(other);
+		}
+		deflated[i] ^= 0x20;
+		assert_int_equal(snapshot_inflate(deflated, i, &other, &back_size), -EINVAL);
+	}
+	/* 4 GiB out of next to nothing. */
+	memset(deflated, 0xff, 4);
+	assert_int_equal(snapshot_inflate(deflated, n, &back, &back_size), -EINVAL);
+}
+
 static void test_other_version(void **state)
 {
 	_cleanup_(kept_snapshot_freep) struct kept_snapshot *s = NULL;
@@ -323,7 +359,7 @@ int main(void)
 		cmocka_unit_test(test_round_trip),     cmocka_unit_test(test_size),
 		cmocka_unit_test(test_empty_and_long), cmocka_unit_test(test_damaged),
 		cmocka_unit_test(test_hostile),	       cmocka_unit_test(test_other_version),
-		cmocka_unit_test(test_difference),
+		cmocka_unit_test(test_difference),     cmocka_unit_test(test_deflated),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
