@@ -127,6 +127,7 @@ struct monitor {
 	bool final_read_wanted;
 	bool refresh_wanted; /* some target's mappings are stale */
 	bool purging;
+	bool walking; /* over the live blocks, for an evaluation */
 
 	struct host_watch *host; /* owned; NULL: not wanted */
 
@@ -141,7 +142,6 @@ struct monitor {
 
 	struct trend_options trend;
 	struct event *detect_timer;
-	bool walking; /* over the live blocks, for an evaluation */
 	uint64_t walk_began_ns;
 	uint64_t last_evaluation_ns; /* how long judging took */
 	struct alert_book *alerts;   /* owned */
