@@ -11,7 +11,7 @@
 #include "cli/render_leaks.h"
 
 #define NS_PER_MS      1000000u
-#define MINUTE_MS 60000ull
+#define MINUTE_MS      60000ull
 /* What is shown of the time before it began to grow: one part in so many. */
 #define BEFORE	       8
 /* Twice as many as a wide chart has columns of dots. */

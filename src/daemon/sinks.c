@@ -45,7 +45,8 @@ static void on_alert(int number, const struct alert *a, void *userdata)
 	json = newest_record(s->monitor);
 	r = json ? alert_command_run(s->command, event, a, json) : -ENOMEM;
 	if (r < 0)
-		log_warning_errno(r, "the command for alerts is not run for an event of leak %016llx",
+		log_warning_errno(r,
+				  "the command for alerts is not run for an event of leak %016llx",
 				  (unsigned long long)a->id);
 }
 

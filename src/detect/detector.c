@@ -306,8 +306,9 @@ static void sum_up_freed(struct detector *d, struct site *const *sites, size_t n
 	struct key *k, *next;
 
 	for (size_t i = 0; i < DETECTOR_SCOPES; i++)
-		HASH_ITER(hh, d->keys[i], k, next)
+		HASH_ITER(hh, d->keys[i], k, next) {
 			memset(k->freed, 0, sizeof(k->freed));
+		}
 	for (size_t i = 0; i < n; i++) {
 		uint64_t frames = key_of_frames(sites[i]);
 

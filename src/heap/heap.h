@@ -65,9 +65,9 @@ struct site {
 	uint64_t oldest_ns;	/* monotonic birth of its oldest live block; 0: not looked at */
 	uint64_t *frames;	/* stored frames, innermost first; owned. NULL until known */
 	uint16_t n_frames;
-	uint16_t own_frame;	/* index of the first frame outside of allocators' libraries */
-	uint8_t stack_status;	/* enum stack_status */
-	struct slope live;	/* live bytes over time */
+	uint16_t own_frame;   /* index of the first frame outside of allocators' libraries */
+	uint8_t stack_status; /* enum stack_status */
+	struct slope live;    /* live bytes over time */
 	struct site_seen seen;
 	uint64_t leak_id; /* as group.h says; 0: its frames have no names yet */
 	uint64_t site_id;

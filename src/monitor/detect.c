@@ -315,8 +315,9 @@ void detect_stop(struct monitor *m)
 	struct tracked *t, *next;
 
 	m->is_stopping = true;
-	HASH_ITER(by_key, m->tracked, t, next)
+	HASH_ITER(by_key, m->tracked, t, next) {
 		detect_end(m, t, TREND_UNWATCHED);
+	}
 	if (m->detect_timer)
 		event_free(m->detect_timer);
 	m->detect_timer = NULL;

@@ -67,7 +67,8 @@ static void take_hooks(struct file_state *s, const struct hook_point *points, si
 
 	if (!file || !n)
 		return;
-	s->is_allocator = has_required(points, n) && !has_own_allocator(file->path);
+	s->defines_malloc = has_required(points, n);
+	s->is_allocator = s->defines_malloc && !has_own_allocator(file->path);
 	s->points = calloc(n, sizeof(*s->points));
 	if (!s->points) {
 		log_errno(LOG_WARNING, -ENOMEM, "failed to keep the hooks of %s", file->path);
@@ -253,8 +254,9 @@ int files_take_note(struct monitor *m, const struct note *note)
 bool files_only_pass_on(const struct monitor *m, uint64_t frame)
 {
 	static const char *const libraries[] = {
-		"libc.so", "libc-2.", "ld-musl",    "libstdc++.so", "libc++.so",
-		"libc++abi.so", "libglib-2.0.so", "libjemalloc.so", "libtcmalloc", "libmimalloc.so",
+		"libc.so",     "libc-2.",	 "ld-musl",	   "libstdc++.so",
+		"libc++.so",   "libc++abi.so",	 "libglib-2.0.so", "libjemalloc.so",
+		"libtcmalloc", "libmimalloc.so",
 	};
 	uint16_t slot = frame >> FRAME_SLOT_SHIFT & FRAME_SLOT_MASK;
 	const struct file *file = slot ? file_table_get(m->files, slot) : NULL;
@@ -263,6 +265,9 @@ bool files_only_pass_on(const struct monitor *m, uint64_t frame)
 	if (!file)
 		return false;
 	base = base ? base + 1 : file->path;
+	/* Not a program with an allocator of its own: that is all there is. */
+	if (m->states[slot] && m->states[slot]->defines_malloc && strstr(base, ".so"))
+		return true;
 	for (size_t i = 0; i < ARRAY_SIZE(libraries); i++)
 		if (strncmp(base, libraries[i], strlen(libraries[i])) == 0)
 			return true;

@@ -60,8 +60,9 @@ static void tell_all(struct monitor *m)
 {
 	struct tracked *t, *next;
 
-	HASH_ITER(by_key, m->tracked, t, next)
+	HASH_ITER(by_key, m->tracked, t, next) {
 		govern_price(t);
+	}
 }
 
 static void on_prices(evutil_socket_t fd, short what, void *userdata)

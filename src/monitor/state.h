@@ -57,6 +57,7 @@ struct file_state {
 	struct probe_point *points; /* owned; NULL: nothing to probe */
 	size_t n_points;
 	bool is_allocator;	 /* malloc and free are among them */
+	bool defines_malloc;	 /* also one that is not probed */
 	struct monitor *monitor; /* borrowed: userdata of the child's answers */
 	uint16_t slot;
 	pid_t probed_pid; /* probes set ahead by monitor_probe_file(): in this process, or */

@@ -218,7 +218,8 @@ int tick_read(struct monitor *m)
 int tick_schedule_work(struct monitor *m)
 {
 	static const struct timeval soon = { .tv_usec = 1000 }, later = { .tv_usec = 2000 };
-	const struct timeval *when = m->purging || m->final_read_wanted || m->walking ? &soon : &later;
+	const struct timeval *when =
+		m->purging || m->final_read_wanted || m->walking ? &soon : &later;
 
 	if (!m->purging && !m->final_read_wanted && !m->refresh_wanted && !m->walking)
 		return 0;

@@ -190,8 +190,9 @@ static void on_readable(evutil_socket_t fd, short what, void *userdata)
 		return;
 	log_warning("the process that sets probes for windows has died, and is started again");
 	(void)event_del(m->windows_event);
-	HASH_ITER(by_key, m->tracked, t, next)
+	HASH_ITER(by_key, m->tracked, t, next) {
 		govern_lose_windows(t);
+	}
 	revive_later(m);
 }
 

@@ -202,9 +202,9 @@ static int fill_free_slots(struct seep_bpf *skel)
 
 static uint32_t age_scale(uint64_t tick_ns)
 {
-	return tick_ns < AGE_TICK_MIN_NS ?
-		       0 :
-		       (uint32_t)((double)(1ull << 32) * (1u << BLOCK_BIRTH_SHIFT) / (double)tick_ns);
+	return tick_ns < AGE_TICK_MIN_NS ? 0 :
+					   (uint32_t)((double)(1ull << 32) *
+						      (1u << BLOCK_BIRTH_SHIFT) / (double)tick_ns);
 }
 
 int object_load(const struct probe_options *options, struct probe_features *features,

@@ -35,9 +35,10 @@ struct probe_options {
 	uint32_t max_sites;
 	uint32_t max_threads;
 	uint32_t max_targets;
-	uint32_t max_frames;	 /* 1 .. ABI_MAX_FRAMES */
-	uint32_t ring_bytes;	 /* a power of two of pages */
-	uint64_t age_tick_ns;	 /* the detector's tick, unit of ages at free; at least AGE_TICK_MIN_NS */
+	uint32_t max_frames; /* 1 .. ABI_MAX_FRAMES */
+	uint32_t ring_bytes; /* a power of two of pages */
+	uint64_t
+		age_tick_ns; /* the detector's tick, unit of ages at free; at least AGE_TICK_MIN_NS */
 	const char *force_links; /* NULL: the self-test decides; else one of probe_links_name() */
 	bool force_legacy;	 /* the programs for kernels before 5.17, for tests */
 };

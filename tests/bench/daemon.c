@@ -35,8 +35,7 @@ static void become_seepd(const struct daemon *d, const char *tick, const char *m
 	if (fd < 0 || dup2(fd, STDOUT_FILENO) < 0 || dup2(fd, STDERR_FILENO) < 0)
 		_exit(126);
 	execl(path, "seepd", "--socket", d->socket, "--tick", tick, "--max-blocks", max_blocks,
-	      "--state-dir", "none",
-	      (char *)NULL);
+	      "--state-dir", "none", (char *)NULL);
 	_exit(127);
 }
 

@@ -185,7 +185,8 @@ static void handle(struct server *s, char *line, char *answer)
 	else if (strcmp(line, "quit") == 0)
 		s->stop = true;
 	else
-		(void)snprintf(answer, LINE_BYTES, "error: login, logout, search, upload or cache\n");
+		(void)snprintf(answer, LINE_BYTES,
+			       "error: login, logout, search, upload or cache\n");
 }
 
 /* False: the client is to be left. */

@@ -11,14 +11,14 @@
 
 #include "workload.h"
 
-#define STEP_MS	     20
-#define REQUESTS     20
-#define RECORD_BYTES 4001
-#define PAGE_BYTES   3001
-#define PAGES	     2003
+#define STEP_MS	      20
+#define REQUESTS      20
+#define RECORD_BYTES  4001
+#define PAGE_BYTES    3001
+#define PAGES	      2003
 #define PAGES_AT_ONCE 7
-#define HELD_MAX     4096
-#define LIFE_MS	     400
+#define HELD_MAX      4096
+#define LIFE_MS	      400
 
 struct held {
 	void *record;
