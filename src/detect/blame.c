@@ -49,9 +49,9 @@ struct family {
 	const struct key *frames;   /* NULL: not followed */
 	const struct key *best;	    /* the stack that stands highest */
 	enum trend_event event;	    /* the most telling of all */
-	double rate;		    /* of the stacks that stand as high as the best */
-	const struct key **members; /* with any standing, best first; owned */
+	const struct key **members; /* best first; owned */
 	size_t n;
+	size_t room;
 	UT_hash_handle hh;
 };
 
@@ -63,6 +63,8 @@ static int compare_members(const void *a, const void *b)
 		return key_standing(y) - key_standing(x);
 	if (rate_of(x) != rate_of(y))
 		return rate_of(x) < rate_of(y) ? 1 : -1;
+	if (x->live_bytes != y->live_bytes)
+		return x->live_bytes < y->live_bytes ? 1 : -1;
 	return x->id < y->id ? -1 : x->id > y->id;
 }
 
@@ -73,11 +75,15 @@ static bool is_of_interest(const struct key *k)
 
 static int add_member(struct family *f, const struct key *k)
 {
-	const struct key **grown = reallocarray(f->members, f->n + 1, sizeof(struct key *));
+	if (f->n == f->room) {
+		size_t room = f->room ? 2 * f->room : 4;
+		const struct key **grown = reallocarray(f->members, room, sizeof(struct key *));
 
-	if (!grown)
-		return -ENOMEM;
-	f->members = grown;
+		if (!grown)
+			return -ENOMEM;
+		f->members = grown;
+		f->room = room;
+	}
 	f->members[f->n++] = k;
 	return 0;
 }
@@ -140,7 +146,7 @@ static int find_families(const struct detector *d, struct site *const *sites, si
 			continue;
 		/* A stack that is not known is a family of its own. */
 		f = family_of(d, ret, id ?: sites[i]->stack);
-		if (!f || (is_of_interest(k) && add_member(f, k) < 0))
+		if (!f || (k && add_member(f, k) < 0))
 			return -ENOMEM;
 	}
 	return 0;
@@ -152,11 +158,8 @@ static void judge_family(struct family *f)
 		qsort(f->members, f->n, sizeof(f->members[0]), compare_members);
 	f->best = f->n ? f->members[0] : NULL;
 	f->event = f->frames ? f->frames->event : TREND_NOTHING;
-	for (size_t i = 0; i < f->n; i++) {
+	for (size_t i = 0; i < f->n; i++)
 		f->event = more_telling(f->event, f->members[i]->event);
-		if (key_standing(f->members[i]) == key_standing(f->best))
-			f->rate += rate_of(f->members[i]);
-	}
 }
 
 /* The stack, if it stands as high as what it shares and explains most of that, else what is shared. */
@@ -164,6 +167,8 @@ static const struct key *blamed_of(const struct family *f)
 {
 	if (!f->frames || key_standing(f->best) > key_standing(f->frames))
 		return f->best;
+	if (!f->best || !f->best->evidence)
+		return f->frames;
 	if (key_standing(f->best) == key_standing(f->frames) &&
 	    rate_of(f->best) >= EXPLAINS * rate_of(f->frames))
 		return f->best;
@@ -200,12 +205,13 @@ static int tell_family(struct detector *d, const struct family *f)
 	stacks = calloc(f->n ? f->n : 1, sizeof(*stacks));
 	if (!stacks)
 		return -ENOMEM;
+	/* What is shared is blamed for all stacks that share it, also those too small to judge. */
 	for (size_t i = 0; i < f->n; i++)
-		stacks[i] = f->members[i]->id;
+		if (blamed->scope == DETECTOR_FRAMES || is_of_interest(f->members[i]))
+			stacks[finding.n_stacks++] = f->members[i]->id;
 	finding.scope = blamed->scope;
 	finding.evidence = blamed->evidence;
 	finding.stacks = stacks;
-	finding.n_stacks = f->n;
 	finding.largest = blamed->scope == DETECTOR_STACK ? blamed->id :
 			  blamed->largest		  ? blamed->largest->stack :
 							    0;

@@ -287,6 +287,42 @@ static void what_is_spread_over_stacks_is_blamed_on_what_they_share(void **state
 	assert_int_equal(detector_findings(p->detector, &f), 1);
 	assert_int_equal(f->scope, DETECTOR_FRAMES);
 	assert_int_equal(f->largest / 100003, 11);
+	assert_int_equal(f->n_stacks, 199);
+	for (size_t i = 0; i < f->n_stacks; i++)
+		assert_int_equal(f->stacks[i] / 100003, 11);
+}
+
+/* None of the stacks has ever been judged: it is told of what they share. */
+static void a_suspicion_of_what_stacks_share_is_taken_back(void **state)
+{
+	struct process *p = *state;
+	const struct detector_finding *f;
+
+	for (uint64_t i = 0; i < 199; i++)
+		leak_slowly(add_source(p, 11, 1000 + i), 11 + (unsigned)i % 7);
+	add_source(p, 13, 17)->lifetime = 29;
+	begin_life(p);
+	while (p->now < 3000 && (!step(p) || !detector_findings(p->detector, &f)))
+		;
+	assert_int_equal(f->scope, DETECTOR_FRAMES);
+	assert_int_equal(f->event, TREND_SUSPECTED);
+	/* All of it is freed. */
+	for (size_t i = 0; i < 199; i++) {
+		struct source *s = &p->sources[i];
+
+		s->leaked = 0;
+		s->site.totals.freed_bytes = s->site.totals.allocated_bytes;
+		s->site.totals.freed_count = s->site.totals.allocated_count;
+		s->site.seen.freed = s->site.seen.allocated;
+	}
+	while (p->now < 3000 && f->event != TREND_CLEARED) {
+		if (!step(p))
+			continue;
+		assert_int_equal(detector_findings(p->detector, &f), 1);
+		assert_int_not_equal(f->evidence->state, TREND_LEAKING);
+	}
+	assert_int_equal(f->event, TREND_CLEARED);
+	assert_int_equal(f->evidence->state, TREND_QUIET);
 }
 
 static void what_is_spread_over_everything_is_blamed_on_the_process(void **state)
@@ -496,6 +532,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(a_leaking_stack_is_blamed_and_its_neighbour_is_not),
 		TEST(what_is_spread_over_stacks_is_blamed_on_what_they_share),
+		TEST(a_suspicion_of_what_stacks_share_is_taken_back),
 		TEST(what_is_spread_over_everything_is_blamed_on_the_process),
 		TEST(findings_keep_their_parts),
 		TEST(a_leak_beside_a_warm_up_is_not_the_process),
