@@ -138,7 +138,9 @@ sqlite3_stmt *database_statement(struct database *d, enum statement which)
 	sqlite3_stmt *s = d->statements[which];
 
 	sqlite3_reset(s);
-	sqlite3_clear_bindings(s);
+	/* Unlike all else, this does not take NULL. */
+	if (s)
+		sqlite3_clear_bindings(s);
 	return s;
 }
 

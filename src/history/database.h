@@ -77,7 +77,7 @@ void database_close(struct database *d);
  */
 int database_move_aside(const char *path, char **ret);
 
-/* A statement with nothing bound. */
+/* A statement with nothing bound. NULL, with which all of these fail, if the database is closed. */
 sqlite3_stmt *database_statement(struct database *d, enum statement which);
 /* 1: there is a row; 0: no more. Rewinds at the end and on failure. */
 int database_step(struct database *d, sqlite3_stmt *s);

@@ -78,8 +78,11 @@ static int replace_database(struct history *h, char **ret, uint64_t *ret_saved)
 	if (r < 0)
 		return r;
 	r = open_database(h, &is_new);
-	if (r < 0)
+	if (r < 0) {
+		free(h->unsaved);
+		h->unsaved = h->is_on_trial ? NULL : strdup(*ret);
 		return r;
+	}
 	if (!h->is_on_trial)
 		*ret_saved = salvage(h, *ret);
 	h->is_on_trial = true;
@@ -97,6 +100,18 @@ static int open_or_replace(struct history *h, struct history_notice *ret)
 	ret->is_new = true;
 	ret->why = strdup(h->db.why);
 	return replace_database(h, &ret->moved_to, &saved);
+}
+
+/* Tells the first failure of several, and that it works again. */
+static void tell(struct history *h, int r)
+{
+	if (r < 0 && !h->is_logged)
+		(void)log_warning_errno(r, "history: failed to write to %s, trying again", h->path);
+	if (r == 0 && h->is_logged)
+		log_info("history: writing to %s works again; %llu records are lost", h->path,
+			 (unsigned long long)h->lost);
+	h->is_logged = r < 0;
+	h->last_error = r;
 }
 
 static struct history *history_new(const struct history_options *options)
@@ -138,6 +153,11 @@ int history_open(const struct history_options *options, struct history **ret,
 	if (h->lock < 0)
 		return h->lock;
 	r = open_or_replace(h, &notice);
+	if (r == -ENOSPC && notice.is_new) {
+		notice.is_waiting = true;
+		tell(h, r);
+		r = 0;
+	}
 	if (r < 0) {
 		free(notice.moved_to);
 		free(notice.why);
@@ -152,7 +172,8 @@ struct history *history_free(struct history *h)
 {
 	if (!h)
 		return NULL;
-	if (h->db.handle) {
+	/* (Whoever has no lock has nothing.) */
+	if (h->queue.first || series_has_unsaved(h)) {
 		int r = history_commit(h);
 
 		if (r < 0)
@@ -165,6 +186,7 @@ struct history *history_free(struct history *h)
 	hours_done(&h->hours);
 	/* Last, for it keeps others from the file. */
 	h->lock = close_fd(h->lock);
+	free(h->unsaved);
 	free(h->path);
 	free(h);
 	return NULL;
@@ -261,12 +283,27 @@ static int write_all(struct history *h)
 	return history_end(h, r);
 }
 
-/* After a repair that failed, e.g. since the disk was full. */
+/* After a start or a repair that failed, e.g. since the disk was full. */
 static int reopen(struct history *h)
 {
+	uint64_t saved;
 	bool is_new;
+	int r;
 
-	return h->db.handle ? 0 : open_database(h, &is_new);
+	if (h->db.handle)
+		return 0;
+	r = open_database(h, &is_new);
+	if (r < 0)
+		return r;
+	series_distrust(h);
+	if (!h->unsaved)
+		return 0;
+	h->is_on_trial = true;
+	saved = salvage(h, h->unsaved);
+	log_info("history: %llu records of %s were saved", (unsigned long long)saved, h->unsaved);
+	free(h->unsaved);
+	h->unsaved = NULL;
+	return load(h);
 }
 
 int history_commit(struct history *h)
@@ -293,18 +330,6 @@ int history_commit(struct history *h)
 	return 0;
 }
 
-/* Tells the first failure of several, and that it works again. */
-static void tell(struct history *h, int r)
-{
-	if (r < 0 && !h->is_logged)
-		(void)log_warning_errno(r, "history: failed to write to %s, trying again", h->path);
-	if (r == 0 && h->is_logged)
-		log_info("history: writing to %s works again; %llu records are lost", h->path,
-			 (unsigned long long)h->lost);
-	h->is_logged = r < 0;
-	h->last_error = r;
-}
-
 int history_flush(struct history *h, uint64_t now_ms)
 {
 	uint64_t step = now_ms - h->last_now_ms;
@@ -315,7 +340,7 @@ int history_flush(struct history *h, uint64_t now_ms)
 	h->repairs = 0;
 	r = history_commit(h);
 	/* A file that has reached its size gets room again by what is dropped. */
-	if (r == 0 || r == -ENOSPC)
+	if (h->db.handle && (r == 0 || r == -ENOSPC))
 		q = compact(h);
 	if (q == -EUCLEAN)
 		q = history_repair(h);

@@ -11,7 +11,8 @@
  * A damaged file, found at the start or later, is moved aside, a new one begun, and what can be read
  * of the old one saved into it. Writes are collected in memory and committed by history_flush(). If
  * that fails, as on a full disk, they are kept (some 30 MB of them) and tried again; what finds no
- * room then is lost and counted. Nothing that was stored is lost.
+ * room then is lost and counted. Nothing that was stored is lost. A new database for which there is no
+ * room is begun when there is.
  *
  * Callbacks must not call back.
  */
@@ -35,13 +36,14 @@ struct history_options {
 
 /* How the database was found. */
 struct history_notice {
-	bool is_new;	/* also when a damaged one was replaced */
-	char *moved_to; /* owned by the caller: where a damaged one is now; NULL: it was whole */
-	char *why;	/* owned by the caller: what was wrong with it */
+	bool is_new;	 /* also when a damaged one was replaced */
+	bool is_waiting; /* there is no room for a new one so far, and nothing to read */
+	char *moved_to;	 /* owned by the caller: where a damaged one is now; NULL: it was whole */
+	char *why;	 /* owned by the caller: what was wrong with it */
 };
 
 /*
- * -EACCES, -ENOENT (no such folder), -EROFS, -ENOSPC, -EBUSY: another process has it;
+ * -EACCES, -ENOENT (no such folder), -EROFS, -ENOSPC (to open an old one), -EBUSY: another process has it;
  * -EPROTO: made by a later version, or another program's database: it is left untouched;
  * -EISDIR, -ELOOP (a symbolic link), -ENXIO (a device or pipe).
  */

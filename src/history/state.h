@@ -21,7 +21,8 @@
 struct open_chunk;
 
 struct history {
-	char *path;			/* owned */
+	char *path;    /* owned */
+	char *unsaved; /* owned: a damaged file, until there is room for what can be read of it */
 	struct history_options options; /* without the path */
 	int64_t tick_ms;		/* width of the finest points */
 	int lock;			/* owned */

@@ -144,6 +144,8 @@ static int open_history(struct monitor *m)
 			    notice.why ?: "unreadable", notice.moved_to);
 	free(notice.moved_to);
 	free(notice.why);
+	if (notice.is_waiting)
+		return 0;
 	r = history_each_alert(m->history, restore_alert, m);
 	if (r == 0)
 		r = history_each_event(m->history, EVENTS_KEPT, restore_event, m);

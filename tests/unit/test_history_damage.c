@@ -455,18 +455,72 @@ static void test_full_for_long(void **state)
 	assert_int_equal(umount(f->folder), 0);
 }
 
-/* A disk that is full from the beginning. */
+/* Both at once: there is no database at all until there is room for a new one. */
+static void test_damage_on_a_full_disk(void **state)
+{
+	struct fixture *f = *state;
+	struct history_stats stats;
+	struct history_point *points;
+	struct trend_profile p;
+	char filler[128];
+	bool is_other;
+	size_t n;
+	off_t size;
+
+	if (!mount_small(f, "2m"))
+		skip_without_mount();
+	fixture_open(f);
+	fill(f);
+	fixture_open(f);
+	size = size_of(f->path);
+	for (off_t at = 4096; at < size; at += 4096)
+		overwrite(f, at, 4096, (unsigned)at);
+	fill_disk(f, filler, sizeof(filler));
+	/* What else there is was read when it was opened, and is still known. */
+	assert_true(history_read(f->h, &(struct history_key){ .service = "a.service" }, T0,
+				 T0 + DAY, 10, &points, &n) < 0);
+	assert_true(history_find_profile(f->h, "a.service", 1, 0, &p, &is_other) < 0);
+	assert_true(history_each_event(f->h, 10, NULL, NULL) < 0);
+	assert_true(history_drop_snapshot(f->h, "one") < 0);
+	assert_true(history_flush(f->h, T0 + HOUR) < 0);
+	assert_int_equal(history_save_alert(f->h, 1000, "{}", true, T0), 0);
+	assert_int_equal(unlink(filler), 0);
+	assert_int_equal(history_flush(f->h, T0 + HOUR + TICK), 0);
+	assert_true(count_alerts(f) >= 1);
+	history_get_stats(f->h, &stats);
+	assert_int_equal(stats.lost_records, 0);
+	check_works(f);
+	fixture_close(f);
+	assert_int_equal(umount(f->folder), 0);
+}
+
+/* A disk that is full from the beginning: what comes waits until there is room. */
 static void test_no_room_at_all(void **state)
 {
 	struct fixture *f = *state;
+	struct history_stats stats;
+	struct trend_profile p;
 	char filler[128];
+	bool is_other;
 
 	if (!mount_small(f, "256k"))
 		skip_without_mount();
 	fill_disk(f, filler, sizeof(filler));
-	assert_int_equal(fixture_try_open(f), -ENOSPC);
-	assert_int_equal(unlink(filler), 0);
 	fixture_open(f);
+	assert_true(f->notice.is_new && f->notice.is_waiting);
+	history_get_stats(f->h, &stats);
+	assert_int_equal(stats.last_error, -ENOSPC);
+	assert_int_equal(history_save_alert(f->h, 300, "{}", true, T0), 0);
+	assert_true(history_find_profile(f->h, "a.service", 1, 0, &p, &is_other) < 0);
+	assert_int_equal(history_flush(f->h, T0), -ENOSPC);
+	assert_int_equal(unlink(filler), 0);
+	assert_int_equal(history_flush(f->h, T0 + TICK), 0);
+	history_get_stats(f->h, &stats);
+	assert_int_equal(stats.last_error, 0);
+	assert_int_equal(stats.lost_records, 0);
+	fixture_open(f);
+	assert_false(f->notice.is_new);
+	assert_int_equal(count_alerts(f), 1);
 	fixture_close(f);
 	assert_int_equal(mount("none", f->folder, "tmpfs", MS_REMOUNT | MS_RDONLY, NULL), 0);
 	assert_int_equal(fixture_try_open(f), -EROFS);
@@ -537,6 +591,7 @@ int main(void)
 		TEST(test_damage_found_by_reader),
 		TEST(test_full_disk),
 		TEST(test_full_for_long),
+		TEST(test_damage_on_a_full_disk),
 		TEST(test_no_room_at_all),
 		TEST(test_size),
 	};
