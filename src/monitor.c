@@ -132,6 +132,8 @@ static void on_work(evutil_socket_t fd, short what, void *userdata)
 			(void)malloc_trim(0);
 	}
 	(void)detect_step(m);
+	if (m->flush_wanted)
+		keep_flush(m);
 	if (tick_schedule_work(m) < 0)
 		log_debug("failed to schedule work, the next tick does it");
 }

@@ -44,6 +44,7 @@ struct alert;
 int tell_start(struct monitor *m);
 void tell_stop(struct monitor *m);
 void keep_alert(struct monitor *m, const struct alert *a, uint64_t now_ms);
+void keep_flush(struct monitor *m);
 /*
  * Open alerts of earlier lives of seepd that no process has shown since: after a day; where the service is
  * watched, not before it would have been found again.

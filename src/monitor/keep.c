@@ -71,6 +71,24 @@ static void weigh_marks(struct monitor *m)
 	m->trend.prior_odds = confidence_prior_odds(&marks);
 }
 
+void keep_flush(struct monitor *m)
+{
+	m->flush_wanted = false;
+	(void)history_flush(m->history, wall_ms());
+}
+
+/*
+ * What people were told must be known to the next life, even if this one is killed: it would be told
+ * again. Several events that come together are written together.
+ */
+static void flush_soon(struct monitor *m)
+{
+	if (!m->history || !m->work_event || m->is_stopping)
+		return;
+	m->flush_wanted = true;
+	(void)tick_schedule_work(m);
+}
+
 static void on_event(enum alert_event event, const struct alert *a, void *userdata)
 {
 	struct monitor *m = userdata;
@@ -83,6 +101,7 @@ static void on_event(enum alert_event event, const struct alert *a, void *userda
 	keep_alert(m, a, now_ms);
 	if (m->history && r == 0)
 		keep_event(m, last);
+	flush_soon(m);
 	if (event == ALERT_MARKED)
 		weigh_marks(m);
 	if (m->on_alert)

@@ -126,6 +126,7 @@ struct monitor {
 	struct event *windows_event;
 	struct event *revive_timer;
 	bool final_read_wanted;
+	bool flush_wanted;   /* of the history */
 	bool refresh_wanted; /* some target's mappings are stale */
 	bool purging;
 	bool walking; /* over the live blocks, for an evaluation */

@@ -221,7 +221,8 @@ int tick_schedule_work(struct monitor *m)
 	const struct timeval *when =
 		m->purging || m->final_read_wanted || m->walking ? &soon : &later;
 
-	if (!m->purging && !m->final_read_wanted && !m->refresh_wanted && !m->walking)
+	if (!m->purging && !m->final_read_wanted && !m->refresh_wanted && !m->walking &&
+	    !m->flush_wanted)
 		return 0;
 	return event_add(m->work_event, when) < 0 ? -ENOMEM : 0;
 }
