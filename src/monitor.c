@@ -356,6 +356,7 @@ void monitor_get_info(const struct monitor *m, struct monitor_info *ret)
 		.sampling_interval = m->options.sampling_interval,
 		.detector_tick_ns = m->options.detector_tick_ns,
 		.last_evaluation_ns = m->last_evaluation_ns,
+		.last_walk_ns = m->last_walk_ns,
 		.has_history = m->history,
 	};
 	detect_get_info(m, ret);

@@ -271,11 +271,13 @@ struct monitor_info {
 	uint32_t sampling_interval;
 	uint64_t detector_tick_ns;
 	uint64_t last_evaluation_ns; /* how long judging took, without the walk over the blocks */
+	uint64_t last_walk_ns;	     /* how long the steps of that walk took */
 	uint64_t judged;	     /* stacks, shared frames and processes that are followed */
 	uint64_t left_out;	     /* such that there was no room for, so far */
 	bool has_history;
 	uint64_t history_bytes;
-	uint64_t history_lost; /* records that could not be written, so far */
+	uint64_t history_lost; /* records that could neither be written nor wait, so far */
+	int history_error;     /* negative errno, while writing fails */
 };
 
 void monitor_get_info(const struct monitor *m, struct monitor_info *ret);

@@ -157,6 +157,7 @@ static void tick_all(struct monitor *m)
 	}
 	m->walking = true;
 	m->walk_began_ns = now_ns;
+	m->walk_ns = 0;
 	(void)tick_schedule_work(m);
 }
 
@@ -237,14 +238,17 @@ static void evaluate_all(struct monitor *m)
 
 bool detect_step(struct monitor *m)
 {
+	uint64_t began_ns = monotonic_ns();
 	int r;
 
 	if (!m->walking)
 		return false;
 	r = probe_walk_blocks_step(m->probe, take_block, m);
+	m->walk_ns += monotonic_ns() - began_ns;
 	if (r > 0)
 		return true;
 	m->walking = false;
+	m->last_walk_ns = m->walk_ns;
 	if (r < 0) {
 		log_debug_errno(r, "failed to walk over the live blocks, judging later");
 		abandon_all(m);
@@ -294,6 +298,7 @@ void detect_get_info(const struct monitor *m, struct monitor_info *ret)
 		history_get_stats(m->history, &stats);
 	ret->history_bytes = stats.bytes;
 	ret->history_lost = stats.lost_records;
+	ret->history_error = stats.last_error;
 }
 
 int detect_start(struct monitor *m)

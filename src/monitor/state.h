@@ -145,6 +145,8 @@ struct monitor {
 	struct trend_options trend;
 	struct event *detect_timer;
 	uint64_t walk_began_ns;
+	uint64_t walk_ns; /* spent on it so far */
+	uint64_t last_walk_ns;
 	uint64_t last_evaluation_ns; /* how long judging took */
 	struct alert_book *alerts;   /* owned */
 	struct events *events;	     /* owned */

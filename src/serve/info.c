@@ -2,6 +2,7 @@
 /* GET /v1/info, /healthz and /readyz: the daemon itself. */
 #include "serve/handlers.h"
 
+#include <string.h>
 #include <sys/utsname.h>
 #include <unistd.h>
 
@@ -90,6 +91,7 @@ static json_t *detector_json(const struct monitor_info *info)
 
 	r |= view_put(o, "tick_seconds", view_seconds(info->detector_tick_ns));
 	r |= view_put(o, "last_evaluation_seconds", view_seconds(info->last_evaluation_ns));
+	r |= view_put(o, "last_walk_seconds", view_seconds(info->last_walk_ns));
 	r |= view_put(o, "judged", view_u64(info->judged));
 	r |= view_put(o, "left_out", view_u64(info->left_out));
 	return r < 0 ? NULL : TAKE_PTR(o);
@@ -103,6 +105,8 @@ static json_t *history_json(const struct monitor_info *info)
 	r |= view_put(o, "is_kept", json_boolean(info->has_history));
 	r |= view_put(o, "bytes", view_u64(info->history_bytes));
 	r |= view_put(o, "lost_records", view_u64(info->history_lost));
+	r |= view_put(o, "error",
+		      view_text(info->history_error ? strerror(-info->history_error) : NULL));
 	return r < 0 ? NULL : TAKE_PTR(o);
 }
 
