@@ -28,8 +28,9 @@ class Cell:
         root = f"{CGROUP}/memory" if v1 else CGROUP
         self.path = f"{root}/seep-eval-{os.getpid()}-{next(self.numbers)}"
         os.mkdir(self.path)
+        self.limit = "memory.limit_in_bytes" if v1 else "memory.max"
         try:
-            self.write("memory.limit_in_bytes" if v1 else "memory.max", limit_bytes)
+            self.set_limit(limit_bytes)
         except OSError:
             os.rmdir(self.path)
             raise
@@ -39,6 +40,9 @@ class Cell:
     def write(self, name, value):
         with open(os.path.join(self.path, name), "w", encoding="ascii") as f:
             f.write(str(value))
+
+    def set_limit(self, limit_bytes):
+        self.write(self.limit, limit_bytes)
 
     def enter(self):
         """For preexec_fn."""
