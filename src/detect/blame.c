@@ -10,6 +10,8 @@
 #include "detect/state.h"
 
 #define EXPLAINS  0.8 /* of the rate of what it is a part of */
+/* Findings of an evaluation from which on no more suspects are added: each has its names looked up. */
+#define MANY	  256
 #define FEW	  3
 #define FEW_SHARE 0.5
 
@@ -138,14 +140,13 @@ static int find_families(const struct detector *d, struct site *const *sites, si
 {
 	for (size_t i = 0; i < n; i++) {
 		const struct key *k = key_find(d, DETECTOR_STACK, sites[i]->stack);
-		uint64_t id = key_of_frames(sites[i]);
-		const struct key *frames = key_find(d, DETECTOR_FRAMES, id);
+		const struct key *frames = k ? k->shared : NULL;
 		struct family *f;
 
 		if (!is_of_interest(k) && !(frames && frames->trend && is_of_interest(frames)))
 			continue;
 		/* A stack that is not known is a family of its own. */
-		f = family_of(d, ret, id ?: sites[i]->stack);
+		f = family_of(d, ret, frames ? frames->id : sites[i]->stack);
 		if (!f || (k && add_member(f, k) < 0))
 			return -ENOMEM;
 	}
@@ -193,15 +194,30 @@ static int add_finding(struct detector *d, const struct detector_finding *findin
 	return 0;
 }
 
+/*
+ * Whether people hear of it. Early in a life thousands of keys may be suspect for a moment: the first of
+ * them will do, and what was not handed out need not be taken back.
+ */
+static bool is_worth_telling(const struct detector *d, const struct key *k)
+{
+	int s = key_standing(k);
+
+	return k->was_found || s > standing(TREND_SUSPECT) ||
+	       (s == standing(TREND_SUSPECT) && d->n_findings < MANY);
+}
+
 static int tell_family(struct detector *d, const struct family *f)
 {
-	const struct key *blamed = blamed_of(f);
+	const struct key *best = blamed_of(f);
 	struct detector_finding finding = { .part = f->id, .event = f->event };
+	struct key *blamed;
 	uint64_t *stacks;
 	int r;
 
-	if (!blamed || !blamed->evidence)
+	if (!best || !best->evidence || !is_worth_telling(d, best))
 		return 0;
+	blamed = key_find(d, best->scope, best->id);
+	blamed->was_found = key_standing(blamed) > 0;
 	stacks = calloc(f->n ? f->n : 1, sizeof(*stacks));
 	if (!stacks)
 		return -ENOMEM;

@@ -31,6 +31,7 @@ static void free_key(struct key *k)
 {
 	trend_site_free(k->trend);
 	free(k->profile);
+	free(k->freed);
 	free(k->evidence);
 	free(k);
 }
@@ -124,15 +125,13 @@ static double live_factor(const struct detector *d)
 	return d->live_factor > 0 ? d->live_factor : weights_at(&d->weights, UINT32_MAX);
 }
 
-static int add_to_key(struct detector *d, enum detector_scope scope, uint64_t id,
-		      const struct site *s)
+static struct key *get_key(struct detector *d, enum detector_scope scope, uint64_t id)
 {
-	struct key *k = key_find(d, scope, id);
+	return key_find(d, scope, id) ?: add_key(d, scope, id);
+}
 
-	if (!k)
-		k = add_key(d, scope, id);
-	if (!k)
-		return -ENOMEM;
+static void add_to_key(const struct detector *d, struct key *k, const struct site *s)
+{
 	k->allocations += s->seen.allocated;
 	k->live_blocks += seen_live(s);
 	k->live_bytes += (double)totals_live_bytes(&s->totals) * live_factor(d);
@@ -141,6 +140,27 @@ static int add_to_key(struct detector *d, enum detector_scope scope, uint64_t id
 		k->first_ns = s->first_seen_ns;
 	if (!k->largest || totals_live_bytes(&s->totals) > totals_live_bytes(&k->largest->totals))
 		k->largest = s;
+}
+
+static int add_site(struct detector *d, const struct site *s)
+{
+	struct key *stack = get_key(d, DETECTOR_STACK, s->stack);
+	struct key *process = get_key(d, DETECTOR_PROCESS, 0);
+	uint64_t frames;
+
+	if (!stack || !process)
+		return -ENOMEM;
+	/* Frames are read once, and stay. */
+	frames = stack->shared ? 0 : key_of_frames(s);
+	if (frames) {
+		stack->shared = get_key(d, DETECTOR_FRAMES, frames);
+		if (!stack->shared)
+			return -ENOMEM;
+	}
+	add_to_key(d, stack, s);
+	if (stack->shared)
+		add_to_key(d, stack->shared, s);
+	add_to_key(d, process, s);
 	return 0;
 }
 
@@ -149,15 +169,8 @@ static int sum_up(struct detector *d, struct site *const *sites, size_t n)
 	int r = 0;
 
 	reset_sums(d);
-	for (size_t i = 0; i < n && r == 0; i++) {
-		uint64_t frames = key_of_frames(sites[i]);
-
-		r = add_to_key(d, DETECTOR_STACK, sites[i]->stack, sites[i]);
-		if (r == 0 && frames)
-			r = add_to_key(d, DETECTOR_FRAMES, frames, sites[i]);
-		if (r == 0)
-			r = add_to_key(d, DETECTOR_PROCESS, 0, sites[i]);
-	}
+	for (size_t i = 0; i < n && r == 0; i++)
+		r = add_site(d, sites[i]);
 	return r;
 }
 
@@ -267,19 +280,16 @@ void detector_scan_abandon(struct detector *d)
 	d->is_scanning = false;
 }
 
-static void scan_into(struct detector *d, enum detector_scope scope, uint64_t id, uint32_t birth,
-		      double bytes)
+static void scan_into(struct detector *d, const struct key *k, uint32_t birth, double bytes)
 {
-	const struct key *k = key_find(d, scope, id);
-
 	if (k && k->trend)
-		trend_site_scan_add(k->trend, d->processes[scope], birth, 1, bytes);
+		trend_site_scan_add(k->trend, d->processes[k->scope], birth, 1, bytes);
 }
 
 void detector_scan_block(struct detector *d, const struct site *s, uint64_t birth_ns, double bytes)
 {
 	uint32_t birth = tick_of(d, birth_ns);
-	uint64_t frames = key_of_frames(s);
+	const struct key *stack;
 
 	/* Younger than the tick that is judged. */
 	if (!d->is_scanning || birth >= detector_now(d))
@@ -287,36 +297,42 @@ void detector_scan_block(struct detector *d, const struct site *s, uint64_t birt
 	d->walked_bytes += bytes;
 	bytes *= weights_at(&d->weights, birth);
 	d->weighed_bytes += bytes;
-	scan_into(d, DETECTOR_STACK, s->stack, birth, bytes);
-	if (frames)
-		scan_into(d, DETECTOR_FRAMES, frames, birth, bytes);
-	scan_into(d, DETECTOR_PROCESS, 0, birth, bytes);
+	/* None: its site was not there at the tick that is judged. */
+	stack = key_find(d, DETECTOR_STACK, s->stack);
+	scan_into(d, stack, birth, bytes);
+	scan_into(d, stack ? stack->shared : NULL, birth, bytes);
+	/* There is one of these. */
+	scan_into(d, d->keys[DETECTOR_PROCESS], birth, bytes);
 }
 
 static void add_freed(struct key *k, const struct site *s)
 {
-	if (!k || !k->trend)
-		return;
-	for (size_t i = 0; i < LIFETIME_BINS; i++)
+	for (size_t i = 0; k && k->freed && i < LIFETIME_BINS; i++)
 		k->freed[i] += s->seen.freed_by_age[i];
 }
 
-static void sum_up_freed(struct detector *d, struct site *const *sites, size_t n)
+/* Of all keys but stacks. */
+static int sum_up_freed(struct detector *d)
 {
 	struct key *k, *next;
 
-	for (size_t i = 0; i < DETECTOR_SCOPES; i++)
+	for (size_t i = DETECTOR_FRAMES; i < DETECTOR_SCOPES; i++) {
 		HASH_ITER(hh, d->keys[i], k, next) {
-			memset(k->freed, 0, sizeof(k->freed));
+			if (!k->trend)
+				continue;
+			free(k->freed);
+			k->freed = calloc(LIFETIME_BINS, sizeof(*k->freed));
+			if (!k->freed)
+				return -ENOMEM;
 		}
-	for (size_t i = 0; i < n; i++) {
-		uint64_t frames = key_of_frames(sites[i]);
-
-		add_freed(key_find(d, DETECTOR_STACK, sites[i]->stack), sites[i]);
-		if (frames)
-			add_freed(key_find(d, DETECTOR_FRAMES, frames), sites[i]);
-		add_freed(key_find(d, DETECTOR_PROCESS, 0), sites[i]);
 	}
+	HASH_ITER(hh, d->keys[DETECTOR_STACK], k, next) {
+		if (!k->largest)
+			continue;
+		add_freed(k->shared, k->largest);
+		add_freed(d->keys[DETECTOR_PROCESS], k->largest);
+	}
+	return 0;
 }
 
 /* What is known of its earlier lives, once it is known by what name to ask. */
@@ -343,15 +359,21 @@ static int recall(struct detector *d, struct key *k)
 static int evaluate(struct detector *d, struct key *k)
 {
 	struct trend_evidence evidence;
+	uint64_t freed[LIFETIME_BINS];
 	int r;
 
 	r = recall(d, k);
 	if (r < 0)
 		return r;
+	for (size_t i = 0; i < LIFETIME_BINS; i++)
+		freed[i] = k->freed ? k->freed[i] : k->largest ? k->largest->seen.freed_by_age[i] : 0;
 	k->event = trend_site_evaluate(k->trend, d->processes[k->scope], d->options.trend,
-				       k->profile, k->freed, &evidence);
-	if (!k->evidence && evidence.state == TREND_QUIET)
+				       k->profile, freed, &evidence);
+	if (evidence.state == TREND_QUIET && k->event == TREND_NOTHING && !k->was_found) {
+		free(k->evidence);
+		k->evidence = NULL;
 		return 0;
+	}
 	if (!k->evidence)
 		k->evidence = malloc(sizeof(*k->evidence));
 	if (!k->evidence)
@@ -371,7 +393,9 @@ int detector_evaluate(struct detector *d, struct site *const *sites, size_t n)
 	if (d->walked_bytes > 0)
 		d->live_factor = d->weighed_bytes / d->walked_bytes;
 	blame_clear(d);
-	sum_up_freed(d, sites, n);
+	r = sum_up_freed(d);
+	if (r < 0)
+		return r;
 	for (size_t i = 0; i < DETECTOR_SCOPES; i++) {
 		HASH_ITER(hh, d->keys[i], k, next) {
 			if (!k->trend)
