@@ -122,6 +122,7 @@ int main(int argc, char **argv)
 	bench_frames(&options, &report);
 	bench_unwind_tables();
 	bench_ticks(&options, &report);
+	bench_evaluations(&options, &report);
 	bench_scale(&options, &report);
 	printf("\n");
 	report_print(&report);

@@ -22,7 +22,8 @@
 #define SEEPCTL_UNREACHABLE 3
 #define MAX_ARGUMENTS	    8
 
-static void become_seepd(const struct daemon *d, const char *tick, const char *max_blocks)
+static void become_seepd(const struct daemon *d, const char *tick, const char *detector_tick,
+			 const char *max_blocks)
 {
 	char path[512], log[96];
 	int fd;
@@ -34,8 +35,8 @@ static void become_seepd(const struct daemon *d, const char *tick, const char *m
 	fd = open(log, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
 	if (fd < 0 || dup2(fd, STDOUT_FILENO) < 0 || dup2(fd, STDERR_FILENO) < 0)
 		_exit(126);
-	execl(path, "seepd", "--socket", d->socket, "--tick", tick, "--max-blocks", max_blocks,
-	      "--state-dir", "none", (char *)NULL);
+	execl(path, "seepd", "--socket", d->socket, "--tick", tick, "--detector-tick",
+	      detector_tick, "--max-blocks", max_blocks, "--state-dir", "none", (char *)NULL);
 	_exit(127);
 }
 
@@ -97,7 +98,8 @@ json_t *daemon_info(struct daemon *d)
 	return info;
 }
 
-void daemon_start(struct daemon *d, const char *build, const char *tick, const char *max_blocks)
+void daemon_start_detector(struct daemon *d, const char *build, const char *tick,
+			   const char *detector_tick, const char *max_blocks)
 {
 	uint64_t end = now_ns() + DEADLINE_NS;
 	json_t *info = NULL;
@@ -111,7 +113,7 @@ void daemon_start(struct daemon *d, const char *build, const char *tick, const c
 	if (d->pid < 0)
 		die("fork", errno);
 	if (d->pid == 0)
-		become_seepd(d, tick, max_blocks);
+		become_seepd(d, tick, detector_tick, max_blocks);
 	while (!info) {
 		if (!is_running(d) || now_ns() > end)
 			die_of("seepd does not answer; its words are in %s/log", d->folder);
@@ -119,6 +121,11 @@ void daemon_start(struct daemon *d, const char *build, const char *tick, const c
 		info = daemon_info(d);
 	}
 	json_decref(info);
+}
+
+void daemon_start(struct daemon *d, const char *build, const char *tick, const char *max_blocks)
+{
+	daemon_start_detector(d, build, tick, "60s", max_blocks);
 }
 
 void daemon_stop(struct daemon *d)
@@ -262,6 +269,28 @@ void daemon_target(struct daemon *d, pid_t pid, struct daemon_target *ret)
 	(void)snprintf(ret->mode, sizeof(ret->mode), "%s", text_of(target, "mode"));
 	ret->estimated_ratio = json_is_number(ratio) ? json_number_value(ratio) : (double)NAN;
 	json_decref(target);
+}
+
+json_t *daemon_next_evaluation(struct daemon *d)
+{
+	uint64_t end = now_ns() + DEADLINE_NS;
+	double before = -1;
+
+	for (;;) {
+		json_t *info = daemon_info(d);
+		const json_t *detector = json_object_get(info, "detector");
+		double took =
+			json_number_value(json_object_get(detector, "last_evaluation_seconds"));
+
+		/* No two of them take as long to the nanosecond. */
+		if (before >= 0 && took != before)
+			return info;
+		before = took;
+		json_decref(info);
+		if (now_ns() > end)
+			die("waiting for an evaluation of seepd", ETIMEDOUT);
+		wait_ms(50);
+	}
 }
 
 json_t *daemon_next_tick(struct daemon *d)

@@ -32,6 +32,10 @@ struct daemon_target {
 /* @tick and @max_blocks as seepd takes them. Waits until it answers. */
 void daemon_start(struct daemon *d, const char *build, const char *tick, const char *max_blocks);
 
+/* The same with a minute of the detector's that lasts @detector_tick. */
+void daemon_start_detector(struct daemon *d, const char *build, const char *tick,
+			   const char *detector_tick, const char *max_blocks);
+
 /* Ends it by SIGTERM and waits for that. */
 void daemon_stop(struct daemon *d);
 
@@ -58,6 +62,9 @@ json_t *daemon_info(struct daemon *d);
 
 /* The info of a tick that began after the call. Caller drops the reference. */
 json_t *daemon_next_tick(struct daemon *d);
+
+/* The info after an evaluation that ended after the call. Caller drops the reference. */
+json_t *daemon_next_evaluation(struct daemon *d);
 
 /* Compares the stack that allocated most with the true one. -ENOENT: there is no stack. */
 int daemon_stack(struct daemon *d, pid_t pid, const struct loop_answer *truth,

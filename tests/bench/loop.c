@@ -33,6 +33,7 @@
 extern const char __start_loop_text[], __stop_loop_text[];
 
 static void *volatile sink;
+static size_t site_bytes; /* of LOOP_SITES and LOOP_LARGE */
 
 static uint64_t now_ns(void)
 {
@@ -105,7 +106,7 @@ static void one(uint32_t path, unsigned int bits);
 NOINLINE static void zero(uint32_t path, unsigned int bits)
 {
 	if (bits == 0)
-		sink = malloc(48);
+		sink = malloc(site_bytes);
 	else if (path & 1)
 		one(path >> 1, bits - 1);
 	else
@@ -116,7 +117,7 @@ NOINLINE static void zero(uint32_t path, unsigned int bits)
 NOINLINE static void one(uint32_t path, unsigned int bits)
 {
 	if (bits == 0)
-		sink = malloc(48);
+		sink = malloc(site_bytes);
 	else if (path & 1)
 		one(path >> 1, bits - 1);
 	else
@@ -141,6 +142,8 @@ NOINLINE static void work(const struct loop_request *q, struct loop_answer *a)
 		pace(q->count, a);
 		break;
 	case LOOP_SITES:
+	case LOOP_LARGE:
+		site_bytes = q->command == LOOP_LARGE ? 98000 : 48;
 		for (uint32_t i = 0; i < q->count; i++)
 			zero(i, LOOP_SITE_BITS);
 		break;

@@ -22,6 +22,7 @@ enum loop_command {
 	LOOP_PACE = 'r',   /* one pair per millisecond, for @count ms */
 	LOOP_CHAIN = 'c',  /* the frames above that malloc; @count is 0 */
 	LOOP_SITES = 's',  /* a block under each of @count stacks; they are kept */
+	LOOP_LARGE = 'l',  /* the same, of 98 000 bytes each, of which hardly any is written to */
 	LOOP_BLOCKS = 'b', /* @count blocks under one stack; they are kept */
 };
 

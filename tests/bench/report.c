@@ -139,6 +139,15 @@ void report_print(const struct report *r)
 		printf("| maps, %llu live blocks | %.0f MB |\n",
 		       r->ticks[r->n_ticks - 1].live_blocks, r->full_map_mb);
 	printf("| seepd, idle, resident | %.1f MB |\n", r->resident_mb);
+	for (size_t i = 0; i < EVALUATION_RESULTS; i++) {
+		const struct evaluation_result *e = &r->evaluations[i];
+
+		if (e->judged)
+			printf("| an evaluation, %llu keys, %llu live blocks | %.1f ms, walk %.1f "
+			       "ms, "
+			       "%.0f MB resident |\n",
+			       e->judged, e->live_blocks, e->ms, e->walk_ms, e->resident_mb);
+	}
 	if (r->scale.targets)
 		printf("| seepd with %llu targets, %llu stacks, %llu live blocks | %.2f %% of a "
 		       "core, "

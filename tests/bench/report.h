@@ -51,6 +51,15 @@ struct tick_result {
 	double ms;
 };
 
+/* The detector on one target, and its walk over the live blocks. */
+struct evaluation_result {
+	unsigned long long judged; /* 0: not measured */
+	unsigned long long live_blocks;
+	double ms;
+	double walk_ms;
+	double resident_mb; /* seepd, without its maps */
+};
+
 /* seepd with many targets. */
 struct scale_result {
 	unsigned long long targets; /* 0: not measured */
@@ -60,7 +69,8 @@ struct scale_result {
 	double resident_mb;
 };
 
-#define MAX_TICK_RESULTS 4
+#define MAX_TICK_RESULTS   4
+#define EVALUATION_RESULTS 3
 
 struct report {
 	struct mode_result modes[N_MODES];
@@ -73,6 +83,7 @@ struct report {
 	double idle_map_mb;
 	double full_map_mb; /* with the last of the ticks' live blocks */
 	double resident_mb; /* seepd, idle */
+	struct evaluation_result evaluations[EVALUATION_RESULTS];
 	struct scale_result scale;
 };
 

@@ -23,6 +23,9 @@ void bench_unwind_tables(void);
 /* Time of a tick by sites and blocks, memory of the maps. */
 void bench_ticks(const struct bench_options *o, struct report *report);
 
+/* The detector on many sites that all matter, and with ever more blocks. */
+void bench_evaluations(const struct bench_options *o, struct report *report);
+
 /* What the daemon takes with many targets. */
 void bench_scale(const struct bench_options *o, struct report *report);
 
