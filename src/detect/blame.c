@@ -10,8 +10,6 @@
 #include "detect/state.h"
 
 #define EXPLAINS  0.8 /* of the rate of what it is a part of */
-/* Findings of an evaluation from which on no more suspects are added: each has its names looked up. */
-#define MANY	  256
 #define FEW	  3
 #define FEW_SHARE 0.5
 
@@ -194,30 +192,15 @@ static int add_finding(struct detector *d, const struct detector_finding *findin
 	return 0;
 }
 
-/*
- * Whether people hear of it. Early in a life thousands of keys may be suspect for a moment: the first of
- * them will do, and what was not handed out need not be taken back.
- */
-static bool is_worth_telling(const struct detector *d, const struct key *k)
-{
-	int s = key_standing(k);
-
-	return k->was_found || s > standing(TREND_SUSPECT) ||
-	       (s == standing(TREND_SUSPECT) && d->n_findings < MANY);
-}
-
 static int tell_family(struct detector *d, const struct family *f)
 {
-	const struct key *best = blamed_of(f);
+	const struct key *blamed = blamed_of(f);
 	struct detector_finding finding = { .part = f->id, .event = f->event };
-	struct key *blamed;
 	uint64_t *stacks;
 	int r;
 
-	if (!best || !best->evidence || !is_worth_telling(d, best))
+	if (!blamed || !blamed->evidence)
 		return 0;
-	blamed = key_find(d, best->scope, best->id);
-	blamed->was_found = key_standing(blamed) > 0;
 	stacks = calloc(f->n ? f->n : 1, sizeof(*stacks));
 	if (!stacks)
 		return -ENOMEM;

@@ -366,14 +366,13 @@ static int evaluate(struct detector *d, struct key *k)
 	if (r < 0)
 		return r;
 	for (size_t i = 0; i < LIFETIME_BINS; i++)
-		freed[i] = k->freed ? k->freed[i] : k->largest ? k->largest->seen.freed_by_age[i] : 0;
+		freed[i] = k->freed   ? k->freed[i] :
+			   k->largest ? k->largest->seen.freed_by_age[i] :
+					0;
 	k->event = trend_site_evaluate(k->trend, d->processes[k->scope], d->options.trend,
 				       k->profile, freed, &evidence);
-	if (evidence.state == TREND_QUIET && k->event == TREND_NOTHING && !k->was_found) {
-		free(k->evidence);
-		k->evidence = NULL;
+	if (!k->evidence && evidence.state == TREND_QUIET)
 		return 0;
-	}
 	if (!k->evidence)
 		k->evidence = malloc(sizeof(*k->evidence));
 	if (!k->evidence)

@@ -21,7 +21,6 @@ struct key {
 	bool was_left_out; /* there was no room to follow it */
 	bool was_told;	   /* it was blamed for an alert */
 	bool is_suspected; /* of the process: it was blamed, if for less */
-	bool was_found;	   /* a finding of it was handed out, and not taken back */
 	/* Sums over its sites at the last tick. */
 	uint64_t allocations;
 	uint64_t live_blocks;
@@ -30,10 +29,11 @@ struct key {
 	const struct site *largest; /* valid during a tick or an evaluation only */
 	uint64_t first_ns;	    /* when its first site was seen */
 	struct key *shared;	    /* of a stack: its frames; NULL: not known */
-	uint64_t *freed; /* owned; by age, as of this evaluation. NULL: a stack, whose site has it */
+	uint64_t
+		*freed; /* owned; by age, as of this evaluation. NULL: a stack, whose site has it */
 
 	enum trend_event event;
-	struct trend_evidence *evidence; /* owned; NULL: quiet, and nothing to say of it */
+	struct trend_evidence *evidence; /* owned; NULL: quiet ever since */
 	UT_hash_handle hh;
 };
 
