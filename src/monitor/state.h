@@ -151,6 +151,7 @@ struct monitor {
 	struct alert_book *alerts;   /* owned */
 	struct events *events;	     /* owned */
 	struct history *history;     /* owned; NULL: none is kept */
+	unsigned names_asked;	     /* requests for names on their way, see names.c */
 	struct telling *tellings;    /* owned: findings that wait for names */
 	uint64_t started_ns;
 	bool unseen_are_closed;
