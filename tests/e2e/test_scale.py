@@ -10,6 +10,7 @@ import seep
 
 MAP_BYTES = 150 << 20
 IDLE_BYTES = 30 << 20
+JUDGING_BYTES = 100_000_000
 
 
 def map_bytes(pid):
@@ -62,6 +63,36 @@ def test_many_sites():
         check_many_sites(daemon, 10007)
         daemon.rss = seep.rss_bytes(daemon.pid)
         check_many_sites(daemon, 10007)
+
+
+def test_many_sites_are_judged():
+    """All of them followed by the detector, in a daemon that stays small."""
+    n = 10007
+    with seep.Daemon("--detector-tick", "100ms", check=False) as daemon, \
+            seep.Workload("many_sites", n, 98000) as workload:
+        # A limit at which 98 000 bytes matter; hardly any of them are written to.
+        key = daemon.track(workload.pid, limit_bytes=128 << 20)
+        workload.go()
+
+        def judged():
+            found = daemon.get("/v1/info")["detector"]
+            return found if found["judged"] >= n else None
+
+        first = seep.wait_until(judged, "all sites are followed", deadline=60)
+        # What suspects there are at first is looked up and forgotten again meanwhile.
+        ticks = daemon.get("/v1/info")["ticks"]
+        seep.wait_until(lambda: daemon.get("/v1/info")["ticks"] > ticks + 10, "10 ticks",
+                        deadline=60)
+        found = judged()
+        rss = seep.rss_bytes(daemon.pid)
+        print(f"# an evaluation of {found['judged']} takes "
+              f"{1000 * found['last_evaluation_seconds']:.1f} ms (at first "
+              f"{1000 * first['last_evaluation_seconds']:.1f}), the walk "
+              f"{1000 * found['last_walk_seconds']:.1f}; {rss >> 10} KiB resident")
+        seep.equal(found["left_out"], 0, "keys without room")
+        assert rss < JUDGING_BYTES, f"the daemon has {rss} bytes"
+        workload.end()
+        seep.equal(daemon.stop(), 0, "exit status")
 
 
 def test_million_blocks():

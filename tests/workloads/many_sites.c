@@ -2,13 +2,14 @@
 /*
  * build: -O2 -fno-builtin -fno-optimize-sibling-calls
  *
- * many_sites [N]: N blocks, each allocated by another call stack: the bits of its number say which
- * of two functions calls which.
+ * many_sites [N [BYTES]]: N blocks, each allocated by another call stack: the bits of its number say
+ * which of two functions calls which. Each has BYTES (16) and up to 12 more.
  */
 #include "workload.h"
 
 #define DEPTH 15
 
+static unsigned long least_bytes;
 static struct ledger ledger = { .function = "leaf" };
 
 static void go_left(unsigned long path, int depth);
@@ -16,7 +17,7 @@ static void go_right(unsigned long path, int depth);
 
 static NOINLINE void leaf(unsigned long path)
 {
-	size_t bytes = 16 + path % 13;
+	size_t bytes = least_bytes + path % 13;
 
 	if (!malloc(bytes))
 		die("malloc failed");
@@ -49,6 +50,7 @@ int main(int argc, char **argv)
 
 	if (n > 1ul << DEPTH)
 		die("at most 32768");
+	least_bytes = number_argument(argc, argv, 1, 16);
 	workload_begin(argc, argv);
 	for (unsigned long i = 0; i < n; i++)
 		step(i, 0);
