@@ -32,7 +32,7 @@ static const struct option_set snapshot_options = {
 	.operands = "[NAME]",
 	.about = "Keeps the present totals of all sites under a name (default: the time, UTC), to "
 		 "be\n"
-		 "compared later with seepctl diff.",
+		 "compared later with seepctl diff, also after a restart of seepd.",
 	.examples = "  seepctl snapshot before --target nginx\n"
 		    "  seepctl snapshot --list\n"
 		    "  seepctl snapshot --drop before",
