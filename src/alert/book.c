@@ -35,7 +35,7 @@ struct alert_book *alert_book_new(void)
 static void free_entry(struct entry *e)
 {
 	alert_free(e->a);
-	free(e->showings);
+	showings_done(e);
 	free(e);
 }
 
@@ -96,6 +96,14 @@ const struct alert *alert_book_find(const struct alert_book *b, uint64_t id)
 	const struct entry *e = book_find(b, id);
 
 	return e ? e->a : NULL;
+}
+
+size_t alert_book_showings(const struct alert_book *b, uint64_t id, const struct showing **ret)
+{
+	const struct entry *e = book_find(b, id);
+
+	*ret = e ? e->showings : NULL;
+	return e ? e->n_showings : 0;
 }
 
 uint64_t alert_book_lost(const struct alert_book *b)

@@ -94,6 +94,22 @@ const struct alert *alert_book_find(const struct alert_book *b, uint64_t id);
 /* All entries: open ones first, by severity, then by the time to the limit; then the latest. The array
  * is the caller's. -ENOMEM. */
 int alert_book_list(const struct alert_book *b, const struct alert ***ret, size_t *ret_n);
+/*
+ * A process of the service in which the leak is seen, in whatever state; several times where it has several
+ * places of one name, such as two lines of a function.
+ */
+struct showing {
+	uint32_t target;
+	uint64_t part; /* of alert.h */
+	enum trend_state state;
+	double bytes_per_hour;
+	uint64_t *stacks; /* owned by the book: kernel keys of its sites */
+	size_t n_stacks;
+};
+
+/* All that show an entry, borrowed until the next change; 0: nobody, or no such entry. */
+size_t alert_book_showings(const struct alert_book *b, uint64_t id, const struct showing **ret);
+
 /* Told, open, and neither acknowledged nor suppressed. */
 size_t alert_book_count_open(const struct alert_book *b);
 /* Entries that could not be taken so far. */

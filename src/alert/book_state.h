@@ -10,21 +10,10 @@
 #include "alert/book.h"
 #include "alert/suppressions.h"
 
-/*
- * A process of the service in which the leak is seen, in whatever state; several times where it has several
- * places of one name, such as two lines of a function.
- */
-struct showing {
-	uint32_t target;
-	uint64_t part; /* of alert.h */
-	enum trend_state state;
-	double bytes_per_hour;
-};
-
 struct entry {
 	uint64_t id;
 	struct alert *a;	  /* owned; its .target is the process that it shows */
-	struct showing *showings; /* owned */
+	struct showing *showings; /* owned, with their stacks */
 	size_t n_showings;
 	size_t room;
 	bool is_matched; /* with the frames that it has, and the patterns that there are */
@@ -65,9 +54,13 @@ void book_tell(struct alert_book *b, enum alert_event event, struct entry *e, ui
  */
 int book_match(struct alert_book *b, struct entry *e);
 
-/* Adds or changes what a process shows; quiet and closed parts show nothing any more. -ENOMEM. */
+/*
+ * Adds or changes what a process shows, with a copy of the stacks; quiet and closed parts show nothing any
+ * more. -ENOMEM.
+ */
 int showings_note(struct entry *e, const struct showing *s);
 void showings_drop(struct entry *e, uint32_t target); /* all that it shows */
+void showings_done(struct entry *e);
 bool showings_have(const struct entry *e, uint32_t target);
 struct showing *showings_find(const struct entry *e, uint32_t target, uint64_t part);
 /* The gravest state that anything shows, but for what @but (NULL: nothing) does; TREND_QUIET for none. */

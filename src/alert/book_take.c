@@ -212,9 +212,21 @@ static bool is_over(enum trend_state state)
 	return state == TREND_QUIET || state == TREND_RESOLVED || state == TREND_CLOSED;
 }
 
+static struct showing showing_of(const struct alert *found)
+{
+	return (struct showing){
+		.target = found->target,
+		.part = found->part,
+		.state = found->state,
+		.bytes_per_hour = rate_of(found),
+		.stacks = found->stacks,
+		.n_stacks = found->n_stacks,
+	};
+}
+
 static int add_found(struct alert_book *b, struct alert *found, uint64_t now_ms, struct entry **ret)
 {
-	enum trend_state state = found->state;
+	struct showing s = showing_of(found);
 	struct entry *e;
 	int r;
 
@@ -223,8 +235,7 @@ static int add_found(struct alert_book *b, struct alert *found, uint64_t now_ms,
 		return r;
 	e->a->state = TREND_QUIET;
 	e->a->changed_ms = now_ms;
-	r = showings_note(e,
-			  &(struct showing){ found->target, found->part, state, rate_of(found) });
+	r = showings_note(e, &s);
 	if (r == 0)
 		r = book_match(b, e);
 	if (r < 0) {
@@ -253,16 +264,6 @@ static int take_new(struct alert_book *b, struct alert *found, enum trend_event 
 	}
 	change_state(b, e, &c, now_ms);
 	return 0;
-}
-
-/* What is noted of a process. Quiet after an alert is not the end of it: its bytes are still lost. */
-static struct showing showing_of(const struct entry *e, const struct alert *found)
-{
-	struct showing s = { found->target, found->part, found->state, rate_of(found) };
-
-	if (s.state == TREND_QUIET && e->a->is_told && state_is_alert(e->a->state))
-		s.state = TREND_STOPPED;
-	return s;
 }
 
 /* The process that is shown is gone; what it has shown stays to be read. */
@@ -299,9 +300,12 @@ static int take_known(struct alert_book *b, struct entry *e, struct alert *found
 	struct change c = { .event = TREND_NOTHING };
 	uint32_t target = found->target;
 	bool is_end = found->state == TREND_CLOSED;
-	struct showing s = showing_of(e, found);
+	struct showing s = showing_of(found);
 	int r;
 
+	/* Quiet after an alert is not the end of it: its bytes are still lost. */
+	if (s.state == TREND_QUIET && e->a->is_told && state_is_alert(e->a->state))
+		s.state = TREND_STOPPED;
 	if (!is_end && showings_note(e, &s) < 0) {
 		b->lost++;
 		return -ENOMEM;

@@ -3,6 +3,7 @@
 #include "alert/book_state.h"
 
 #include <errno.h>
+#include <string.h>
 
 int state_rank(enum trend_state state)
 {
@@ -35,35 +36,64 @@ void showings_drop(struct entry *e, uint32_t target)
 {
 	size_t kept = 0;
 
-	for (size_t i = 0; i < e->n_showings; i++)
-		if (e->showings[i].target != target)
+	for (size_t i = 0; i < e->n_showings; i++) {
+		if (e->showings[i].target == target)
+			free(e->showings[i].stacks);
+		else
 			e->showings[kept++] = e->showings[i];
+	}
 	e->n_showings = kept;
+}
+
+void showings_done(struct entry *e)
+{
+	for (size_t i = 0; i < e->n_showings; i++)
+		free(e->showings[i].stacks);
+	free(e->showings);
+	e->showings = NULL;
+	e->n_showings = e->room = 0;
+}
+
+static int make_room(struct entry *e)
+{
+	size_t room = e->room ? 2 * e->room : 1;
+	struct showing *more;
+
+	if (e->n_showings < e->room)
+		return 0;
+	more = reallocarray(e->showings, room, sizeof(*more));
+	if (!more)
+		return -ENOMEM;
+	e->showings = more;
+	e->room = room;
+	return 0;
 }
 
 int showings_note(struct entry *e, const struct showing *s)
 {
 	struct showing *known = showings_find(e, s->target, s->part);
+	uint64_t *stacks;
 
 	if (state_rank(s->state) == 0) {
-		if (known)
-			*known = e->showings[--e->n_showings];
+		if (!known)
+			return 0;
+		free(known->stacks);
+		*known = e->showings[--e->n_showings];
 		return 0;
 	}
-	if (known) {
-		*known = *s;
-		return 0;
-	}
-	if (e->n_showings == e->room) {
-		size_t room = e->room ? 2 * e->room : 1;
-		struct showing *more = reallocarray(e->showings, room, sizeof(*more));
-
-		if (!more)
-			return -ENOMEM;
-		e->showings = more;
-		e->room = room;
-	}
-	e->showings[e->n_showings++] = *s;
+	if (!known && make_room(e) < 0)
+		return -ENOMEM;
+	stacks = calloc(s->n_stacks + 1, sizeof(*stacks));
+	if (!stacks)
+		return -ENOMEM;
+	if (s->n_stacks)
+		memcpy(stacks, s->stacks, s->n_stacks * sizeof(*stacks));
+	if (known)
+		free(known->stacks);
+	else
+		known = &e->showings[e->n_showings++];
+	*known = *s;
+	known->stacks = stacks;
 	return 0;
 }
 

@@ -11,14 +11,20 @@
 struct entry {
 	uint32_t target;
 	uint32_t number;
-	uint64_t stack;
+	uint64_t stack; /* 0 where it is of the whole target */
+};
+
+/* Sorted; each key once, with its worst. */
+struct entries {
+	struct entry *list; /* owned */
+	size_t n;
 };
 
 struct verdicts {
 	const struct alert **alerts; /* owned array; the worst first */
 	size_t n_alerts;
-	struct entry *entries; /* owned; sorted, each stack once with its worst */
-	size_t n;
+	struct entries stacks;
+	struct entries targets;
 };
 
 static int compare_keys(const struct entry *x, const struct entry *y)
@@ -42,30 +48,54 @@ static int compare_to_key(const void *a, const void *b)
 	return compare_keys(a, b);
 }
 
-static int fill(struct verdicts *v)
+static void settle(struct entries *e)
 {
-	size_t room = 1, kept = 0;
+	size_t kept = 0;
 
-	for (size_t i = 0; i < v->n_alerts; i++)
-		room += v->alerts[i]->n_stacks;
-	v->entries = calloc(room, sizeof(*v->entries));
-	if (!v->entries)
+	qsort(e->list, e->n, sizeof(*e->list), compare_entries);
+	for (size_t i = 0; i < e->n; i++)
+		if (i == 0 || compare_keys(&e->list[i], &e->list[kept - 1]) != 0)
+			e->list[kept++] = e->list[i];
+	e->n = kept;
+}
+
+static void add(struct verdicts *v, const struct showing *s, uint32_t number)
+{
+	v->targets.list[v->targets.n++] = (struct entry){
+		.target = s->target,
+		.number = number,
+	};
+	for (size_t i = 0; i < s->n_stacks; i++)
+		v->stacks.list[v->stacks.n++] = (struct entry){
+			.target = s->target,
+			.number = number,
+			.stack = s->stacks[i],
+		};
+}
+
+/* Of every process that shows an alert, not only of the one that its entry is about. */
+static int fill(struct verdicts *v, const struct alert_book *book)
+{
+	size_t n_stacks = 1, n_targets = 1, n;
+	const struct showing *shown;
+
+	for (size_t i = 0; i < v->n_alerts; i++) {
+		n = alert_book_showings(book, v->alerts[i]->id, &shown);
+		n_targets += n;
+		for (size_t k = 0; k < n; k++)
+			n_stacks += shown[k].n_stacks;
+	}
+	v->stacks.list = calloc(n_stacks, sizeof(*v->stacks.list));
+	v->targets.list = calloc(n_targets, sizeof(*v->targets.list));
+	if (!v->stacks.list || !v->targets.list)
 		return -ENOMEM;
 	for (size_t i = 0; i < v->n_alerts; i++) {
-		const struct alert *a = v->alerts[i];
-
-		for (size_t k = 0; a->target && k < a->n_stacks; k++)
-			v->entries[v->n++] = (struct entry){
-				.target = a->target,
-				.number = (uint32_t)(v->n_alerts - i),
-				.stack = a->stacks[k],
-			};
+		n = alert_book_showings(book, v->alerts[i]->id, &shown);
+		for (size_t k = 0; k < n; k++)
+			add(v, &shown[k], (uint32_t)(v->n_alerts - i));
 	}
-	qsort(v->entries, v->n, sizeof(*v->entries), compare_entries);
-	for (size_t i = 0; i < v->n; i++)
-		if (i == 0 || compare_keys(&v->entries[i], &v->entries[kept - 1]) != 0)
-			v->entries[kept++] = v->entries[i];
-	v->n = kept;
+	settle(&v->stacks);
+	settle(&v->targets);
 	return 0;
 }
 
@@ -73,7 +103,7 @@ struct verdicts *verdicts_new(const struct alert_book *book)
 {
 	_cleanup_(verdicts_freep) struct verdicts *v = calloc(1, sizeof(*v));
 
-	if (!v || alert_book_list(book, &v->alerts, &v->n_alerts) < 0 || fill(v) < 0)
+	if (!v || alert_book_list(book, &v->alerts, &v->n_alerts) < 0 || fill(v, book) < 0)
 		return NULL;
 	return TAKE_PTR(v);
 }
@@ -82,18 +112,24 @@ struct verdicts *verdicts_free(struct verdicts *v)
 {
 	if (!v)
 		return NULL;
-	free(v->entries);
+	free(v->stacks.list);
+	free(v->targets.list);
 	free(v->alerts);
 	free(v);
 	return NULL;
 }
 
+static uint32_t find(const struct entries *e, uint32_t target, uint64_t stack)
+{
+	const struct entry key = { .target = target, .stack = stack }, *found;
+
+	found = bsearch(&key, e->list, e->n, sizeof(key), compare_to_key);
+	return found ? found->number : 0;
+}
+
 uint32_t verdicts_find(const struct verdicts *v, uint32_t target, uint64_t stack)
 {
-	const struct entry key = { .target = target, .stack = stack };
-	const struct entry *e = bsearch(&key, v->entries, v->n, sizeof(key), compare_to_key);
-
-	return e ? e->number : 0;
+	return find(&v->stacks, target, stack);
 }
 
 const struct alert *verdicts_get(const struct verdicts *v, uint32_t number)
@@ -103,10 +139,7 @@ const struct alert *verdicts_get(const struct verdicts *v, uint32_t number)
 
 const struct alert *verdicts_of_target(const struct verdicts *v, uint32_t target)
 {
-	for (size_t i = 0; i < v->n_alerts; i++)
-		if (v->alerts[i]->target == target)
-			return v->alerts[i];
-	return NULL;
+	return verdicts_get(v, find(&v->targets, target, 0));
 }
 
 json_t *view_trend(const struct alert *a, bool is_watched, const struct slope_estimate *growth)

@@ -196,8 +196,9 @@ static inline void fake_site(struct monitor *m, uint32_t target, uint64_t stack,
  * A leak in a target, found now: 584 blocks of 216 bytes, at one frame (NULL: without a name). Its tick
  * is a minute.
  */
-static inline void fake_leak(struct monitor *m, uint64_t id, const struct target *t,
-			     const char *function, enum trend_state state, enum trend_event event)
+static inline void fake_leak_at(struct monitor *m, uint64_t id, const struct target *t,
+				const char *function, enum trend_state state,
+				enum trend_event event, const uint64_t *stacks, size_t n_stacks)
 {
 	struct alert *a = alert_new();
 	struct frame *f = calloc(1, sizeof(*f));
@@ -244,8 +245,19 @@ static inline void fake_leak(struct monitor *m, uint64_t id, const struct target
 	};
 	a->frames = f;
 	a->n_frames = 1;
+	if (n_stacks) {
+		a->stacks = malloc(n_stacks * sizeof(*stacks));
+		memcpy(a->stacks, stacks, n_stacks * sizeof(*stacks));
+		a->n_stacks = n_stacks;
+	}
 	if (alert_book_take(m->alerts, a, event, m->wall_ms) < 0)
 		abort();
+}
+
+static inline void fake_leak(struct monitor *m, uint64_t id, const struct target *t,
+			     const char *function, enum trend_state state, enum trend_event event)
+{
+	fake_leak_at(m, id, t, function, state, event, NULL, 0);
 }
 
 /* Answers all that was asked so far. */

@@ -375,14 +375,9 @@ static void test_verdicts(void **state)
 		fake_site(m, 1, 11 + i, totals_of(700 - 100 * i, 7, 0, 0), &frames[i], 1);
 		fake_site(m, 1, 11 + i, totals_of(800 - 100 * i, 8, 0, 0), NULL, 0);
 	}
-	fake_leak(m, 1, m->targets[0], "leak_handler", TREND_LEAKING, TREND_OPENED);
-	fake_leak(m, 2, m->targets[0], "leak_handler", TREND_SUSPECT, TREND_SUSPECTED);
-	((struct alert *)alert_book_find(m->alerts, 1))->stacks = malloc(sizeof(stacks));
-	memcpy(alert_book_find(m->alerts, 1)->stacks, stacks, sizeof(stacks));
-	((struct alert *)alert_book_find(m->alerts, 1))->n_stacks = 1;
-	((struct alert *)alert_book_find(m->alerts, 2))->stacks = malloc(sizeof(stacks));
-	memcpy(alert_book_find(m->alerts, 2)->stacks, stacks, sizeof(stacks));
-	((struct alert *)alert_book_find(m->alerts, 2))->n_stacks = 2;
+	fake_leak_at(m, 1, m->targets[0], "leak_handler", TREND_LEAKING, TREND_OPENED, stacks, 1);
+	fake_leak_at(m, 2, m->targets[0], "leak_handler", TREND_SUSPECT, TREND_SUSPECTED, stacks,
+		     2);
 
 	a = get_resolved(f, "/v1/sites");
 	sites = json_object_get(a.json, "sites");
@@ -416,6 +411,36 @@ static void test_verdicts(void **state)
 	answer_done(&a);
 }
 
+/* The entry of a leak shows one process; the others leak as well. */
+static void test_verdicts_of_all_processes(void **state)
+{
+	struct fixture *f = *state;
+	struct monitor *m = f->monitor;
+	uint64_t frame = fake_frame(m, 0x1000, "leak_handler", 87);
+	struct answer a;
+	const json_t *list;
+
+	for (uint32_t i = 0; i < 3; i++) {
+		uint64_t stack = 11 + i;
+
+		fake_target(m, 1 + i, 4243 + (pid_t)i, 0);
+		fake_site(m, 1 + i, stack, totals_of(700 - 100 * i, 7, 0, 0), &frame, 1);
+		fake_site(m, 1 + i, stack, totals_of(800 - 100 * i, 8, 0, 0), NULL, 0);
+		assert_int_equal(heap_target_tick(m->heap, 1 + i, m->now_ns), 0);
+		if (i < 2)
+			fake_leak_at(m, 1, m->targets[i], "leak_handler", TREND_LEAKING,
+				     TREND_OPENED, &stack, 1);
+	}
+	a = get_resolved(f, "/v1/sites");
+	list = json_object_get(a.json, "sites");
+	assert_int_equal(json_array_size(list), 3);
+	for (size_t i = 0; i < 3; i++)
+		assert_string_equal(
+			text_of(json_object_get(json_array_get(list, i), "trend"), "verdict"),
+			i < 2 ? "leaking" : "quiet");
+	answer_done(&a);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -431,6 +456,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_hostile_text, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_access, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_verdicts, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_verdicts_of_all_processes, set_up, tear_down),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
