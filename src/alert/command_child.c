@@ -35,14 +35,17 @@ static bool set_descriptors(int input)
 	return true;
 }
 
-/* Handlers are the daemon's; what is ignored would stay so. */
+/*
+ * Handlers are the daemon's; what is ignored would stay so. The C library keeps two signals to itself, which
+ * whoever was started by its posix_spawn() ignores: the kernel is asked.
+ */
 static void reset_signals(void)
 {
-	const struct sigaction standard = { .sa_handler = SIG_DFL };
+	static const unsigned long standard[8] = { 0 }; /* the kernel's sigaction: SIG_DFL */
 	sigset_t none;
 
 	for (int s = 1; s < NSIG; s++)
-		(void)sigaction(s, &standard, NULL);
+		(void)syscall(SYS_rt_sigaction, s, standard, NULL, NSIG / 8);
 	(void)sigemptyset(&none);
 	(void)sigprocmask(SIG_SETMASK, &none, NULL);
 }
