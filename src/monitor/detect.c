@@ -69,6 +69,21 @@ static uint64_t lost_frees(const struct coverage *c)
 	return c->lost[LOSS_MISSED_FREE] + c->lost[LOSS_MISSED_RETURN] + c->lost[LOSS_MAP_BUSY];
 }
 
+/*
+ * Without probes on the free functions all the time, any block that was seen may have been freed unseen.
+ * That stays so for those blocks when the probes stay.
+ */
+static void count_unseen_frees(struct tracked *t, struct site *const *sites, size_t n)
+{
+	uint64_t seen = 0;
+
+	if (t->target->mode != TARGET_WINDOWED && t->target->mode != TARGET_WATCH)
+		return;
+	for (size_t i = 0; i < n; i++)
+		seen += sites[i]->seen.allocated;
+	t->unseen_frees = seen;
+}
+
 static double bytes_factor(const struct target *t)
 {
 	if (t->mode == TARGET_WINDOWED)
@@ -118,6 +133,8 @@ static int tick_target(struct monitor *m, struct tracked *t, uint64_t now_ns)
 	r = heap_list(m->heap, t->target->key, &sites, &n);
 	if (r < 0)
 		return r;
+	count_unseen_frees(t, sites, n);
+	process.lost_frees += t->unseen_frees;
 	r = detector_tick(t->detector, now_ns, &process, sites, n);
 	if (r > 0)
 		detector_scan_begin(t->detector);

@@ -78,6 +78,7 @@ struct tracked {
 	struct monitor *monitor;   /* borrowed */
 	struct govern *govern;	   /* owned; NULL: nothing is traced yet, or any more */
 	struct detector *detector; /* owned; NULL: no tick of it yet, or its life is over */
+	uint64_t unseen_frees;	   /* blocks that may have been freed while no probe was there */
 	double usage_share;	   /* of the memory limit, when last read */
 	bool is_attached;	   /* its files were looked at, and probes set as far as wanted */
 	bool from_start; /* every allocation since its image began met the probes, if any did */

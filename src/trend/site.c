@@ -15,6 +15,9 @@
 #define WORSE_STEADINESS 0.35
 #define WORSE_SURVIVAL	 0.3
 
+/* With so many frees lost nothing can be told, by whatever test. */
+#define BLIND_SHARE 0.5
+
 struct trend_site *trend_site_new(uint32_t since)
 {
 	struct trend_site *s = calloc(1, sizeof(*s));
@@ -222,6 +225,9 @@ static enum trend_hold why_held(const struct subject *s, const struct finding *f
 {
 	if (!f->leaking)
 		return TREND_NOT_HELD;
+	/* What is seen to live is not known to. */
+	if (lost_share >= BLIND_SHARE)
+		return TREND_HELD_BY_LOSSES;
 	if (f->channel == TREND_BY_EXHAUSTION)
 		return confidence < s->options->exhaustion_confidence ? TREND_HELD_BY_CONFIDENCE :
 									TREND_NOT_HELD;
@@ -281,7 +287,7 @@ enum trend_event trend_site_evaluate(struct trend_site *s, struct trend_process 
 	why.hold = why_held(&subject, &f, why.confidence, why.lost_share, &s->verdict);
 	why.forecast = forecast_of(p, &f);
 	in.held = why.hold == TREND_HELD_BY_LOSSES || why.hold == TREND_HELD_BY_CONFIDENCE;
-	if (in.held && f.channel == TREND_BY_EXHAUSTION)
+	if ((in.held && f.channel == TREND_BY_EXHAUSTION) || why.lost_share >= BLIND_SHARE)
 		in.exhaustion = false;
 	in.severity = why.forecast.severity;
 

@@ -322,6 +322,23 @@ static void test_an_end_of_the_watch_concludes_nothing(void **state)
 	tear_down(f);
 }
 
+/* When frees are not seen at all nothing is told, by no test. */
+static void test_blind_to_frees(void **state)
+{
+	struct fixture *f = set_up();
+
+	(void)state;
+	f->block_bytes = 200000;
+	while (f->now < 3000) {
+		step(f, 5);
+		f->lost = f->allocations;
+		assert_true(observe(f) != TREND_OPENED);
+	}
+	assert_int_equal(f->e.hold, TREND_HELD_BY_LOSSES);
+	assert_true(f->e.lost_share > 0.5);
+	tear_down(f);
+}
+
 static void test_later_lives(void **state)
 {
 	struct fixture *f = set_up();
@@ -500,6 +517,7 @@ int main(void)
 		cmocka_unit_test(test_warm_up_is_no_alert),
 		cmocka_unit_test(test_losses_hold),
 		cmocka_unit_test(test_an_end_of_the_watch_concludes_nothing),
+		cmocka_unit_test(test_blind_to_frees),
 		cmocka_unit_test(test_later_lives),
 		cmocka_unit_test(test_restart_changes_nothing),
 		cmocka_unit_test(test_profile_pack),
