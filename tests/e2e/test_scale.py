@@ -79,7 +79,7 @@ def test_many_sites_are_judged():
             return found if found["judged"] >= n else None
 
         first = seep.wait_until(judged, "all sites are followed", deadline=60)
-        # What suspects there are at first is looked up and forgotten again meanwhile.
+        # Names are asked for at first, which must not leave the daemon large.
         ticks = daemon.get("/v1/info")["ticks"]
         seep.wait_until(lambda: daemon.get("/v1/info")["ticks"] > ticks + 10, "10 ticks",
                         deadline=60)
