@@ -16,6 +16,7 @@
 #include "cli/leak.h"
 #include "cli/render_leaks.h"
 #include "cli/text.h"
+#include "render_fixture.h"
 
 #define NOW 1795626634000ull /* 2026-11-25 17:10:34 UTC */
 
@@ -63,45 +64,6 @@ static const struct render_options plain = { .legend = true, .hints = true };
 	"'cron.service'," FRAMES ",'n_stacks':7,'leaked_bytes':9007199254740993,"        \
 	"'bytes_per_hour':1e12,'limit':{'seconds_to_limit':null},'confidence':1,"        \
 	"'acknowledged':true,'note':'known','suppressed_by':null,'mark':'true'}"
-
-static json_t *parse(const char *text)
-{
-	_cleanup_free_ char *copy = strdup(text);
-	json_error_t error;
-	json_t *value;
-	char *at;
-
-	for (at = copy; *at; at++)
-		if (*at == '\'')
-			*at = '"';
-	value = json_loads(copy, JSON_DECODE_ANY, &error);
-	if (!value)
-		fail_msg("%s at %d in %s", error.text, error.position, copy);
-	return value;
-}
-
-typedef int (*print_fn)(FILE *out, const json_t *value, const struct render_options *o);
-
-static char *print(print_fn f, const json_t *value, const struct render_options *o)
-{
-	char *text = NULL;
-	size_t size = 0;
-	FILE *out = open_memstream(&text, &size);
-
-	assert_non_null(out);
-	assert_int_equal(f(out, value, o), 0);
-	assert_int_equal(fclose(out), 0);
-	return text;
-}
-
-static void expect(print_fn f, const char *json, const struct render_options *o,
-		   const char *expected)
-{
-	json_auto_t *value = parse(json);
-	_cleanup_free_ char *text = print(f, value, o);
-
-	assert_string_equal(text, expected);
-}
 
 static int print_leak(FILE *out, const json_t *value, const struct render_options *o)
 {

@@ -14,6 +14,7 @@
 #include "cli/render.h"
 #include "cli/report.h"
 #include "target/target.h"
+#include "render_fixture.h"
 
 static const struct render_options plain = { .legend = true, .hints = true };
 
@@ -50,45 +51,6 @@ static const struct render_options plain = { .legend = true, .hints = true };
 	"{'sites':[" SITE "],'total':23,'limit':1,'sum':{'live_bytes':5242880,'live_count':5003," \
 	"'allocated_bytes':9437184,'allocated_count':7777},'hidden':{'live_bytes':1234,"          \
 	"'live_count':3,'allocated_count':3},'by':'stack','sort':'live','target':'4242-1'}"
-
-static json_t *parse(const char *text)
-{
-	_cleanup_free_ char *copy = strdup(text);
-	json_error_t error;
-	json_t *value;
-	char *at;
-
-	for (at = copy; *at; at++)
-		if (*at == '\'')
-			*at = '"';
-	value = json_loads(copy, JSON_DECODE_ANY, &error);
-	if (!value)
-		fail_msg("%s at %d in %s", error.text, error.position, copy);
-	return value;
-}
-
-typedef int (*print_fn)(FILE *out, const json_t *value, const struct render_options *o);
-
-static char *print(print_fn f, const json_t *value, const struct render_options *o)
-{
-	char *text = NULL;
-	size_t size = 0;
-	FILE *out = open_memstream(&text, &size);
-
-	assert_non_null(out);
-	assert_int_equal(f(out, value, o), 0);
-	assert_int_equal(fclose(out), 0);
-	return text;
-}
-
-static void expect(print_fn f, const char *json, const struct render_options *o,
-		   const char *expected)
-{
-	json_auto_t *value = parse(json);
-	_cleanup_free_ char *text = print(f, value, o);
-
-	assert_string_equal(text, expected);
-}
 
 static int print_list(FILE *out, const json_t *value, const struct render_options *o)
 {
