@@ -145,6 +145,7 @@ struct monitor {
 
 	struct trend_options trend;
 	struct event *detect_timer;
+	unsigned names_asked; /* requests for names on their way, see names.c */
 	uint64_t walk_began_ns;
 	uint64_t walk_ns; /* spent on it so far */
 	uint64_t last_walk_ns;
@@ -152,7 +153,6 @@ struct monitor {
 	struct alert_book *alerts;   /* owned */
 	struct events *events;	     /* owned */
 	struct history *history;     /* owned; NULL: none is kept */
-	unsigned names_asked;	     /* requests for names on their way, see names.c */
 	struct telling *tellings;    /* owned: findings that wait for names */
 	uint64_t started_ns;
 	bool unseen_are_closed;
