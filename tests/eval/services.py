@@ -198,7 +198,7 @@ class Redis(Service):
 
     def command(self):
         return ["redis-server", "--port", str(self.port), "--bind", "127.0.0.1", "--save", "",
-                "--dir", self.folder, "--maxmemory", "48mb", "--maxmemory-policy", "allkeys-lru"]
+                "--dir", self.folder, "--maxmemory", "24mb", "--maxmemory-policy", "allkeys-lru"]
 
     def begin(self):
         self.connection = Socket(self.port)
