@@ -10,6 +10,7 @@
 #include <event2/event.h>
 #include <fcntl.h>
 #include <ftw.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <sys/stat.h>
@@ -204,11 +205,20 @@ static void wait_until_dead(const char *pids)
 
 	assert_int_equal(sscanf(pids, "%d %d", &a, &b), 2);
 	while (!is_dead(a) || !is_dead(b)) {
-		const struct timespec pause = { .tv_nsec = 5000000 };
-
 		if (clock_ns(CLOCK_MONOTONIC) > until)
 			fail_msg("one of %s lives", pids);
-		(void)nanosleep(&pause, NULL);
+		(void)poll(NULL, 0, 5);
+	}
+}
+
+static void wait_until_exists(const struct fixture *f, const char *name)
+{
+	uint64_t until = clock_ns(CLOCK_MONOTONIC) + 10 * NS_PER_SECOND;
+
+	while (!exists(f, name)) {
+		if (clock_ns(CLOCK_MONOTONIC) > until)
+			fail_msg("the command does not make %s", name);
+		(void)poll(NULL, 0, 5);
 	}
 }
 
@@ -246,8 +256,7 @@ static void test_nothing_is_left(void **state)
 
 	c = command(f, "sleep 1000 & echo $$ $! > $0/new; mv $0/new $0/running; wait", 0);
 	assert_int_equal(alert_command_run(c, ALERT_OPENED, f->a, "{}"), 0);
-	while (!exists(f, "running"))
-		(void)nanosleep(&(struct timespec){ .tv_nsec = 5000000 }, NULL);
+	wait_until_exists(f, "running");
 	second = contents(f, "running");
 	c = alert_command_free(c);
 	wait_until_dead(second);
