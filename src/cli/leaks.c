@@ -148,6 +148,11 @@ int cli_leaks(int argc, char **argv, const struct cli_context *parent)
 		if (json_object_set_new(answer, "total",
 					json_integer((json_int_t)json_array_size(leaks))) < 0)
 			return cli_no_memory();
+		/* Also what a mistyped name leads to. */
+		if (!json_array_size(leaks) && !context.json)
+			(void)printf("No leak and no suspect is known of '%s'; 'seepctl targets' "
+				     "lists what is watched.\n",
+				     operands.items[0]);
 	}
 	is_open = any_open(leaks);
 	code = context.json ? cli_print_json(answer) : show(&context, leaks, &values);

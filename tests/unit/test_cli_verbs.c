@@ -192,6 +192,8 @@ static void leaks_are_listed(void **state)
 	serve(f);
 	expect(f->path, "leaks", 0, "1 suspect is watched: --all shows them\n");
 	expect(f->path, "leaks", 0, "9f2c41d0  leaking");
+	expect(f->path, "leaks nosuch.service", 0,
+	       "No leak and no suspect is known of 'nosuch.service'");
 	expect(f->path, "leaks --all", 0, "9f2c41d0f  suspect");
 	expect(f->path, "leaks --state suspect", 0, "9f2c41d0  suspect");
 	expect(f->path, "leaks --state closed", 0, "There is none.\n");
