@@ -16,6 +16,8 @@
 
 #define SECOND_NS 1000000000ull
 
+_Static_assert(DETECTOR_TICK_MIN_NS == AGE_TICK_MIN_NS, "the same least tick");
+
 const char *const monitor_link_words[] = { "session", "multi", "perf", NULL };
 
 static void fill_defaults(struct monitor_options *o)

@@ -11,6 +11,8 @@
 
 #define KEYS_MAX 12288
 
+_Static_assert(AGE_BINS == LIFETIME_BINS, "ages are counted in the detector's bins");
+
 struct detector *detector_new(const struct detector_options *options)
 {
 	_cleanup_(detector_freep) struct detector *d = calloc(1, sizeof(*d));

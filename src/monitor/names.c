@@ -3,11 +3,10 @@
  * Ids of stacks, which need the names of their frames. Names are found by the sandboxed child, so they
  * come a little later than they are asked for.
  */
+#include "detect/detector.h"
 #include "heap/naming.h"
 #include "monitor/detect.h"
 #include "monitor/state.h"
-
-#define FRAMES_SHARED 3
 
 /*
  * Requests at a time. Most stacks of a process are made of the same frames, so when these are answered
@@ -62,7 +61,7 @@ bool names_identify(struct monitor *m, struct site *s)
 	if (!s->frames || m->names_asked >= ASKED_MAX)
 		return false;
 	n = s->n_frames > s->own_frame ? s->n_frames - s->own_frame : 0;
-	n = n < FRAMES_SHARED ? n : FRAMES_SHARED;
+	n = n < DETECTOR_FRAMES_SHARED ? n : DETECTOR_FRAMES_SHARED;
 	if (find_names(m, s->frames, s->n_frames, &whole) <= 0 ||
 	    find_names(m, s->frames + s->own_frame, n, &innermost) <= 0)
 		return false;

@@ -14,8 +14,6 @@
 #include "monitor/detect.h"
 #include "monitor/state.h"
 
-#define FRAMES_SHARED 3
-
 /* A finding whose frames have no names yet. */
 struct telling {
 	struct monitor *monitor; /* borrowed */
@@ -213,8 +211,8 @@ static int set_id(struct monitor *m, struct telling *t)
 		t->alert->id = id_end(id_add_text(h, "process"));
 		return 0;
 	}
-	r = name_frames(m, t->frames + t->own_frame, n < FRAMES_SHARED ? n : FRAMES_SHARED,
-			&naming);
+	r = name_frames(m, t->frames + t->own_frame,
+			n < DETECTOR_FRAMES_SHARED ? n : DETECTOR_FRAMES_SHARED, &naming);
 	if (r < 0)
 		return r;
 	h = id_add_number(h, group_site_id(naming->sites[0].frames, naming->sites[0].n_frames));
@@ -230,8 +228,8 @@ static int set_frames(struct monitor *m, struct telling *t)
 	uint16_t n = t->n_frames - first;
 	int r;
 
-	if (t->alert->scope == ALERT_FRAMES && n > FRAMES_SHARED)
-		n = FRAMES_SHARED;
+	if (t->alert->scope == ALERT_FRAMES && n > DETECTOR_FRAMES_SHARED)
+		n = DETECTOR_FRAMES_SHARED;
 	r = name_frames(m, t->frames + first, n, &naming);
 	return r < 0 ? r : copy_frames(t->alert, &naming->sites[0]);
 }
