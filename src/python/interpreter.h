@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The CPython interpreter in a process: which version, where its structures are.
+ *
+ * Found in the files that the process maps, read through /proc/PID/map_files (the path may by now name
+ * another file): _PyRuntime, PyType_Type and PyCode_Type are exported by every version.
+ */
+#ifndef SEEP_PYTHON_INTERPRETER_H
+#define SEEP_PYTHON_INTERPRETER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "python/layout.h"
+#include "python/memory.h"
+
+struct python_interpreter {
+	struct python_memory memory;
+	struct python_layout layout; /* of this very interpreter */
+	unsigned int micro;	     /* 3.MINOR.micro; 0: the version does not tell (before 3.11) */
+	uint64_t runtime;	     /* addresses in the process, of _PyRuntime, */
+	uint64_t type_type;	     /* PyType_Type, */
+	uint64_t code_type;	     /* PyCode_Type, */
+	uint64_t dict_type;	     /* PyDict_Type */
+	uint64_t eval[2][2]; /* start and end of the eval loop and of its cold part; 0: unknown */
+	uint64_t thread_key; /* of the u32 with the key of the thread states' slot; 0: unknown */
+	uint64_t file_dev;   /* of the file that holds the interpreter */
+	uint64_t file_inode;
+	uint64_t file_bias; /* address - offset in the file, of its executable mapping */
+};
+
+/*
+ * -ESRCH: no such process; -ENOENT: it runs no Python; -EOPNOTSUPP: one that is not supported, or that
+ * contradicts the tables, and *ret_why is a static sentence; -EPERM.
+ */
+int python_interpreter_find(pid_t pid, struct python_interpreter *ret, const char **ret_why);
+
+#endif
