@@ -84,6 +84,10 @@ BPFTEST_SRC := $(wildcard tests/bpf/test_*.c)
 BPFTEST_BIN := $(BPFTEST_SRC:tests/bpf/%.c=$(B)/tests/bpf/%)
 WORKLOAD_SRC := $(wildcard tests/workloads/*.c tests/workloads/*.cc)
 WORKLOAD_BIN := $(addprefix $(B)/workloads/,$(basename $(notdir $(WORKLOAD_SRC))))
+FUZZ_SRC := $(wildcard tests/fuzz/fuzz_*.c)
+FUZZ_BIN := $(FUZZ_SRC:tests/fuzz/%.c=$(B)/fuzz/%)
+FUZZ_OBJ := $(LIB_SRC:src/%.c=$(B)/fuzz/obj/%.o)
+REPLAY_BIN := $(FUZZ_SRC:tests/fuzz/%.c=$(B)/san/fuzz/%)
 BENCH_SRC := $(filter-out tests/bench/loop.c %.bpf.c,$(wildcard tests/bench/*.c))
 BENCH_OBJ := $(BENCH_SRC:tests/bench/%.c=$(B)/bench/obj/%.o)
 BENCH_SKEL := $(B)/gen/classic.skel.h
@@ -145,6 +149,28 @@ $(B)/san/unit/%: tests/unit/%.c $(B)/san/libseep.a
 	$(call msg,UNIT,$@)mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_CFLAGS) -Itests -Wno-conversion $(SAN) $(DEP) $< $(B)/san/libseep.a \
 		$(LIB_LDFLAGS) -lcmocka -o $@
+
+# Fuzz targets: with a corpus that is replayed for make test; and with clang's fuzzer, which needs the
+# whole library built for it.
+$(B)/san/fuzz/%: tests/fuzz/%.c tests/fuzz/replay.c $(B)/san/libseep.a
+	$(call msg,REPLAY,$@)mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_CFLAGS) -Wno-conversion $(SAN) $(DEP) $(filter %.c,$^) $(B)/san/libseep.a \
+		$(LIB_LDFLAGS) -o $@
+
+FUZZ_SAN := -fsanitize=address,undefined -fno-sanitize-recover=undefined -O1
+
+$(B)/fuzz/obj/%.o: src/%.c | $(BPF_SKELS)
+	$(call msg,CC-FUZZ,$@)mkdir -p $(@D)
+	$(Q)$(CLANG) $(ALL_CFLAGS) $(FUZZ_SAN) -fsanitize=fuzzer-no-link $(DEP) -c $< -o $@
+
+$(B)/fuzz/libseep.a: $(FUZZ_OBJ)
+	$(call msg,AR,$@)rm -f $@
+	$(Q)$(AR) rcs $@ $^
+
+$(B)/fuzz/%: tests/fuzz/%.c $(B)/fuzz/libseep.a
+	$(call msg,FUZZ,$@)mkdir -p $(@D)
+	$(Q)$(CLANG) $(ALL_CFLAGS) -Wno-conversion $(FUZZ_SAN) -fsanitize=fuzzer $(DEP) $< \
+		$(B)/fuzz/libseep.a $(LIB_LDFLAGS) -o $@
 
 $(B)/tests/bpf/%: tests/bpf/%.c $(B)/libseep.a
 	$(call msg,TEST,$@)mkdir -p $(@D)
@@ -241,14 +267,18 @@ workloads: $(WORKLOAD_BIN) ## the programs that the tests watch
 test: ## every tier this machine allows; TEST=name narrows
 	$(Q)./tests/deps.sh $(PACKAGES)
 	$(Q)$(MAKE) --no-print-directory test-build
-	$(Q)./tests/run.sh unit eval bpf e2e
+	$(Q)./tests/run.sh unit fuzz eval bpf e2e
 
 .PHONY: test-build
-test-build: all workloads $(UNIT_BIN) $(BPFTEST_BIN) $(B)/eval/eval $(EVAL_REAL_BIN) check-includes
+test-build: all workloads $(UNIT_BIN) $(REPLAY_BIN) $(BPFTEST_BIN) $(B)/eval/eval $(EVAL_REAL_BIN) check-includes
 
 .PHONY: test-unit
 test-unit: $(UNIT_BIN) ## unit tests, under ASan and UBSan
 	$(Q)TEST='$(TEST)' ./tests/run.sh unit
+
+.PHONY: fuzz
+fuzz: $(FUZZ_BIN) ## each fuzz target for FUZZ_SECONDS=600; TEST=name narrows; JOBS=2 at a time
+	$(Q)BUILD='$(B)' TEST='$(TEST)' ./tests/fuzz/run.sh $(or $(FUZZ_SECONDS),600) $(or $(JOBS),2)
 
 .PHONY: test-bpf
 test-bpf: $(BPFTEST_BIN) workloads ## BPF programs on real probes (root)
@@ -322,4 +352,5 @@ help: ## this list
 
 -include $(LIB_OBJ:.o=.d) $(SAN_OBJ:.o=.d) $(MAINS:src/%.c=$(B)/obj/%.d)
 -include $(UNIT_BIN:=.d) $(BPFTEST_BIN:=.d) $(WORKLOAD_BIN:=.d) $(BENCH_OBJ:.o=.d) $(B)/bench/loop.d
+-include $(FUZZ_OBJ:.o=.d) $(FUZZ_BIN:=.d) $(REPLAY_BIN:=.d)
 -include $(EVAL_OBJ:.o=.d) $(LEAKGEN_OBJ:.o=.d)

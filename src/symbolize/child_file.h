@@ -62,7 +62,8 @@ size_t child_file_resolve(struct child_file *f, uint64_t address,
 			  struct child_name names[INLINE_DEPTH_MAX]);
 
 /*
- * Hook points for @n names. Returns how many were found; -EOVERFLOW: more than HOOK_POINTS_MAX.
+ * Hook points for @n names. Returns how many were found; -EOVERFLOW: more than HOOK_POINTS_MAX; -ENOEXEC: of
+ * a perf map.
  */
 int child_file_find_hooks(struct child_file *f, const char *const *names, uint32_t n,
 			  struct hook_point points[HOOK_POINTS_MAX]);

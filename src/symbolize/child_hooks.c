@@ -313,6 +313,8 @@ int child_file_find_hooks(struct child_file *f, const char *const *names, uint32
 
 	if (n > HOOK_NAMES_MAX)
 		return -E2BIG;
+	if (!f->image)
+		return -ENOEXEC;
 	s = calloc(1, sizeof(*s));
 	if (!s)
 		return -ENOMEM;
