@@ -38,7 +38,7 @@ endif
 
 VERSION := $(shell sed -n 's/^## \([0-9][^ ]*\).*/\1/p' CHANGELOG.md 2>/dev/null | head -n 1)
 
-# Debian packages: to build and to run the demo; for tests and lint; for test-vm.
+# Debian packages: to build and to run the demo; for tests and lint; for make fuzz; for test-vm.
 BUILD_PACKAGES := gcc make clang llvm pkg-config bpftool libbpf-dev libelf-dev zlib1g-dev libdw-dev \
 	libcapstone-dev libevent-dev libjansson-dev libseccomp-dev libcap-dev libiberty-dev \
 	libsqlite3-dev libsystemd-dev uthash-dev jq
@@ -47,6 +47,8 @@ PACKAGES := $(BUILD_PACKAGES) g++ libcmocka-dev libasan8 libubsan1 clang-format 
 
 # Programs that make eval-real watches; those that are not there are left out.
 EVAL_REAL_PACKAGES := redis-server memcached nginx postgresql libsqlite3-0 python3 util-linux
+
+FUZZ_PACKAGES := libclang-rt-14-dev
 
 VM_PACKAGES := qemu-system-x86 busybox-static cpio debian-archive-keyring
 
@@ -277,7 +279,9 @@ test-unit: $(UNIT_BIN) ## unit tests, under ASan and UBSan
 	$(Q)TEST='$(TEST)' ./tests/run.sh unit
 
 .PHONY: fuzz
-fuzz: $(FUZZ_BIN) ## each fuzz target for FUZZ_SECONDS=600; TEST=name narrows; JOBS=2 at a time
+fuzz: ## each fuzz target for FUZZ_SECONDS=600; TEST=name narrows; JOBS=2 at a time
+	$(Q)./tests/deps.sh $(PACKAGES) $(FUZZ_PACKAGES)
+	$(Q)$(MAKE) --no-print-directory $(FUZZ_BIN)
 	$(Q)BUILD='$(B)' TEST='$(TEST)' ./tests/fuzz/run.sh $(or $(FUZZ_SECONDS),600) $(or $(JOBS),2)
 
 .PHONY: test-bpf
