@@ -296,6 +296,10 @@ test-e2e: all workloads $(EVAL_REAL_BIN) ## daemon and client on real processes 
 test-stacks: all workloads ## stacks against the truth, and of real servers (where installed) against gdb; ten minutes
 	$(Q)TEST=stacks STACKS_LONG=1 TEST_TIMEOUT=1200 ./tests/run.sh e2e
 
+.PHONY: soak
+soak: all workloads ## a compressed week: memory and descriptors of seepd do not creep; nine minutes
+	$(Q)TEST=soak SOAK_WEEK=1 TEST_TIMEOUT=1200 ./tests/run.sh e2e
+
 .PHONY: test-vm
 test-vm: ## the core tests on other kernels, in emulated machines; KERNELS="5.10 6.1 6.12 newest"
 	$(Q)./tests/deps.sh $(PACKAGES) $(VM_PACKAGES)
