@@ -25,11 +25,36 @@ struct python_interpreter {
 	uint64_t code_type;	     /* PyCode_Type, */
 	uint64_t dict_type;	     /* PyDict_Type */
 	uint64_t eval[2][2]; /* start and end of the eval loop and of its cold part; 0: unknown */
-	uint64_t thread_key; /* of the u32 with the key of the thread states' slot; 0: unknown */
-	uint64_t file_dev;   /* of the file that holds the interpreter */
+	/*
+	 * Where a thread keeps its state, by the C library's pthread_getspecific(): in the word at
+	 * thread_slot[0] from pthread_self(); if thread_slot[1] is not PYTHON_NONE, that word points to a
+	 * table and the state is in the word at thread_slot[1] of it. thread_slot[0] is 0 while no thread
+	 * has one.
+	 */
+	uint32_t thread_slot[2];
+	/*
+	 * Up to 3.11: address of the word with the state that runs, of whichever thread; 0: unknown. In a
+	 * sub-interpreter a thread's slot still holds its first state.
+	 */
+	uint64_t running;
+	uint64_t file_dev; /* of the file that holds the interpreter */
 	uint64_t file_inode;
 	uint64_t file_bias; /* address - offset in the file, of its executable mapping */
 };
+
+struct mapping;
+struct python_file;
+
+/*
+ * What python_interpreter_find() does once it has found @file, which is mapped by @mapping, with the same
+ * errors. Reads only the process's memory, @bias is address - address in the file.
+ */
+int python_interpreter_read(pid_t pid, const struct python_file *file,
+			    const struct mapping *mapping, uint64_t bias,
+			    struct python_interpreter *ret, const char **ret_why);
+
+/* Whether a mapping may be of a file with an interpreter, by its name. */
+bool python_is_interpreter_path(const char *path);
 
 /*
  * -ESRCH: no such process; -ENOENT: it runs no Python; -EOPNOTSUPP: one that is not supported, or that

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What an ELF file tells of the CPython interpreter in it.
+ *
+ * Parses hostile input: for a child process.
+ */
+#ifndef SEEP_PYTHON_FILE_H
+#define SEEP_PYTHON_FILE_H
+
+#include <stdint.h>
+
+#include "elf/image.h"
+
+/* Addresses as in the file; 0: it has no such symbol. */
+struct python_file {
+	uint64_t runtime; /* _PyRuntime */
+	uint64_t runtime_bytes;
+	uint64_t type_type;
+	uint64_t code_type;
+	uint64_t dict_type;
+	uint64_t version;    /* Py_Version, 3.11 and later: an unsigned long */
+	uint64_t eval[2][2]; /* start and end of _PyEval_EvalFrameDefault and of its cold part */
+	uint32_t minor;	     /* of 3.8 to 3.10, from its cache tag; else 0 */
+	uint32_t padding;
+};
+
+/*
+ * -ENOENT: it defines no interpreter. The cold part is the other function that the eval loop jumps to most
+ * often: compilers move what is rarely run there, and give it no symbol.
+ */
+int python_file_read(const struct image *image, struct python_file *ret);
+
+#endif
