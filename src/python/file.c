@@ -200,6 +200,14 @@ static uint32_t minor_of_cache_tag(const struct image *image)
 	return 0;
 }
 
+bool python_file_is_sane(const struct python_file *f)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(f->eval); i++)
+		if (f->eval[i][1] < f->eval[i][0] || f->eval[i][1] - f->eval[i][0] > EVAL_BYTES_MAX)
+			return false;
+	return f->runtime && f->type_type && f->code_type && f->minor < 100;
+}
+
 int python_file_read(const struct image *image, struct python_file *ret)
 {
 	struct python_file f = { 0 };
@@ -211,6 +219,12 @@ int python_file_read(const struct image *image, struct python_file *ret)
 		return -ENOENT;
 	if (!f.version)
 		f.minor = minor_of_cache_tag(image);
+	for (size_t i = 0; i < image->n_segments && !f.text; i++) {
+		if (!image->segments[i].executable)
+			continue;
+		f.text = image->segments[i].vaddr;
+		f.text_offset = image->segments[i].offset;
+	}
 	if (f.eval[0][1] > EVAL_BYTES_MAX || f.eval[0][0] > UINT64_MAX - EVAL_BYTES_MAX)
 		f.eval[0][0] = f.eval[0][1] = 0;
 	f.eval[0][1] += f.eval[0][0];

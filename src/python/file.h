@@ -7,6 +7,7 @@
 #ifndef SEEP_PYTHON_FILE_H
 #define SEEP_PYTHON_FILE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "elf/image.h"
@@ -18,9 +19,11 @@ struct python_file {
 	uint64_t type_type;
 	uint64_t code_type;
 	uint64_t dict_type;
-	uint64_t version;    /* Py_Version, 3.11 and later: an unsigned long */
-	uint64_t eval[2][2]; /* start and end of _PyEval_EvalFrameDefault and of its cold part */
-	uint32_t minor;	     /* of 3.8 to 3.10, from its cache tag; else 0 */
+	uint64_t version;     /* Py_Version, 3.11 and later: an unsigned long */
+	uint64_t eval[2][2];  /* start and end of _PyEval_EvalFrameDefault and of its cold part */
+	uint64_t text;	      /* of the first executable segment: its address, */
+	uint64_t text_offset; /* and where it is in the file */
+	uint32_t minor;	      /* of 3.8 to 3.10, from its cache tag; else 0 */
 	uint32_t padding;
 };
 
@@ -29,5 +32,8 @@ struct python_file {
  * often: compilers move what is rarely run there, and give it no symbol.
  */
 int python_file_read(const struct image *image, struct python_file *ret);
+
+/* Whether the numbers can be true: they may come from a process that parses hostile files. */
+bool python_file_is_sane(const struct python_file *f);
 
 #endif

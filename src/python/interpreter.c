@@ -107,15 +107,11 @@ static void take_addresses(struct python_interpreter *i, const struct python_fil
 	}
 }
 
-int python_interpreter_read(pid_t pid, const struct python_file *file,
-			    const struct mapping *mapping, uint64_t bias,
-			    struct python_interpreter *ret, const char **ret_why)
+int python_interpreter_read(pid_t pid, const struct python_file *file, uint64_t start,
+			    uint64_t offset, struct python_interpreter *ret, const char **ret_why)
 {
-	struct python_interpreter i = {
-		.file_dev = (uint64_t)mapping->major << 20 | mapping->minor,
-		.file_inode = mapping->inode,
-		.file_bias = mapping->start - mapping->offset,
-	};
+	uint64_t bias = start - (offset - file->text_offset + file->text);
+	struct python_interpreter i = { .file_bias = start - offset };
 	int r;
 
 	python_memory_of_process(&i.memory, pid);
@@ -126,7 +122,7 @@ int python_interpreter_read(pid_t pid, const struct python_file *file,
 	r = check_types(&i);
 	if (r == -EPROTO) {
 		*ret_why = "its types are not where its symbols say";
-		return -EOPNOTSUPP;
+		return -EAGAIN;
 	}
 	if (r < 0)
 		return r;
@@ -135,12 +131,10 @@ int python_interpreter_read(pid_t pid, const struct python_file *file,
 	return 0;
 }
 
-static int read_mapped_file(pid_t pid, const struct mapping *m, struct python_file *ret,
-			    uint64_t *ret_bias)
+static int read_mapped_file(pid_t pid, const struct mapping *m, struct python_file *ret)
 {
 	_cleanup_(image_freep) struct image *image = NULL;
 	_cleanup_close_ int root = -EBADF;
-	const struct segment *segment;
 	int fd, r;
 
 	r = file_open_mapped("/proc", pid, m->start, m->end, m->path,
@@ -148,16 +142,7 @@ static int read_mapped_file(pid_t pid, const struct mapping *m, struct python_fi
 	if (r < 0)
 		return r;
 	r = image_open(fd, &image);
-	if (r < 0)
-		return r;
-	r = python_file_read(image, ret);
-	if (r < 0)
-		return r;
-	segment = image_segment_of_offset(image, m->offset);
-	if (!segment)
-		return -ENOENT;
-	*ret_bias = m->start - (m->offset - segment->offset + segment->vaddr);
-	return 0;
+	return r < 0 ? r : python_file_read(image, ret);
 }
 
 static int find_in(pid_t pid, const struct mapping *mappings, size_t n,
@@ -166,18 +151,23 @@ static int find_in(pid_t pid, const struct mapping *mappings, size_t n,
 	int denied = 0;
 
 	for (size_t k = 0; k < n; k++) {
+		const struct mapping *m = &mappings[k];
 		struct python_file file;
-		uint64_t bias = 0;
 		int r;
 
-		if (!mappings[k].inode || !python_is_interpreter_path(mappings[k].path))
+		if (!m->inode || !python_is_interpreter_path(m->path))
 			continue;
-		r = read_mapped_file(pid, &mappings[k], &file, &bias);
+		r = read_mapped_file(pid, m, &file);
 		if (r == -EPERM || r == -EACCES)
 			denied = r;
 		if (r < 0)
 			continue;
-		return python_interpreter_read(pid, &file, &mappings[k], bias, ret, ret_why);
+		r = python_interpreter_read(pid, &file, m->start, m->offset, ret, ret_why);
+		if (r == 0) {
+			ret->file_dev = (uint64_t)m->major << 20 | m->minor;
+			ret->file_inode = m->inode;
+		}
+		return r;
 	}
 	return denied ? denied : -ENOENT;
 }

@@ -42,23 +42,23 @@ struct python_interpreter {
 	uint64_t file_bias; /* address - offset in the file, of its executable mapping */
 };
 
-struct mapping;
 struct python_file;
 
 /*
- * What python_interpreter_find() does once it has found @file, which is mapped by @mapping, with the same
- * errors. Reads only the process's memory, @bias is address - address in the file.
+ * What python_interpreter_find() does once it has found @file, whose executable mapping begins at @start with
+ * what is at @offset in the file; the same errors. Reads only the process's memory. file_dev and file_inode
+ * are the caller's to fill.
  */
-int python_interpreter_read(pid_t pid, const struct python_file *file,
-			    const struct mapping *mapping, uint64_t bias,
-			    struct python_interpreter *ret, const char **ret_why);
+int python_interpreter_read(pid_t pid, const struct python_file *file, uint64_t start,
+			    uint64_t offset, struct python_interpreter *ret, const char **ret_why);
 
 /* Whether a mapping may be of a file with an interpreter, by its name. */
 bool python_is_interpreter_path(const char *path);
 
 /*
  * -ESRCH: no such process; -ENOENT: it runs no Python; -EOPNOTSUPP: one that is not supported, or that
- * contradicts the tables, and *ret_why is a static sentence; -EPERM.
+ * contradicts the tables, and *ret_why is a static sentence; -EAGAIN: the same, or the dynamic linker is still
+ * at it; -EPERM.
  */
 int python_interpreter_find(pid_t pid, struct python_interpreter *ret, const char **ret_why);
 
