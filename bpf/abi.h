@@ -24,6 +24,15 @@
 #define FRAME_OFFSET_MASK ((1ull << FRAME_SLOT_SHIFT) - 1)
 #define FRAME_SLOTS	  4096 /* files that can have a slot, slot 0 included */
 
+/*
+ * A Python frame: this slot, and in the offset which code it runs and the code unit in it (saturated).
+ * Code 0 is one of which nothing could be learnt.
+ */
+#define FRAME_SLOT_PYTHON 0x7fffull
+#define FRAME_CODE_SHIFT  20
+#define FRAME_UNIT_MASK	  ((1ull << FRAME_CODE_SHIFT) - 1)
+#define CODE_MAX	  ((1u << 28) - 1)
+
 /* Which arguments of an allocator function mean what. The low byte of a multi link's cookie. */
 enum hook_kind {
 	HOOK_MALLOC = 1,     /* (size): malloc, valloc, pvalloc */
@@ -58,6 +67,7 @@ enum loss_reason {
 	LOSS_NOTE,		/* a note to user space did not fit the ring buffer */
 	LOSS_FILES_FULL,	/* no slot for another mapped file: its frames are bare addresses */
 	LOSS_TARGETS_FULL,	/* no room for a forked child: it is not watched */
+	LOSS_PYTHON_CODE,	/* Python code could not be told apart: its frames have no names */
 	LOSS_REASONS
 };
 
@@ -184,11 +194,20 @@ struct target_meter {
 
 #define METER_TIMED_EACH 16 /* one of so many blocks is timed; a power of two */
 
+/* Blocks that met the interpreter in a target that runs Python, by how their stack came out. */
+enum python_outcome {
+	PYTHON_WHOLE, /* every frame of the eval loop found its Python frames, and none was left */
+	PYTHON_UNMATCHED, /* some did not: Python frames were appended, or are missing */
+	PYTHON_NO_STATE,  /* the thread's state was not found: no Python frames */
+	PYTHON_OUTCOMES
+};
+
 /* counters: per target id. */
 struct target_counters {
 	__u64 lost[LOSS_REASONS];
 	__u64 frees_of_unknown_blocks; /* not counted while sampling */
 	__u64 failed_allocations;
+	__u64 python[PYTHON_OUTCOMES];
 	__u32 meter;
 	__u32 padding;
 };
@@ -268,6 +287,61 @@ struct unwind_row {
 	__s8 rbp_off8; /* see RBP_SAME */
 };
 
+/*
+ * python_targets: what is read of a target that runs Python, by target id. Offsets in bytes;
+ * PYTHON_ABSENT: not in this version. See src/python/layout.h.
+ */
+#define PYTHON_ABSENT 0xffff
+
+/* Which Python frames belong to one native frame of the eval loop. */
+enum python_boundary {
+	PYTHON_EACH_FRAME,  /* up to 3.10: one */
+	PYTHON_UP_TO_ENTRY, /* 3.11: up to the one with is_entry */
+	PYTHON_UP_TO_SHIM,  /* 3.12: up to one that is none, which the loop keeps on the C stack */
+};
+
+enum python_instruction {
+	PYTHON_BYTES,	/* s32 f_lasti in bytes */
+	PYTHON_UNITS,	/* s32 in code units */
+	PYTHON_POINTER, /* to the code unit */
+};
+
+struct python_target {
+	__u64 code_type;
+	__u64 running;	      /* of the word with the running thread's state; 0: there is none */
+	__u32 thread_slot[2]; /* where a thread keeps its state, see python/interpreter.h */
+	__u32 slot;	      /* of the interpreter's file */
+	__u32 eval[2][2];     /* offsets in that file: start, end; 0: unknown */
+	__u32 minor;	      /* 3.MINOR */
+	__u16 thread_id;
+	__u16 thread_frame;
+	__u16 thread_cframe_frame; /* or PYTHON_ABSENT */
+	__u16 frame_code;
+	__u16 frame_previous;
+	__u16 frame_instruction;
+	__u16 frame_owner;    /* or PYTHON_ABSENT */
+	__u16 frame_is_entry; /* or PYTHON_ABSENT */
+	__u16 frame_bytes;
+	__u16 code_firstlineno;
+	__u16 code_version; /* or PYTHON_ABSENT */
+	__u16 code_filename;
+	__u16 code_name; /* the qualified one where there is one */
+	__u16 code_linetable;
+	__u16 code_first_unit;
+	__u16 str_ascii;
+	__u16 str_compact;
+	__u8 boundary;	  /* enum python_boundary */
+	__u8 instruction; /* enum python_instruction */
+};
+
+/* python_codes: which code a code object is. */
+struct code_key {
+	__u64 code;	 /* address */
+	__u64 signature; /* of what it holds: addresses are used again */
+	__u32 target;
+	__u32 padding;
+};
+
 /* notes: what user space must hear at once. Rare; never one per allocation. */
 enum note_type {
 	NOTE_FORK = 1, /* a child became target `target`, forked from `other` */
@@ -276,6 +350,7 @@ enum note_type {
 	NOTE_FILE,     /* a file without slot was met in a stack and got slot `other` */
 	NOTE_MAPPINGS, /* what is published of the mappings of `target` is out of date */
 	NOTE_ALARM,    /* `target` has made `other` hits on one CPU since the last alarm there */
+	NOTE_CODE,     /* `target` runs Python code that was not met before, now code `other` */
 };
 
 #define NOTE_PATH_BYTES 512
@@ -298,6 +373,37 @@ struct note {
 	char path[NOTE_PATH_BYTES + NOTE_PATH_NAME];
 };
 
+/* A str of the target: as much of its data as there is room for. */
+#define NOTE_CODE_FILE	192
+#define NOTE_CODE_NAME	128
+#define NOTE_CODE_TABLE 256
+
+struct note_text {
+	__u64 length; /* characters */
+	__u32 state;  /* PyASCIIObject.state: their size */
+	__u32 bytes;  /* copied */
+};
+
+/* NOTE_CODE, in the place of a struct note. What could not be read is 0. */
+struct note_code {
+	__u32 type;
+	__u32 target;
+	__u32 other;
+	__u32 tgid;
+	__u64 time_ns;
+	char comm[16];
+	__u64 code;	   /* address of the code object */
+	__u64 table;	   /* and of its line table, a bytes object of */
+	__u64 table_bytes; /* so many */
+	__u32 first_line;
+	__u32 minor; /* 3.MINOR */
+	struct note_text file;
+	struct note_text name;
+	__u8 file_data[NOTE_CODE_FILE];
+	__u8 name_data[NOTE_CODE_NAME];
+	__u8 table_data[NOTE_CODE_TABLE];
+};
+
 _Static_assert(sizeof(struct block_key) == 16, "abi");
 _Static_assert(sizeof(struct block) == 24, "abi");
 _Static_assert(sizeof(struct site_totals) == 328, "abi");
@@ -310,6 +416,10 @@ _Static_assert(sizeof(struct mapping_set) == 8 + 24 * ABI_MAX_MAPPINGS, "abi");
 _Static_assert(sizeof(struct file_key) == 16, "abi");
 _Static_assert(sizeof(struct file_entry) == 24, "abi");
 _Static_assert(sizeof(struct unwind_row) == 8, "abi");
+_Static_assert(sizeof(struct python_target) == 88, "abi");
+_Static_assert(sizeof(struct code_key) == 24, "abi");
+_Static_assert(sizeof(struct note_code) == 680, "abi");
+_Static_assert(sizeof(struct note_code) <= sizeof(struct note), "abi");
 _Static_assert(sizeof(struct note) == 64 + NOTE_PATH_BYTES + NOTE_PATH_NAME, "abi");
 
 #endif

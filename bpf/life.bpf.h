@@ -68,6 +68,17 @@ static __always_inline __u32 add_target(__u32 tgid, __u32 flags, __u32 parent,
 	return entry.id;
 }
 
+/* A forked child runs the same interpreter at the same place. */
+static __always_inline void inherit_python(__u32 child, __u32 parent)
+{
+	const struct python_target *python =
+		python_in_use && child ? bpf_map_lookup_elem(&python_targets, &parent) : NULL;
+
+	/* (Without room for it user space tries again.) */
+	if (python)
+		bpf_map_update_elem(&python_targets, &child, python, BPF_ANY);
+}
+
 static __always_inline void life_fork(struct task_struct *parent, struct task_struct *child)
 {
 	__u32 parent_tgid = BPF_CORE_READ(parent, tgid), tgid = BPF_CORE_READ(child, tgid);
@@ -90,6 +101,7 @@ static __always_inline void life_fork(struct task_struct *parent, struct task_st
 	if (!(p.flags & TARGET_FOLLOW))
 		return;
 	id = add_target(tgid, p.flags & ~TARGET_SHARES_MEMORY, p.id, &p);
+	inherit_python(id, p.id);
 	if (id)
 		note_life(NOTE_FORK, id, p.id, tgid, p.id);
 }

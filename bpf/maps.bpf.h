@@ -24,6 +24,15 @@ const volatile __u32 log2_table[SAMPLING_TABLE_SIZE] = {};
 /* Shared with user space, which also takes numbers from it (atomically). */
 __u32 next_target_id = 1;
 
+/* The next one for free_codes; only user space takes from it. */
+__u32 next_code = 1;
+
+/* Whether any target runs Python: entries in python_targets. */
+__u32 python_in_use = 0;
+
+/* So that nobody can make code that is taken for another's. */
+const volatile __u64 code_seed = 0;
+
 /* The vDSO, the same in all processes: set once by user space. */
 __u32 vdso_slot = 0;
 __u32 vdso_bytes = 0;
@@ -119,6 +128,7 @@ struct {
  * thread could overwrite.
  */
 #define NO_MAPPING_SET (~0u)
+#define PYTHON_WORDS   18
 
 struct thread {
 	/* The outermost allocator call in progress. */
@@ -144,10 +154,15 @@ struct thread {
 	__u32 mapping_set; /* index of the target's, NO_MAPPING_SET: none published */
 	__u32 exact;	   /* pc is the address itself, not a return address */
 	__u32 slot;
-	__u32 generated;    /* pc lies in executable memory without a file */
-	__u64 offset;	    /* of pc in its file */
-	__u64 frame;	    /* the one to be stored */
-	struct stack stack; /* last: the value is as long as max_frames asks for */
+	__u32 generated; /* pc lies in executable memory without a file */
+	__u64 offset;	 /* of pc in its file */
+	__u64 frame;	 /* the one to be stored */
+	/* Python, see python.bpf.h. */
+	__u64 python_frame; /* the next one to be stored; 0: none (any more) */
+	__u32 python_phase; /* enum python_phase */
+	__u32 python_flags;
+	__u64 python_words[PYTHON_WORDS]; /* what was read last */
+	struct stack stack;		  /* last: the value is as long as max_frames asks for */
 };
 
 struct {
@@ -232,6 +247,39 @@ struct {
 	__type(key, __u32);
 	__type(value, __u32);
 } unwind_buckets SEC(".maps");
+
+/* What is known of the interpreters, by target id. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct python_target);
+} python_targets SEC(".maps");
+
+/*
+ * Which code a code object is, and which one has certain contents. Both are caches: code that was forgotten
+ * becomes another one with the same names.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 1);
+	__type(key, struct code_key);
+	__type(value, __u32);
+} python_codes SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 1);
+	__type(key, __u64);
+	__type(value, __u32);
+} python_contents SEC(".maps");
+
+/* Codes that were never in use; user space fills it up. */
+struct {
+	__uint(type, BPF_MAP_TYPE_QUEUE);
+	__uint(max_entries, 1);
+	__type(value, __u32);
+} free_codes SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);

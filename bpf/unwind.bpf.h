@@ -10,6 +10,7 @@
 #define SEEP_UNWIND_BPF_H
 
 #include "mapping.bpf.h"
+#include "python.bpf.h"
 
 #define RBP_BELOW_RETURN (-2)	      /* pushed first thing: a rbp_off8 */
 #define FRAME_BYTES_MAX	 (8ull << 20) /* a larger frame is taken for nonsense */
@@ -263,42 +264,130 @@ static __always_inline __u64 hash_step(__u64 hash, __u64 value)
 	return hash ^ (hash >> 32);
 }
 
-/* One frame more. Non-zero: it was the last one. */
-static __always_inline long walk_frame(__u32 index, struct thread *t)
+static __always_inline long store_frame(struct thread *t)
+{
+	__u32 n = t->stack.n;
+
+	barrier_var(n);
+	if (n >= max_frames)
+		return 1;
+	t->stack.frames[n] = t->frame;
+	t->stack.n = n + 1;
+	t->hash = hash_step(t->hash, t->frame);
+	return 0;
+}
+
+/* The native stack has ended; are there Python frames left? */
+static __always_inline long end_native(struct thread *t, const struct python_target *py)
+{
+	if (!py)
+		return 1;
+	t->python_flags |= PYTHON_ENDED;
+	python_begin(t, py);
+	if (!t->python_frame)
+		return 1;
+	t->python_phase = PYTHON_LEFTOVER;
+	return 0;
+}
+
+/* Python frames, one at a time. Non-zero: the stack is done. */
+static __always_inline long walk_python(struct thread *t, const struct python_target *py)
+{
+	enum python_step step = take_python(t, py);
+
+	if (step == PYTHON_BROKEN) {
+		t->python_flags |= PYTHON_ODD;
+		t->python_frame = 0;
+	} else if (step != PYTHON_BORDER) {
+		if (t->python_phase == PYTHON_LEFTOVER)
+			t->python_flags |= PYTHON_ODD;
+		if (store_frame(t)) {
+			t->stack.status = STACK_DEPTH;
+			return 1;
+		}
+	}
+	if (!t->python_frame)
+		t->python_phase = PYTHON_NATIVE;
+	else if (t->python_phase == PYTHON_INSIDE &&
+		 (step == PYTHON_LAST || step == PYTHON_BORDER) && py->eval[0][1])
+		t->python_phase = t->python_flags & PYTHON_ENDED ? PYTHON_LEFTOVER : PYTHON_NATIVE;
+	return t->python_phase == PYTHON_NATIVE && t->python_flags & PYTHON_ENDED;
+}
+
+/*
+ * Whether a native frame of the interpreter is to be stored: of the eval loop its Python frames are, if there
+ * are any, and further out the rest is plumbing.
+ */
+static __always_inline bool is_wanted(struct thread *t, const struct python_target *py)
+{
+	if (t->slot != py->slot)
+		return true;
+	if (!is_eval_loop(t, py) || (!py->eval[0][1] && t->python_flags & PYTHON_SEEN))
+		return !(t->python_flags & PYTHON_SEEN);
+	python_begin(t, py);
+	if (!t->python_frame) {
+		if (py->eval[0][1])
+			t->python_flags |= PYTHON_ODD;
+		t->python_flags |= PYTHON_SEEN;
+		return true;
+	}
+	t->python_flags |= PYTHON_SEEN;
+	t->python_phase = PYTHON_INSIDE;
+	return false;
+}
+
+/* One native frame, or one Python frame. Non-zero: it was the last one. */
+static __always_inline long walk_frame(struct thread *t, const struct python_target *py)
 {
 	int r;
 
-	if (index >= max_frames)
+	if (py && t->python_phase != PYTHON_NATIVE)
+		return walk_python(t, py);
+	/* (Asked before the step, which the verifier would follow once more for each of its ends.) */
+	if (t->stack.n >= max_frames)
 		return 1;
 	r = unwind_frame(t);
-	t->stack.frames[index] = t->frame;
-	t->stack.n = index + 1;
-	t->hash = hash_step(t->hash, t->frame);
+	if (!py || is_wanted(t, py))
+		store_frame(t);
 	if (r < 0 && t->pc)
 		return 0;
 	t->stack.status = r < 0 ? STACK_COMPLETE : r;
-	return 1;
+	if (py && t->python_phase == PYTHON_INSIDE) {
+		t->python_flags |= PYTHON_ENDED;
+		return 0;
+	}
+	return end_native(t, py);
 }
+
+/* The interpreter of the thread's target; NULL: it runs no Python. */
+static __always_inline const struct python_target *python_of(const struct thread *t)
+{
+	return python_in_use ? bpf_map_lookup_elem(&python_targets, &t->target) : NULL;
+}
+
+/* Frames that are met: those of the interpreter are mostly left out. */
+#define FRAMES_MET (8 * ABI_MAX_FRAMES)
 
 #if HAS_CALLBACKS
 
 /* What a callback is given must lie on the stack. */
 struct walk {
 	struct thread *thread;
+	const struct python_target *python;
 };
 
 static long walk_callback(__u32 index, void *data)
 {
 	const struct walk *w = data;
 
-	return walk_frame(index, w->thread);
+	return walk_frame(w->thread, w->python);
 }
 
 static __always_inline void walk(__u64 id, struct thread *t)
 {
-	struct walk w = { .thread = t };
+	struct walk w = { .thread = t, .python = python_of(t) };
 
-	bpf_loop(max_frames, walk_callback, &w, 0);
+	bpf_loop(FRAMES_MET, walk_callback, &w, 0);
 }
 
 #else
@@ -307,17 +396,17 @@ static __always_inline void walk(__u64 id, struct thread *t)
  * A global function is verified once and not for every round of the loop, but takes numbers only:
  * it finds the thread again by itself.
  */
-__noinline int walk_frame_of(__u64 id, __u32 index)
+__noinline int walk_frame_of(__u64 id)
 {
 	struct thread *t = bpf_map_lookup_elem(&threads, &id);
 
-	return t ? walk_frame(index, t) : 1;
+	return t ? walk_frame(t, python_of(t)) : 1;
 }
 
 static __always_inline void walk(__u64 id, struct thread *t)
 {
-	for (__u32 i = 0; i < ABI_MAX_FRAMES; i++)
-		if (i >= max_frames || walk_frame_of(id, i))
+	for (__u32 i = 0; i < FRAMES_MET; i++)
+		if (walk_frame_of(id))
 			break;
 }
 
@@ -335,9 +424,14 @@ static __always_inline __u64 unwind(__u64 id, struct thread *t, struct pt_regs *
 	t->rbp = PT_REGS_FP(ctx);
 	t->exact = 0;
 	t->range_bytes = 0;
+	t->python_frame = 0;
+	t->python_phase = PYTHON_NATIVE;
+	t->python_flags = 0;
 	t->stack.n = 0;
 	t->stack.status = STACK_DEPTH;
 	walk(id, t);
+	if (t->python_flags)
+		count_python(t);
 	return hash_step(t->hash, t->stack.status);
 }
 

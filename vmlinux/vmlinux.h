@@ -162,7 +162,12 @@ struct uprobe_task {
 	struct return_instance *return_instances;
 };
 
+struct thread_struct {
+	unsigned long fsbase;
+};
+
 struct task_struct {
+	struct thread_struct thread;
 	struct uprobe_task *utask;
 	int pid;
 	int tgid;

@@ -29,6 +29,7 @@ static const struct {
 	[LOSS_NOTE] = { "note", "lost: a fork, exec, exit or file may be missing" },
 	[LOSS_FILES_FULL] = { "frame", "not named: no room for more files" },
 	[LOSS_TARGETS_FULL] = { "fork", "not followed: no room for more targets" },
+	[LOSS_PYTHON_CODE] = { "Python frame", "not named: too much new code at once" },
 };
 
 _Static_assert(ARRAY_SIZE(losses) == LOSS_REASONS, "a loss has no words");

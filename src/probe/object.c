@@ -172,6 +172,10 @@ static int size_maps(struct seep_bpf *skel, const struct probe_options *o,
 		{ skel->maps.file_slots, FRAME_SLOTS, 0, true },
 		{ skel->maps.target_mappings, targets, 0, true },
 		{ skel->maps.mapping_sets, o->max_targets + 16, 0, false },
+		{ skel->maps.python_targets, targets, 0, true },
+		{ skel->maps.python_codes, PROBE_CODES, 0, false },
+		{ skel->maps.python_contents, PROBE_CODES, 0, false },
+		{ skel->maps.free_codes, PROBE_FREE_CODES, 0, false },
 		{ skel->maps.unwind_rows, PROBE_UNWIND_ROWS, 0, false },
 		{ skel->maps.unwind_buckets, PROBE_UNWIND_BUCKETS, 0, false },
 		{ skel->maps.notes, o->ring_bytes, 0, false },
@@ -227,6 +231,7 @@ int object_load(const struct probe_options *options, struct probe_features *feat
 	skel->rodata->max_frames = options->max_frames;
 	skel->rodata->use_find_vma = features->find_vma;
 	skel->rodata->age_scale = age_scale(options->age_tick_ns);
+	python_set_seed(skel);
 	meters_fill_table((uint32_t *)skel->rodata->log2_table);
 	r = size_maps(skel, options, features);
 	if (r == 0)
@@ -235,6 +240,8 @@ int object_load(const struct probe_options *options, struct probe_features *feat
 		r = fill_free_slots(skel);
 	if (r == 0)
 		r = meters_fill(skel);
+	if (r == 0)
+		r = python_fill_codes(skel);
 	if (r < 0) {
 		*ret_why = r == -ENOMEM ?
 				   "not enough memory for the maps; lower the limits" :

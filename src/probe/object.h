@@ -14,6 +14,10 @@
 #define PROBE_UNWIND_ROWS    (1u << 20) /* 8 MiB: about 50 MB of text */
 #define PROBE_UNWIND_BUCKETS (1u << 18) /* one per 512 bytes of text, 128 MB of it */
 
+/* Code objects that are known at a time, of all targets; and numbers for new ones, until notes were read. */
+#define PROBE_CODES	 (1u << 14)
+#define PROBE_FREE_CODES (1u << 12)
+
 struct calibration;
 struct ring_buffer;
 
@@ -111,6 +115,11 @@ int selftest_own_mapping(const void *function, struct own_mapping *ret);
 struct calibration *calibration_free(struct calibration *c);
 /* Whether these are of its child, which is nobody's target. */
 bool calibration_has(const struct calibration *c, pid_t tgid, uint32_t target);
+
+/* Python: a secret for the hashes of code, numbers for code, one more when a note has used one. */
+void python_set_seed(struct seep_bpf *skel);
+int python_fill_codes(struct seep_bpf *skel);
+void python_take_note(struct seep_bpf *skel);
 
 /* Tries links of a kind on a function of this program. 0, or why it is not usable. */
 int selftest_links(enum probe_links_kind kind, bool legacy);

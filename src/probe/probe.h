@@ -225,6 +225,14 @@ void probe_drop_mappings(struct probe *p, uint32_t target);
 /* Whether any mappings are published: the kernel side drops them when libraries come or go. */
 bool probe_has_mappings(struct probe *p, uint32_t target);
 
+/*
+ * What the kernel side needs to walk the Python frames of a target; a forked child has the same until it
+ * executes another image. -ENOSPC: no room.
+ */
+int probe_publish_python(struct probe *p, uint32_t target, const struct python_target *python);
+bool probe_has_python(struct probe *p, uint32_t target);
+void probe_drop_python(struct probe *p, uint32_t target);
+
 /* --- reading ------------------------------------------------------------------------------------ */
 
 /* Each site once, in no order; O(sites). Stops at the first negative result and returns it. */

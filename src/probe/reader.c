@@ -207,6 +207,7 @@ int probe_purge_start(struct probe *p, uint32_t target)
 	p->dead = grown;
 	p->dead[p->n_dead++] = target;
 	probe_drop_mappings(p, target);
+	probe_drop_python(p, target);
 	if (probe_read_counters(p, target, &counters) == 0)
 		meters_give_back(p, counters.meter);
 	r = drop_sites(p, target);

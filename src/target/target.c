@@ -36,6 +36,7 @@ static const char *const loss_names[] = {
 	[LOSS_NOTE] = "note",
 	[LOSS_FILES_FULL] = "files_full",
 	[LOSS_TARGETS_FULL] = "targets_full",
+	[LOSS_PYTHON_CODE] = "python_code",
 };
 
 static const char *const status_names[] = {

@@ -47,7 +47,9 @@ struct coverage {
 	uint64_t failed_allocations;	  /* calls that returned no block */
 	uint64_t lost[LOSS_REASONS];
 	uint64_t truncated_stacks[STACK_STATUSES]; /* blocks allocated under such stacks */
-	bool from_start;			   /* no block predates the attach */
+	uint64_t python
+		[PYTHON_OUTCOMES]; /* blocks of Python threads, by how their frames came out */
+	bool from_start;	   /* no block predates the attach */
 	bool has_growth;
 	uint64_t growth_bytes;	  /* of its memory since the watch began; 0 if it shrank */
 	uint64_t explained_bytes; /* of that, by live blocks */
@@ -68,6 +70,9 @@ struct target {
 	char *cgroup;	 /* NULL: unknown */
 	char *container; /* NULL: none */
 	uid_t uid;
+	bool runs_python;
+	const char *
+		python_error; /* why its stacks have no Python frames, a static text; NULL: they have */
 	char **allocators; /* paths of the files whose functions are probed */
 	size_t n_allocators;
 	enum target_mode mode;

@@ -106,6 +106,9 @@ static void test_target(void **state)
 	t->coverage.frees_seen = 17;
 	t->coverage.lost[LOSS_LIVE_FULL] = 3;
 	t->coverage.truncated_stacks[STACK_JIT] = 5;
+	t->coverage.python[PYTHON_WHOLE] = 29;
+	t->coverage.python[PYTHON_UNMATCHED] = 2;
+	t->coverage.python[PYTHON_NO_STATE] = 1;
 	fake_site(m, 7, 11, totals_of(2300, 23, 1700, 17), NULL, 0);
 	assert_int_equal(view_target(m, t, &o), 0);
 	text = dump(o);
@@ -114,7 +117,7 @@ static void test_target(void **state)
 		"{\"id\":\"4243-7\",\"pid\":4243,\"parent\":\"4241-8\","
 		"\"start_time\":\"2025-11-25T16:00:00.000000Z\",\"uid\":1009,\"comm\":\"server\","
 		"\"exe\":\"/opt/python3.11\",\"command\":\"python3 app.py?\",\"unit\":null,"
-		"\"cgroup\":null,\"container\":null,\"language\":\"python\","
+		"\"cgroup\":null,\"container\":null,\"language\":\"python\",\"python_error\":null,"
 		"\"allocators\":[\"/usr/lib/libc.so.6\"],\"mode\":\"sampled\","
 		"\"mode_reason\":\"budget\",\"sampling_interval_bytes\":65536,"
 		"\"duty_ratio\":0.5,\"state\":\"traced\","
@@ -133,9 +136,11 @@ static void test_target(void **state)
 		"\"sites_full\":0,\"stacks_full\":0,\"threads_full\":0,\"map_busy\":0,"
 		"\"missed_free\":0,\"missed_return\":0,\"result_unreadable\":0,"
 		"\"stack_unreadable\":0,\"restore_failed\":0,\"note\":0,\"files_full\":0,"
-		"\"targets_full\":0},\"truncated_stacks\":{\"depth\":0,\"no_mapping\":0,"
+		"\"targets_full\":0,\"python_code\":0},\"truncated_stacks\":{\"depth\":0,\"no_"
+		"mapping\":0,"
 		"\"no_table\":0,\"no_cfi\":0,\"invalid_rule\":0,\"read_fault\":0,\"bad_cfa\":0,"
-		"\"jit\":5}}}");
+		"\"jit\":5},\"python_stacks\":{\"whole\":29,\"unmatched\":2,"
+		"\"no_thread_state\":1}}}");
 	free(text);
 	t->exe = t->cmdline = NULL;
 	t->allocators = NULL;
