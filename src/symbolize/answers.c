@@ -252,6 +252,22 @@ static int take_unwind(struct symbolizer *s, struct job *job, const struct messa
 	return 0;
 }
 
+static int take_python(struct symbolizer *s, struct job *job, const struct message *header,
+		       const uint8_t *body, size_t size)
+{
+	if (header->error < 0) {
+		finish(s, job, header->error);
+		return 0;
+	}
+	if (size != sizeof(job->python))
+		return -EBADMSG;
+	memcpy(&job->python, body, size);
+	if (!python_file_is_sane(&job->python))
+		return -EBADMSG;
+	finish(s, job, 0);
+	return 0;
+}
+
 static int take_work(struct symbolizer *s, const struct message *header, const uint8_t *body,
 		     size_t size)
 {
@@ -261,6 +277,8 @@ static int take_work(struct symbolizer *s, const struct message *header, const u
 		return take_name(s, job, header, body, size);
 	if (job->type == MESSAGE_HOOKS)
 		return take_hooks(s, job, header, body, size);
+	if (job->type == MESSAGE_PYTHON)
+		return take_python(s, job, header, body, size);
 	return take_unwind(s, job, header, size);
 }
 

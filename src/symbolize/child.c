@@ -256,6 +256,17 @@ static int answer_unwind(struct child *c, const struct message *request, struct 
 	return send_answer(c, request, r, r == 0 ? table->n_rows : 0, 0, MESSAGE_LAST);
 }
 
+static int answer_python(struct child *c, const struct message *request, struct child_file *f)
+{
+	struct python_file python;
+	int r = python_file_read(f->image, &python);
+
+	if (r < 0)
+		return send_answer(c, request, r, 0, 0, MESSAGE_LAST);
+	memcpy(c->answer + sizeof(*request), &python, sizeof(python));
+	return send_answer(c, request, 0, 1, sizeof(python), MESSAGE_LAST);
+}
+
 static bool needs_descriptor(uint32_t type)
 {
 	return type == MESSAGE_OPEN || type == MESSAGE_DEBUG || type == MESSAGE_ALT ||
@@ -288,6 +299,8 @@ static int answer(struct child *c, const struct message *request, size_t size, i
 		return answer_resolve(c, request, f, size);
 	case MESSAGE_HOOKS:
 		return answer_hooks(c, request, f, size);
+	case MESSAGE_PYTHON:
+		return answer_python(c, request, f);
 	case MESSAGE_UNWIND:
 		return answer_unwind(c, request, f, TAKE_FD(owned));
 	default:

@@ -130,7 +130,8 @@ static void next_chunk(struct symbolizer *s, struct job *job)
 		if (job->n_chunk > 0 && slot != job->slot)
 			break;
 		job->next_frame++;
-		if (slot == 0 || names_is_final(s->names, frame))
+		/* Of Python frames the kernel side tells (symbolizer_add_code()), no file does. */
+		if (slot == 0 || codes_is_python(frame) || names_is_final(s->names, frame))
 			continue;
 		job->slot = slot;
 		job->chunk[job->n_chunk++] = frame;
@@ -192,6 +193,11 @@ static void find_hooks(struct symbolizer *s, struct job *job)
 		size += n;
 	}
 	send_request(s, EXCHANGE_WORK, MESSAGE_HOOKS, (uint32_t)job->n_names, text, size, -EBADF);
+}
+
+static void read_python(struct symbolizer *s)
+{
+	send_request(s, EXCHANGE_WORK, MESSAGE_PYTHON, 0, NULL, 0, -EBADF);
 }
 
 static void compile_unwind(struct symbolizer *s, struct job *job)
@@ -263,6 +269,8 @@ void exchange_next(struct symbolizer *s, struct job *job)
 		resolve(s, job);
 	} else if (job->type == MESSAGE_HOOKS) {
 		find_hooks(s, job);
+	} else if (job->type == MESSAGE_PYTHON) {
+		read_python(s);
 	} else {
 		compile_unwind(s, job);
 	}

@@ -4,7 +4,8 @@
  *
  * A stored frame is one 64-bit word (bpf/abi.h): bit 63 says that the address is exact and not a
  * return address, bits 48..62 the file slot (0: none, the rest is an absolute address), bits 0..47
- * the offset in the file. One stored frame becomes one or more read frames, inlined ones first.
+ * the offset in the file. One stored frame becomes one or more read frames, inlined ones first. A Python
+ * frame has a slot of its own, and instead of an offset which code it runs and where.
  */
 #ifndef SEEP_SYMBOLIZE_FRAME_H
 #define SEEP_SYMBOLIZE_FRAME_H
@@ -16,6 +17,7 @@
 enum frame_kind {
 	FRAME_NATIVE,
 	FRAME_INLINED,
+	FRAME_PYTHON,
 };
 
 /* All strings are owned by whoever owns the frame, valid UTF-8 without control characters. */
@@ -26,8 +28,9 @@ struct frame {
 	uint32_t line;	      /* 0 without line information */
 	const char *module;   /* path of the ELF file as the target names it; NULL when unknown */
 	const char *build_id; /* lower-case hex; NULL when the file has none */
-	uint64_t offset;      /* in the file, of the address itself (not return address - 1) */
-	bool approximate;     /* no symbol covers the address: there is only the offset */
+	uint64_t offset;      /* in the file, of the address itself (not return address - 1); */
+	/* of a Python frame the lines below its function's first one */
+	bool approximate; /* no symbol covers the address: there is only the offset */
 };
 
 /* What one stored frame stands for: innermost first, the physical function last. n >= 1. */

@@ -13,6 +13,7 @@
 static const char *const kinds[] = {
 	[FRAME_NATIVE] = "native",
 	[FRAME_INLINED] = "inlined",
+	[FRAME_PYTHON] = "python",
 };
 
 json_t *frame_to_json(const struct frame *f)

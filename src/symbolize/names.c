@@ -146,6 +146,26 @@ int names_add_unknown(struct names *names, uint64_t frame, const struct names_fi
 	return l ? put(names, frame, l, provisional) : -ENOMEM;
 }
 
+int names_add_frame(struct names *names, uint64_t frame, const struct frame *named,
+		    bool provisional)
+{
+	_cleanup_free_ char *function = NULL, *file = NULL;
+	struct frame copy = *named;
+	struct name_list *l;
+
+	function = named->function ? strdup(named->function) : NULL;
+	file = named->file ? strdup(named->file) : NULL;
+	if ((named->function && !function) || (named->file && !file))
+		return -ENOMEM;
+	copy.function = function;
+	copy.file = file;
+	l = name_list_new(&copy, 1);
+	if (!l)
+		return -ENOMEM;
+	function = file = NULL;
+	return put(names, frame, l, provisional);
+}
+
 void names_builder_reset(struct names_builder *b)
 {
 	for (size_t i = 0; i < b->n; i++) {

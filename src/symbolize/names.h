@@ -37,6 +37,13 @@ bool names_is_final(struct names *names, uint64_t frame);
 int names_add_unknown(struct names *names, uint64_t frame, const struct names_file *file,
 		      bool provisional);
 
+/*
+ * A frame that is known otherwise, its strings are copied. Replaces what was there; @provisional as in
+ * names_add_unknown(). -ENOMEM.
+ */
+int names_add_frame(struct names *names, uint64_t frame, const struct frame *named,
+		    bool provisional);
+
 /* Names that come in one at a time, innermost first. */
 struct names_builder {
 	struct frame frames[INLINE_DEPTH_MAX]; /* function and file are owned */

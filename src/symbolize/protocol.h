@@ -23,6 +23,7 @@ enum message_type {
 	MESSAGE_RESOLVE,   /* uint64_t addresses; answers: struct name_answer + text */
 	MESSAGE_HOOKS,	   /* names, each with its NUL; answer: struct hook_point */
 	MESSAGE_UNWIND,	   /* + memfd for the rows; answer: nothing, rows are in the memfd */
+	MESSAGE_PYTHON,	   /* answer: struct python_file */
 };
 
 #define MESSAGE_LAST (1u << 0)

@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 #include "elf/files.h"
+#include "symbolize/codes.h"
 #include "symbolize/debug_files.h"
 #include "symbolize/names.h"
 #include "symbolize/protocol.h"
@@ -35,7 +36,7 @@ struct file_state {
 /* One request of a user. */
 struct job {
 	struct job *next;
-	enum message_type type; /* MESSAGE_RESOLVE, MESSAGE_HOOKS or MESSAGE_UNWIND */
+	enum message_type type; /* MESSAGE_RESOLVE, _HOOKS, _UNWIND or _PYTHON */
 	uint16_t slot;		/* of what is asked for now */
 	bool finished;
 	int error;
@@ -62,6 +63,10 @@ struct job {
 	/* Unwind table. */
 	symbolizer_unwind_fn compiled;
 	struct unwind_table *table; /* owned */
+
+	/* Python. */
+	symbolizer_python_fn read;
+	struct python_file python;
 };
 
 /* What the child is doing for us. */
@@ -78,6 +83,7 @@ struct symbolizer {
 	struct event_base *base;		      /* borrowed */
 	struct file_table *files;		      /* borrowed */
 	struct names *names;			      /* owned */
+	struct codes *codes;			      /* owned */
 	struct file_state *states[FILE_SLOT_MAX + 1]; /* owned */
 	struct symbolizer_stats stats;
 	uint64_t request_timeout_ns;

@@ -85,6 +85,9 @@ static void call_back(struct job *job)
 	case MESSAGE_UNWIND:
 		job->compiled(job->error, job->table, job->userdata);
 		break;
+	case MESSAGE_PYTHON:
+		job->read(job->error, job->error < 0 ? NULL : &job->python, job->userdata);
+		break;
 	default:
 		break;
 	}
@@ -151,10 +154,11 @@ int symbolizer_new(struct event_base *base, struct file_table *files,
 	if (s->idle_timeout_ns == 0)
 		s->idle_timeout_ns = DEFAULT_TIMEOUT_NS;
 	s->names = names_new();
+	s->codes = codes_new();
 	s->kick = event_new(base, -1, 0, on_kick, s);
 	s->deadline = evtimer_new(base, exchange_on_deadline, s);
 	s->idle = evtimer_new(base, on_idle, s);
-	if (!s->names || !s->kick || !s->deadline || !s->idle)
+	if (!s->names || !s->codes || !s->kick || !s->deadline || !s->idle)
 		return -ENOMEM;
 
 	*ret = TAKE_PTR(s);
@@ -183,17 +187,35 @@ struct symbolizer *symbolizer_free(struct symbolizer *s)
 		(void)job_free(job);
 	}
 	(void)names_free(s->names);
+	(void)codes_free(s->codes);
 	for (size_t i = 0; i < ARRAY_SIZE(s->states); i++)
 		(void)file_state_free(s->states[i]);
 	free(s);
 	return NULL;
 }
 
+/* Python frames get their names when their code is known: then they are made here. */
+static const struct frame_list *look_up_python(struct symbolizer *s, uint64_t frame)
+{
+	struct frame described;
+
+	if (!names_is_final(s->names, frame) && codes_describe(s->codes, frame, &described))
+		(void)names_add_frame(s->names, frame, &described, false);
+	else if (!names_find(s->names, frame))
+		(void)names_add_frame(s->names, frame,
+				      &(struct frame){ .kind = FRAME_PYTHON, .approximate = true },
+				      true);
+	return names_find(s->names, frame);
+}
+
 const struct frame_list *symbolizer_lookup(struct symbolizer *s, uint64_t frame)
 {
 	static const struct names_file none = { 0 };
-	const struct frame_list *list = names_find(s->names, frame);
+	const struct frame_list *list;
 
+	if (codes_is_python(frame))
+		return look_up_python(s, frame);
+	list = names_find(s->names, frame);
 	if (list || (frame >> FRAME_SLOT_SHIFT & FRAME_SLOT_MASK) != 0)
 		return list;
 	if (names_add_unknown(s->names, frame, &none, false) < 0)
@@ -297,6 +319,29 @@ int symbolizer_compile_unwind(struct symbolizer *s, uint16_t slot, symbolizer_un
 	job->userdata = userdata;
 	enqueue(s, job);
 	return 0;
+}
+
+int symbolizer_read_python(struct symbolizer *s, uint16_t slot, symbolizer_python_fn done,
+			   void *userdata)
+{
+	struct job *job;
+
+	if (!file_table_get(s->files, slot))
+		return -ENOENT;
+	job = calloc(1, sizeof(*job));
+	if (!job)
+		return -ENOMEM;
+	job->type = MESSAGE_PYTHON;
+	job->slot = slot;
+	job->read = done;
+	job->userdata = userdata;
+	enqueue(s, job);
+	return 0;
+}
+
+int symbolizer_add_code(struct symbolizer *s, uint32_t id, struct python_code *code)
+{
+	return codes_add(s->codes, id, code);
 }
 
 const char *symbolizer_build_id(struct symbolizer *s, uint16_t slot)

@@ -18,10 +18,12 @@
 #include <stdint.h>
 
 #include "base/cleanup.h"
+#include "python/file.h"
 #include "symbolize/frame.h"
 
 struct event_base;
 struct file_table;
+struct python_code;
 struct symbolizer;
 
 struct symbolizer_options {
@@ -95,6 +97,21 @@ typedef void (*symbolizer_unwind_fn)(int error, const struct unwind_table *table
 
 int symbolizer_compile_unwind(struct symbolizer *s, uint16_t slot, symbolizer_unwind_fn done,
 			      void *userdata);
+
+/*
+ * What the file tells of the interpreter in it (python/file.h). Valid during the call. @error: -ENOENT it has
+ * none, -ENOEXEC not an ELF file, -ETIMEDOUT, -EPIPE the child died.
+ */
+typedef void (*symbolizer_python_fn)(int error, const struct python_file *file, void *userdata);
+
+int symbolizer_read_python(struct symbolizer *s, uint16_t slot, symbolizer_python_fn done,
+			   void *userdata);
+
+/*
+ * Says which code Python frames with this number run; takes over @code, also on failure. Until then those
+ * frames have no names. -EEXIST; -ENOSPC: too many; -ENOMEM.
+ */
+int symbolizer_add_code(struct symbolizer *s, uint32_t id, struct python_code *code);
 
 /* Lower-case hex build-id of a file, NULL if it has none or nothing was asked of it yet. */
 const char *symbolizer_build_id(struct symbolizer *s, uint16_t slot);
