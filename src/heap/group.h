@@ -3,7 +3,8 @@
  * Sites summed up the way a reader asked for: by stack, line, function, file or module.
  *
  * A site's line (function, file, module) is that of its innermost frame that is not allocator
- * plumbing (operator new, std::allocator, g_malloc, xmalloc, strdup, ...: heap/plumbing.c).
+ * plumbing (operator new, std::allocator, g_malloc, xmalloc, strdup, ...: heap/plumbing.c). Python's
+ * interpreter is: what it allocates, some line of Python has caused.
  *
  * What is summed up under one entry:
  *	stack	  the frames, in each target apart
@@ -117,7 +118,8 @@ bool frame_is_plumbing(const struct frame *f);
 /*
  * site_id: 64-bit hash of the function names and module base names of the frames; survives a
  * rebuild. leak_id: hash of (build-id, offset) of the frames; equal on all hosts with the same
- * binaries. A frame without name or build-id contributes module base name and offset; inlined
+ * binaries. Of a Python frame that is the names of its file and function, and for the leak_id the line, counted
+ * from the function's first one. A frame without name or build-id contributes module base name and offset; inlined
  * frames contribute nothing, so that ids are the same with and without debug information. The hash
  * is described in heap/ids.h.
  */

@@ -52,6 +52,17 @@ static uint64_t add_place(uint64_t h, const struct frame *f)
 	return id_add_number(h, f->offset);
 }
 
+/*
+ * Lines are counted from the function's first one: a change further up in the file moves them all. By the
+ * file's name alone, so that it is the same in another virtual environment.
+ */
+static uint64_t add_python(uint64_t h, const struct frame *f)
+{
+	h = id_add_text(h, path_base_name(f->file));
+	h = id_add_text(h, f->function);
+	return id_add_number(h, f->offset);
+}
+
 uint64_t group_site_id(const struct frame *const *frames, size_t n)
 {
 	uint64_t h = ID_START;
@@ -62,6 +73,10 @@ uint64_t group_site_id(const struct frame *const *frames, size_t n)
 		if (f->kind == FRAME_INLINED)
 			continue;
 		h = id_add_text(h, f->function);
+		if (f->kind == FRAME_PYTHON) {
+			h = id_add_text(h, path_base_name(f->file));
+			continue;
+		}
 		h = f->function ? id_add_text(h, path_base_name(f->module)) : add_place(h, f);
 	}
 	return id_end(h);
@@ -76,6 +91,10 @@ uint64_t group_leak_id(const struct frame *const *frames, size_t n)
 
 		if (f->kind == FRAME_INLINED)
 			continue;
+		if (f->kind == FRAME_PYTHON) {
+			h = add_python(h, f);
+			continue;
+		}
 		h = id_add_text(h, f->build_id);
 		h = f->build_id ? id_add_number(h, f->offset) : add_place(h, f);
 	}

@@ -199,12 +199,25 @@ static bool matches(const struct plumbing *p, const struct frame *f, const char 
 	return false;
 }
 
+/* CPython's program or library, and the modules that come with it. */
+static bool is_python_interpreter(const struct frame *f)
+{
+	const char *module = path_base_name(f->module);
+
+	if (!module || f->kind == FRAME_PYTHON)
+		return false;
+	return starts_with(module, "python3.") || starts_with(module, "libpython3.") ||
+	       strstr(f->module, "/lib-dynload/");
+}
+
 bool frame_is_plumbing(const struct frame *f)
 {
 	char buffer[NAME_MAX_BYTES];
 	const char *name;
 
-	if (!f->function)
+	if (is_python_interpreter(f))
+		return true;
+	if (!f->function || f->kind == FRAME_PYTHON)
 		return false;
 	name = strip_name(f->function, buffer, sizeof(buffer)) ? buffer : NULL;
 	for (size_t i = 0; i < ARRAY_SIZE(plumbing); i++)

@@ -81,7 +81,9 @@ static uint32_t number_of_frame(struct list *frames, struct list *texts, const s
 		return 0;
 	HASH_ADD_PTR(frames->numbers, key, found);
 	bytes_put(&frames->bytes,
-		  (uint64_t)(f->kind == FRAME_INLINED) | (uint64_t)f->approximate << 1, 1);
+		  (uint64_t)(f->kind == FRAME_INLINED) | (uint64_t)f->approximate << 1 |
+			  (uint64_t)(f->kind == FRAME_PYTHON) << 2,
+		  1);
 	bytes_put(&frames->bytes, number_of_text(texts, f->function), 4);
 	bytes_put(&frames->bytes, number_of_text(texts, f->file), 4);
 	bytes_put(&frames->bytes, number_of_text(texts, f->module), 4);

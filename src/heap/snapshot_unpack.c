@@ -146,8 +146,8 @@ static int get_frames(struct input *in, struct kept_snapshot *s, size_t *ret_n)
 		struct frame *f = &s->frames[i];
 		uint64_t flags = get(in, 1);
 
-		in->failed |= flags > 3;
-		f->kind = flags & 1 ? FRAME_INLINED : FRAME_NATIVE;
+		in->failed |= flags > 7 || (flags & 5) == 5;
+		f->kind = flags & 1 ? FRAME_INLINED : flags & 4 ? FRAME_PYTHON : FRAME_NATIVE;
 		f->approximate = flags >> 1 & 1;
 		f->function = text_of(in, texts, n_texts);
 		f->file = text_of(in, texts, n_texts);

@@ -117,7 +117,12 @@ static void test_plumbing(void **state)
 		{ "zmalloc_get_rss", NULL, "/usr/bin/redis-server", false },
 		{ "_PyMem_RawMalloc", NULL, "/usr/bin/python3.11", true },
 		{ "PyObject_Malloc", NULL, "/usr/bin/python3.11", true },
-		{ "PyList_New", NULL, "/usr/bin/python3.11", false },
+		/* The whole interpreter: some line of Python is meant. Not modules of other people's. */
+		{ "PyList_New", NULL, "/usr/bin/python3.11", true },
+		{ NULL, NULL, "/usr/lib/libpython3.9.so.1.0", true },
+		{ "scan_once", NULL, "/usr/lib/python3.11/lib-dynload/_json.cpython-311.so", true },
+		{ "leak", NULL, "/usr/lib/python3/dist-packages/ext.cpython-311.so", false },
+		{ NULL, NULL, "/opt/pythonic", false },
 		{ "__rust_alloc", NULL, APP, true },
 		{ "alloc::alloc::exchange_malloc", NULL, APP, true },
 		{ "alloc::raw_vec::RawVec<T,A>::grow_one", NULL, APP, true },
@@ -188,6 +193,33 @@ static void test_blamed(void **state)
 	assert_int_equal(group_blamed_frame(all, 2), 0);
 	assert_int_equal(group_blamed_frame(unknown, 3), 1);
 	assert_int_equal(group_blamed_frame(NULL, 0), 0);
+}
+
+/* Of Python frames the function, its file's name and the line in it count, not where the file lies. */
+static void test_python_ids(void **state)
+{
+	struct frame f = { .kind = FRAME_PYTHON,
+			   .function = "Cache.put",
+			   .file = "/srv/app/cache.py",
+			   .line = 120,
+			   .offset = 7 };
+	struct frame moved = f, edited = f, other = f;
+	const struct frame *one[] = { &f }, *there[] = { &moved };
+	const struct frame *later[] = { &edited }, *another[] = { &other };
+
+	(void)state;
+	moved.file = "/home/user/venv/cache.py";
+	moved.line = 96;
+	edited.offset = 8;
+	other.function = "Cache.get";
+	assert_int_equal(group_site_id(one, 1), 0x6abeaaf06af10c8ull);
+	assert_int_equal(group_leak_id(one, 1), 0x5f6d0fbe35085e2eull);
+	assert_int_equal(group_leak_id(there, 1), group_leak_id(one, 1));
+	assert_int_equal(group_site_id(there, 1), group_site_id(one, 1));
+	assert_int_equal(group_site_id(later, 1), group_site_id(one, 1));
+	assert_true(group_leak_id(later, 1) != group_leak_id(one, 1));
+	assert_true(group_site_id(another, 1) != group_site_id(one, 1));
+	assert_false(frame_is_plumbing(&f));
 }
 
 /* The values are a contract: people keep these ids, so they never change. */
@@ -625,6 +657,7 @@ int main(void)
 		cmocka_unit_test(test_plumbing),
 		cmocka_unit_test(test_long_names),
 		cmocka_unit_test(test_blamed),
+		cmocka_unit_test(test_python_ids),
 		cmocka_unit_test(test_ids),
 		cmocka_unit_test(test_by_stack),
 		cmocka_unit_test(test_status_of_same_frames),

@@ -22,10 +22,11 @@ static const struct frame frames[] = {
 	  0xfffffffffffe, false },
 	{ FRAME_NATIVE, NULL, NULL, 0, NULL, NULL, 0, true },
 	{ FRAME_NATIVE, "", "", 1, "handler", "handler", UINT64_MAX, true },
+	{ FRAME_PYTHON, "Cache.put", "/srv/cache.py", 120, NULL, NULL, 7, false },
 };
 
 static const struct frame *const stack[] = { &frames[0], &frames[1], &frames[2], &frames[3],
-					     &frames[1] };
+					     &frames[4] };
 
 static struct named_site sites[] = {
 	{ .frames = stack, .n_frames = 5, .stack_status = 3, .target = 7, .stack = 99 },
