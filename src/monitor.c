@@ -219,7 +219,7 @@ static void free_events(struct monitor *m)
 {
 	struct event *const events[] = { m->tick_timer,	   m->work_event,   m->notes_event,
 					 m->windows_event, m->revive_timer, m->prices_event,
-					 m->prices_timer };
+					 m->prices_timer,  m->python_timer };
 
 	for (size_t i = 0; i < ARRAY_SIZE(events); i++)
 		if (events[i])
@@ -253,6 +253,7 @@ struct monitor *monitor_free(struct monitor *m)
 		if (!m->states[i])
 			continue;
 		free(m->states[i]->points);
+		free(m->states[i]->interpreter);
 		free(m->states[i]);
 	}
 	heap_free(m->heap);

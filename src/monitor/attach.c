@@ -278,6 +278,7 @@ static int attach_files(struct monitor *m, struct tracked *t)
 {
 	int r = 0;
 
+	python_frames_attach(m, t);
 	if (maps_allocator(m, t))
 		r = govern_begin(m, t);
 	if (r < 0)

@@ -138,8 +138,12 @@ int files_learn(struct monitor *m, uint16_t slot)
 	if (!file || file->fd < 0) {
 		s->hooks = FILE_KNOWN;
 		s->table = FILE_KNOWN;
+		s->python = FILE_KNOWN;
 		return 0;
 	}
+	r = python_frames_learn(m, s, file);
+	if (r < 0)
+		return r;
 	if (s->table == FILE_UNKNOWN) {
 		r = symbolizer_compile_unwind(m->symbolizer, slot, on_table, s);
 		if (r < 0)
@@ -159,7 +163,7 @@ bool files_ready(const struct monitor *m, uint16_t slot)
 {
 	const struct file_state *s = slot <= FILE_SLOT_MAX ? m->states[slot] : NULL;
 
-	return !s || (s->hooks == FILE_KNOWN && s->table == FILE_KNOWN);
+	return !s || (s->hooks == FILE_KNOWN && s->table == FILE_KNOWN && s->python == FILE_KNOWN);
 }
 
 /* Takes over the descriptor. The file may be known already: then its slot is returned. */
@@ -264,6 +268,9 @@ bool files_only_pass_on(const struct monitor *m, uint64_t frame)
 
 	if (!file)
 		return false;
+	/* What the interpreter allocates is some Python line's, and that frame comes further out. */
+	if (python_frames_is_interpreter(m, slot) || strstr(file->path, "/lib-dynload/"))
+		return true;
 	base = base ? base + 1 : file->path;
 	/* Not a program with an allocator of its own: that is all there is. */
 	if (m->states[slot] && m->states[slot]->defines_malloc && strstr(base, ".so"))

@@ -144,6 +144,9 @@ void life_note(const struct note *note, void *userdata)
 			t->mappings_stale = true;
 		m->refresh_wanted = true;
 		break;
+	case NOTE_CODE:
+		python_frames_take_note(m, note);
+		break;
 	case NOTE_ALARM:
 		t = tracked_find(m, note->target);
 		if (t)

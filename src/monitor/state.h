@@ -17,6 +17,7 @@
 #include "monitor/snapshot_list.h"
 #include "probe/governor.h"
 #include "probe/probe.h"
+#include "python/file.h"
 #include "symbolize/symbolizer.h"
 #include "target/procfs.h"
 #include "target/selector.h"
@@ -60,10 +61,20 @@ struct file_state {
 	bool defines_malloc;	 /* also one that is not probed */
 	struct monitor *monitor; /* borrowed: userdata of the child's answers */
 	uint16_t slot;
+	enum file_progress python;
+	struct python_file *interpreter; /* owned; NULL: it has none */
 	pid_t probed_pid; /* probes set ahead by monitor_probe_file(): in this process, or */
 };
 
 #define PROBED_EVERYWHERE (-1) /* in every process that maps the file */
+
+/* Whether the kernel side can walk a target's Python frames. */
+enum python_progress {
+	PYTHON_NOT_MET, /* it maps no interpreter (yet) */
+	PYTHON_STARTING,
+	PYTHON_READY,
+	PYTHON_GIVEN_UP,
+};
 
 struct detector;
 struct govern;
@@ -93,6 +104,8 @@ struct tracked {
 	uint64_t mappings_hash; /* of what was published last */
 	uint64_t exited_at_tick;
 	struct reconcile reconcile;
+	enum python_progress python;
+	unsigned int python_tries; /* while the interpreter starts */
 	bool mappings_stale;
 	bool purged; /* exited, and read for the last time */
 	UT_hash_handle by_key;
@@ -126,6 +139,7 @@ struct monitor {
 	struct event *work_event; /* things to do soon: attach, purge */
 	struct event *windows_event;
 	struct event *revive_timer;
+	struct event *python_timer; /* NULL: no interpreter was seen starting yet */
 	bool final_read_wanted;
 	bool flush_wanted;   /* of the history */
 	bool refresh_wanted; /* some target's mappings are stale */
@@ -237,6 +251,13 @@ int files_take_note(struct monitor *m, const struct note *note);
 /* Whether a stored frame lies in a library that only passes allocations on: libc, libstdc++, ... */
 bool files_only_pass_on(const struct monitor *m, uint64_t frame);
 int files_add_opened(struct monitor *m, const char *path, int fd, uint16_t *ret_slot);
+
+/* python_frames.c: Python frames on native stacks */
+int python_frames_learn(struct monitor *m, struct file_state *s, const struct file *file);
+bool python_frames_is_interpreter(const struct monitor *m, uint16_t slot);
+/* Has the kernel side walk them, once the target's mappings were read and its files are known. */
+void python_frames_attach(struct monitor *m, struct tracked *t);
+void python_frames_take_note(struct monitor *m, const struct note *note);
 
 /* life.c: fork, exec, exit, and processes that selectors bring in */
 void life_note(const struct note *note, void *userdata);

@@ -138,6 +138,7 @@ static void take_coverage(struct monitor *m, struct tracked *t)
 		memcpy(c->lost, counters.lost, sizeof(c->lost));
 		c->frees_of_unknown_blocks = counters.frees_of_unknown_blocks;
 		c->failed_allocations = counters.failed_allocations;
+		memcpy(c->python, counters.python, sizeof(c->python));
 	}
 	c->frees_seen = sum.freed_count + c->frees_of_unknown_blocks;
 	count_truncated(m, target);
@@ -167,6 +168,8 @@ static void take_targets(struct monitor *m, uint64_t now_ns)
 		(void)heap_target_tick(m->heap, t->target->key, now_ns);
 		if (t->target->state != TARGET_TRACED)
 			continue;
+		if (t->python == PYTHON_STARTING)
+			python_frames_attach(m, t);
 		target_refresh(t->target, PROC_ROOT, CGROUP_ROOT);
 		limit_by_options(t);
 		reconcile_take(m, t, now_ns);

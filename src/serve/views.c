@@ -42,6 +42,7 @@ bool view_scope_has_snapshot(struct monitor *m, const struct view_scope *scope,
 int view_coverage(const struct coverage *c, json_t **ret)
 {
 	json_auto_t *o = json_object(), *lost = json_object(), *truncated = json_object();
+	json_auto_t *python = json_object();
 	int r = 0;
 
 	for (int i = 0; i < LOSS_REASONS; i++)
@@ -59,17 +60,23 @@ int view_coverage(const struct coverage *c, json_t **ret)
 		      c->has_growth ? view_u64(c->explained_bytes) : json_null());
 	r |= view_put(o, "lost", TAKE_PTR(lost));
 	r |= view_put(o, "truncated_stacks", TAKE_PTR(truncated));
+	r |= view_put(python, "whole", view_u64(c->python[PYTHON_WHOLE]));
+	r |= view_put(python, "unmatched", view_u64(c->python[PYTHON_UNMATCHED]));
+	r |= view_put(python, "no_thread_state", view_u64(c->python[PYTHON_NO_STATE]));
+	r |= view_put(o, "python_stacks", TAKE_PTR(python));
 	if (r < 0)
 		return -ENOMEM;
 	*ret = TAKE_PTR(o);
 	return 0;
 }
 
-/* CPython is the one interpreter that is told apart, by the name of its executable. */
+/* CPython is the one interpreter that is told apart; of what was not looked at, by its executable's name. */
 static const char *language_of(const struct target *t)
 {
 	const char *name;
 
+	if (t->runs_python)
+		return "python";
 	if (!t->exe)
 		return NULL;
 	name = strrchr(t->exe, '/');
@@ -140,6 +147,7 @@ static int put_identity(json_t *o, struct monitor *m, const struct target *t)
 	r |= view_put(o, "cgroup", view_text(t->cgroup));
 	r |= view_put(o, "container", view_text(t->container));
 	r |= view_put(o, "language", view_text(language_of(t)));
+	r |= view_put(o, "python_error", view_text(t->python_error));
 	return r;
 }
 
