@@ -306,6 +306,11 @@ test-vm: ## the core tests on other kernels, in emulated machines; KERNELS="5.10
 	$(Q)$(MAKE) --no-print-directory all workloads $(BPFTEST_BIN)
 	$(Q)KERNELS='$(KERNELS)' ./tests/vm/run.sh
 
+.PHONY: test-python
+test-python: all workloads ## the Python tests with the interpreters of several Debians; SUITES="host bullseye trixie forky" EXTRA=/path
+	$(Q)./tests/deps.sh $(PACKAGES) debootstrap
+	$(Q)EXTRA='$(EXTRA)' ./tests/python/run.sh $(or $(SUITES),host bullseye trixie forky)
+
 .PHONY: bench
 bench: all $(BENCH_BIN) ## what it costs, by mode: ns per malloc/free pair, ticks, memory; ROUNDS=7 BURST=10 TARGETS=500
 	$(Q)BUILD='$(B)' ./tests/bench/run.sh $(if $(ROUNDS),--rounds '$(ROUNDS)') \

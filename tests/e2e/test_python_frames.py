@@ -1,0 +1,144 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Stacks of Python processes name the lines of Python, as Python itself sees them."""
+
+import json
+import os
+import subprocess
+import tempfile
+
+import python
+import seep
+
+MAX_FRAMES = 48
+DEEP = 8101  # bytes of the block whose stack is longer
+
+
+SMALLEST = 3000  # of the blocks that the workload tells of
+
+
+def summed(sites):
+    """{Python frames: [blocks, bytes]} of its blocks; a bytearray has a byte more than it was asked for."""
+    found = {}
+    for site in sites:
+        if site["average_bytes"] > SMALLEST:
+            key = json.dumps(python.frames_of(site))
+            count, size = found.get(key, (0, 0))
+            found[key] = (count + site["live_count"], size + site["live_bytes"])
+    return found
+
+
+def expected_of(blocks):
+    found = {}
+    for size, stack in blocks:
+        key = json.dumps(stack)
+        count, total = found.get(key, (0, 0))
+        found[key] = (count + 1, total + size + 1)
+    return found
+
+
+def check_blocks(blocks, sites):
+    """Every block's Python frames are those that Python saw."""
+    found = summed(s for s in sites if s["stack_status"] == "complete")
+    for stack, expected in expected_of(b for b in blocks if b[0] != DEEP).items():
+        if stack not in found:
+            near = [s for s in found if s[:60] == stack[:60]]
+            raise AssertionError(f"no stack {stack}, but {near}")
+        seep.equal(found[stack], expected, f"blocks and bytes of {stack}")
+
+
+def check_deep(blocks, sites):
+    """Of a stack with more frames than are kept the inner ones are right."""
+    expected = next(stack for size, stack in blocks if size == DEEP)
+    site = next(s for s in sites if s["average_bytes"] == DEEP + 1)
+    got = python.frames_of(site)
+    seep.equal(site["stack_status"], "depth", "status")
+    assert len(got) > MAX_FRAMES / 2, f"{len(got)} frames"
+    seep.equal(got, expected[: len(got)], "inner frames")
+
+
+def all_sites(d, key):
+    return d.get("/v1/sites", target=key, by="stack", limit=1000, sort="live")["sites"]
+
+
+def check_runs(sites):
+    """Code that is made again and again is one code, and a list that grows is its line's."""
+    again = [s for s in sites if s["average_bytes"] == 7994]
+    seep.equal([s["live_count"] for s in again], [200], "blocks of <again>")
+    seep.equal(again[0]["frames"][-1]["kind"], "native", "outermost frame")
+    seep.equal([f[0] for f in python.frames_of(again[0])][0], "<again>", "file")
+
+
+def check_coverage(target):
+    stacks = target["coverage"]["python_stacks"]
+    assert stacks["whole"] > 500, stacks
+    # Behind a native stack that was cut (a library that was loaded a moment ago) they are appended.
+    cut = sum(n for status, n in target["coverage"]["truncated_stacks"].items() if status != "depth")
+    assert stacks["unmatched"] <= cut, f"{stacks}, {cut} cut"
+    seep.equal(stacks["no_thread_state"], 0, f"others of {stacks}")
+    seep.equal(target["coverage"]["lost"]["python_code"], 0, "codes without names")
+    seep.equal((target["language"], target["python_error"]), ("python", None), "language")
+
+
+def native_library(folder):
+    path = os.path.join(folder, "leak.so")
+    subprocess.run(["cc", "-shared", "-fPIC", "-O1", "-g", "-o", path,
+                    os.path.join(python.SCRIPTS, "leak.c")], check=True)
+    return path
+
+
+def check_library(d, key, script):
+    """The C function first, then the line of Python that called it; nothing of the interpreter between."""
+    line = next(n for n, text in enumerate(open(script, encoding="utf-8"), 1)
+                if "library.leak(9001)" in text)
+    site = next(s for s in all_sites(d, key) if s["average_bytes"] == 9001)
+    seep.equal(site["live_count"], 23, "leaks")
+    seep.equal(site["frames"][0]["function"], "leak", "first frame")
+    seep.equal(python.frames_of(site)[0][1:], [line, "native"], "first Python frame")
+    lines = [s["frames"][0] for s in d.sites(key, by="line") if s["live_bytes"] == 9001 * 23]
+    seep.equal([f["function"] for f in lines], ["leak"], "by line")
+
+
+def check_lines(d, key, script):
+    """As tracemalloc would have it: a list's growth is where it is appended to."""
+    line = next(n for n, text in enumerate(open(script, encoding="utf-8"), 1)
+                if "values.append(i)" in text)
+    lines = [s for s in d.sites(key, by="line")
+             if s["frames"][0]["line"] == line and s["frames"][0]["file"].endswith("/frames.py")]
+    seep.equal([s["frames"][0]["kind"] for s in lines], ["python"], "sites of the line")
+    assert lines[0]["live_bytes"] >= 8 * 50000, lines[0]
+
+
+def test_all_ways_to_allocate():
+    with tempfile.TemporaryDirectory(prefix="seep-e2e-") as folder:
+        with seep.Daemon() as d, python.Python("frames.py", native_library(folder)) as w:
+            key = d.track(w.pid)
+            blocks = w.go()["blocks"]
+            seep.wait_until(lambda: any(s["average_bytes"] == 9001 for s in all_sites(d, key)),
+                            "all sites")
+            sites = all_sites(d, key)
+            check_blocks(blocks, sites)
+            check_deep(blocks, sites)
+            check_runs(sites)
+            check_library(d, key, python.HOME + w.script)
+            check_lines(d, key, python.HOME + w.script)
+            check_coverage(d.target(key))
+            w.end()
+            d.wait_gone()
+
+
+def test_sub_interpreter():
+    """Its own frames, and none of those that the thread has in the main interpreter."""
+    with seep.Daemon() as d, python.Python("frames.py", "interpreters") as w:
+        key = d.track(w.pid)
+        blocks = w.go()["blocks"]
+        if not blocks:
+            raise seep.Skip("this version has no sub-interpreters, or none that work")
+        size, stack = blocks[0]
+        seep.wait_until(lambda: any(s["average_bytes"] == size + 1 for s in all_sites(d, key)), "its site")
+        site = next(s for s in all_sites(d, key) if s["average_bytes"] == size + 1)
+        seep.equal(python.frames_of(site), stack, "Python frames")
+
+
+if __name__ == "__main__":
+    seep.main(globals())
