@@ -13,7 +13,9 @@
  *	native	ext.so		native	ext.so
  *	native	eval loop  ◄──	python	<module>
  *
- * Python frames that are left when the native stack ends are appended: none is dropped. Everything that is
+ * Python frames that are left when the native stack ends are appended: none is dropped. And where the eval loop
+ * is met again behind the last one, the stack ends: from there on it is another interpreter's of the thread, or
+ * what some other greenlet has left below this one's start. Everything that is
  * read is the target's: reads may fail, and no number is used without a check.
  */
 #ifndef SEEP_PYTHON_BPF_H
@@ -33,6 +35,8 @@ enum python_phase {
 #define PYTHON_ENDED	 (1u << 2) /* the native stack has ended */
 #define PYTHON_ODD	 (1u << 3) /* something did not match */
 #define PYTHON_STATELESS (1u << 4)
+#define PYTHON_MET	 (1u << 5) /* Python frames were found */
+#define PYTHON_OTHERS	 (1u << 6) /* an eval loop's frame is behind the last of them */
 
 #define OWNER_SHIM 3 /* enum _frameowner, 3.12 and later: from here on it is no Python frame */
 
@@ -187,13 +191,25 @@ static __always_inline __u64 content_hash(const struct note_code *n)
 	return hash;
 }
 
+/* Notes of forks and files matter more: a half of the room is theirs. */
+static __always_inline bool notes_are_full(void)
+{
+	return bpf_ringbuf_query(&notes, BPF_RB_AVAIL_DATA) >
+	       bpf_ringbuf_query(&notes, BPF_RB_RING_SIZE) / 2;
+}
+
 /* Gives code that was not met before a number. 0: nobody will know what it is. */
 static __noinline __u32 add_code(struct thread *t, const struct python_target *py, __u64 code)
 {
-	struct note_code *n = bpf_ringbuf_reserve(&notes, sizeof(*n), 0);
+	struct note_code *n;
 	__u32 id, *known;
 	__u64 hash;
 
+	if (notes_are_full()) {
+		lose(t->target, LOSS_PYTHON_CODE);
+		return 0;
+	}
+	n = bpf_ringbuf_reserve(&notes, sizeof(*n), 0);
 	if (!n) {
 		lose(t->target, LOSS_NOTE);
 		return 0;

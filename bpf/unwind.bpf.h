@@ -325,15 +325,14 @@ static __always_inline bool is_wanted(struct thread *t, const struct python_targ
 	if (!is_eval_loop(t, py) || (!py->eval[0][1] && t->python_flags & PYTHON_SEEN))
 		return !(t->python_flags & PYTHON_SEEN);
 	python_begin(t, py);
-	if (!t->python_frame) {
-		if (py->eval[0][1])
-			t->python_flags |= PYTHON_ODD;
-		t->python_flags |= PYTHON_SEEN;
-		return true;
-	}
 	t->python_flags |= PYTHON_SEEN;
-	t->python_phase = PYTHON_INSIDE;
-	return false;
+	if (t->python_frame) {
+		t->python_flags |= PYTHON_MET;
+		t->python_phase = PYTHON_INSIDE;
+		return false;
+	}
+	t->python_flags |= t->python_flags & PYTHON_MET ? PYTHON_OTHERS : PYTHON_ODD;
+	return !(t->python_flags & PYTHON_OTHERS);
 }
 
 /* One native frame, or one Python frame. Non-zero: it was the last one. */
@@ -349,6 +348,10 @@ static __always_inline long walk_frame(struct thread *t, const struct python_tar
 	r = unwind_frame(t);
 	if (!py || is_wanted(t, py))
 		store_frame(t);
+	if (py && t->python_flags & PYTHON_OTHERS) {
+		t->stack.status = STACK_COMPLETE;
+		return 1;
+	}
 	if (r < 0 && t->pc)
 		return 0;
 	t->stack.status = r < 0 ? STACK_COMPLETE : r;

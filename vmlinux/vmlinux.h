@@ -41,6 +41,11 @@ enum {
 	BPF_EXIST = 2,
 };
 
+enum {
+	BPF_RB_AVAIL_DATA = 0,
+	BPF_RB_RING_SIZE = 1,
+};
+
 struct bpf_raw_tracepoint_args {
 	__u64 args[0];
 };

@@ -286,4 +286,7 @@ void python_frames_take_note(struct monitor *m, const struct note *note)
 	r = take_code(m, &n);
 	if (r < 0)
 		log_debug_errno(r, "failed to take in Python code, its frames have no names");
+	/* Where there is no room, no more shall come. */
+	if (r != -ENOSPC && probe_give_code(m->probe) < 0)
+		log_debug("failed to give a number to Python code, ignoring");
 }

@@ -116,10 +116,9 @@ struct calibration *calibration_free(struct calibration *c);
 /* Whether these are of its child, which is nobody's target. */
 bool calibration_has(const struct calibration *c, pid_t tgid, uint32_t target);
 
-/* Python: a secret for the hashes of code, numbers for code, one more when a note has used one. */
+/* Python: a secret for the hashes of code, numbers for code. */
 void python_set_seed(struct seep_bpf *skel);
 int python_fill_codes(struct seep_bpf *skel);
-void python_take_note(struct seep_bpf *skel);
 
 /* Tries links of a kind on a function of this program. 0, or why it is not usable. */
 int selftest_links(enum probe_links_kind kind, bool legacy);

@@ -35,8 +35,6 @@ static int on_ring_record(void *userdata, void *data, size_t size)
 	if (size < NOTE_HEAD_BYTES || !p->on_note)
 		return 0;
 	memcpy(&note, data, size < sizeof(note) ? size : sizeof(note));
-	if (note.type == NOTE_CODE)
-		python_take_note(p->skel);
 	p->on_note(&note, p->on_note_userdata);
 	return 0;
 }

@@ -233,6 +233,12 @@ int probe_publish_python(struct probe *p, uint32_t target, const struct python_t
 bool probe_has_python(struct probe *p, uint32_t target);
 void probe_drop_python(struct probe *p, uint32_t target);
 
+/*
+ * One more number for code, in place of one that a NOTE_CODE has used. Without any left, new code is counted as
+ * LOSS_PYTHON_CODE. -ENOSPC: all were given.
+ */
+int probe_give_code(struct probe *p);
+
 /* --- reading ------------------------------------------------------------------------------------ */
 
 /* Each site once, in no order; O(sites). Stops at the first negative result and returns it. */

@@ -39,10 +39,9 @@ int python_fill_codes(struct seep_bpf *skel)
 	return r;
 }
 
-void python_take_note(struct seep_bpf *skel)
+int probe_give_code(struct probe *p)
 {
-	/* One was used. Without another one, new code will be counted as not known. */
-	(void)give_code(skel);
+	return give_code(p->skel);
 }
 
 int probe_publish_python(struct probe *p, uint32_t target, const struct python_target *python)

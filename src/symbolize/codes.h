@@ -12,7 +12,7 @@
 #include "python/code.h"
 #include "symbolize/frame.h"
 
-/* A process that makes code all the time shall not cost more: about 100 MB. */
+/* A process that makes code all the time shall not cost more: some 60 MB. */
 #define CODES_MAX (1u << 17)
 
 struct codes;

@@ -15,6 +15,7 @@
 struct name_list {
 	struct name_list *replaced; /* owned; what was handed out before */
 	struct frame_list list;
+	bool borrows; /* functions and files are somebody else's */
 	struct frame frames[];
 };
 
@@ -35,7 +36,7 @@ static void name_list_free(struct name_list *l)
 	while (l) {
 		struct name_list *next = l->replaced;
 
-		for (size_t i = 0; i < l->list.n; i++) {
+		for (size_t i = 0; i < l->list.n && !l->borrows; i++) {
 			free((char *)l->frames[i].function);
 			free((char *)l->frames[i].file);
 		}
@@ -149,20 +150,11 @@ int names_add_unknown(struct names *names, uint64_t frame, const struct names_fi
 int names_add_frame(struct names *names, uint64_t frame, const struct frame *named,
 		    bool provisional)
 {
-	_cleanup_free_ char *function = NULL, *file = NULL;
-	struct frame copy = *named;
-	struct name_list *l;
+	struct name_list *l = name_list_new(named, 1);
 
-	function = named->function ? strdup(named->function) : NULL;
-	file = named->file ? strdup(named->file) : NULL;
-	if ((named->function && !function) || (named->file && !file))
-		return -ENOMEM;
-	copy.function = function;
-	copy.file = file;
-	l = name_list_new(&copy, 1);
 	if (!l)
 		return -ENOMEM;
-	function = file = NULL;
+	l->borrows = true;
 	return put(names, frame, l, provisional);
 }
 

@@ -38,8 +38,8 @@ int names_add_unknown(struct names *names, uint64_t frame, const struct names_fi
 		      bool provisional);
 
 /*
- * A frame that is known otherwise, its strings are copied. Replaces what was there; @provisional as in
- * names_add_unknown(). -ENOMEM.
+ * A frame that is known otherwise; its strings are borrowed and outlive the names. Replaces what was there;
+ * @provisional as in names_add_unknown(). -ENOMEM.
  */
 int names_add_frame(struct names *names, uint64_t frame, const struct frame *named,
 		    bool provisional);
