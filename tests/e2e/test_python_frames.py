@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Stacks of Python processes name the lines of Python, as Python itself sees them."""
 
+import glob
 import json
 import os
 import subprocess
@@ -80,10 +81,11 @@ def check_coverage(target):
     seep.equal((target["language"], target["python_error"]), ("python", None), "language")
 
 
-def native_library(folder):
-    path = os.path.join(folder, "leak.so")
-    subprocess.run(["cc", "-shared", "-fPIC", "-O1", "-g", "-o", path,
-                    os.path.join(python.SCRIPTS, "leak.c")], check=True)
+def build(folder, name, *words):
+    """Compiles a file of the workloads; the last word is the result's name, the others are flags."""
+    path = os.path.join(folder, words[-1])
+    subprocess.run(["cc", "-O1", "-g", *words[:-1], "-o", path, os.path.join(python.SCRIPTS, name)],
+                   check=True)
     return path
 
 
@@ -111,7 +113,7 @@ def check_lines(d, key, script):
 
 def test_all_ways_to_allocate():
     with tempfile.TemporaryDirectory(prefix="seep-e2e-") as folder:
-        with seep.Daemon() as d, python.Python("frames.py", native_library(folder)) as w:
+        with seep.Daemon() as d, python.Python("frames.py", build(folder, "leak.c", "-shared", "-fPIC", "leak.so")) as w:
             key = d.track(w.pid)
             blocks = w.go()["blocks"]
             seep.wait_until(lambda: any(s["average_bytes"] == 9001 for s in all_sites(d, key)),
@@ -138,6 +140,121 @@ def test_sub_interpreter():
         seep.wait_until(lambda: any(s["average_bytes"] == size + 1 for s in all_sites(d, key)), "its site")
         site = next(s for s in all_sites(d, key) if s["average_bytes"] == size + 1)
         seep.equal(python.frames_of(site), stack, "Python frames")
+
+
+def line_of(w, text):
+    with open(python.HOME + w.script, encoding="utf-8") as f:
+        return next(n for n, line in enumerate(f, 1) if text in line)
+
+
+def site_of(d, pid, size):
+    """The first Python frame of the one site of a process with blocks of a size."""
+    def find():
+        target = d.find(pid)
+        sites = all_sites(d, target["id"]) if target else []
+        return [s for s in sites if s["average_bytes"] == size + 1]
+    return seep.wait_until(find, f"a site of {pid}")[0]
+
+
+def test_fork_and_exec():
+    """A child has Python frames as its parent has, and a new image once its interpreter is there."""
+    with seep.Daemon() as d, python.Python("family.py") as w:
+        d.track(w.pid, follow=True)
+        w.poke()
+        children = [int(word) for word in w.read_line().split()[1:]]
+        for pid in children:
+            seep.wait_until(lambda: (d.find(pid) or {"allocators": []})["allocators"],
+                            f"child {pid} is traced")
+        w.poke()
+        for pid in children:
+            site = site_of(d, pid, 11003)
+            seep.equal(python.frames_of(site)[0][1:], [line_of(w, "bytearray(11003)"), "child"],
+                       f"line of child {pid}")
+            seep.equal(site["live_count"], 1, "blocks")
+        w.poke()
+        seep.equal(w.read_line(), "image", "the new image works")
+        seep.wait_until(lambda: d.find(w.pid)["allocators"], "the new image is traced")
+        w.poke()
+        seep.equal(w.read_line(), "done", "the new image has allocated")
+        line = line_of(w, "bytearray(11027)")
+        seep.wait_until(lambda: any(s["average_bytes"] == 11028 and s["live_count"] >= 3 and
+                                    python.frames_of(s)[:1] and
+                                    python.frames_of(s)[0][1:] == [line, "image"]
+                                    for s in all_sites(d, d.find(w.pid)["id"])), "its line")
+
+
+def test_loaded_late():
+    """A program that loads libpython when it has long been traced."""
+    libraries = glob.glob("/usr/lib/x86_64-linux-gnu/libpython3.*.so.1.0")
+    if not libraries:
+        raise seep.Skip("there is no libpython")
+    with tempfile.TemporaryDirectory(prefix="seep-e2e-") as folder, seep.Daemon() as d:
+        program = build(folder, "embed.c", "embed")
+        with seep.Workload("embed", libraries[0], path=program, wait=False) as w:
+            seep.equal(w.read_line(), "ready", "the program is there")
+            key = d.track(w.pid)
+            seep.equal(d.target(key)["language"], "native", "language before")
+            w.poke()
+            seep.equal(w.read_line(), "loaded", "Python is there")
+            seep.wait_until(lambda: d.target(key)["language"] == "python", "Python is seen")
+            w.poke()
+            seep.equal(w.read_line(), "done", "it has run")
+            site = site_of(d, w.pid, 12007)
+            seep.equal(python.frames_of(site), [["<string>", 3, "inside"], ["<string>", 5, "<module>"]],
+                       "Python frames")
+            seep.equal(site["live_count"], 7, "blocks")
+
+
+LOADER = """
+#include <dlfcn.h>
+int main(int argc, char **argv)
+{
+	int (*f)(const char *) = (int (*)(const char *))dlsym(dlopen(argv[1], RTLD_NOW), "fake_main");
+	return argc > 2 && f ? f(argv[2]) : 1;
+}
+"""
+
+
+def test_lies():
+    """What passes for an interpreter and is none costs its own stacks only."""
+    # (Names stay: of that much code they are more than the daemon's memory is checked for.)
+    with tempfile.TemporaryDirectory(prefix="seep-e2e-") as folder, seep.Daemon(check=False) as d:
+        library = build(folder, "fake.c", "-shared", "-fPIC", "-pthread", "libpython3.11.so")
+        with open(os.path.join(folder, "loader.c"), "w", encoding="utf-8") as f:
+            f.write(LOADER)
+        loader = build(folder, os.path.join(folder, "loader.c"), "loader")
+        for mode, check in LIES.items():
+            with seep.Workload("loader", library, mode, path=loader, wait=False) as w:
+                seep.equal(w.read_line(), "ready", f"{mode} is there")
+                key = d.track(w.pid)
+                seep.equal(d.target(key)["python_error"], None, "error")
+                w.go()
+                seep.wait_until(lambda: d.target(key)["live_count"] == 65536, f"blocks of {mode}")
+                check(d.target(key)["coverage"], d.sites(key, by="stack"))
+                w.end()
+            d.wait_gone()
+
+
+def check_cycle(coverage, sites):
+    seep.equal([s["stack_status"] for s in sites], ["depth"], "status")
+    seep.equal(python.frames_of(sites[0]), [["fake", 23, "fake"]] * MAX_FRAMES, "frames")
+
+
+def check_nowhere(coverage, sites):
+    seep.equal([python.frames_of(s) for s in sites], [[["fake", 23, "fake"]]], "frames")
+    seep.equal(coverage["python_stacks"]["unmatched"], 65536, "chains that broke")
+
+
+def check_lies(coverage, sites):
+    assert all(len(python.frames_of(s)) <= 1 for s in sites), "frames"
+
+
+def check_endless(coverage, sites):
+    """More code than has room: counted, and the stacks are still there."""
+    assert coverage["lost"]["python_code"] + len(sites) >= 1000, coverage["lost"]
+
+
+LIES = {"cycle": check_cycle, "nowhere": check_nowhere, "lies": check_lies, "endless": check_endless}
 
 
 if __name__ == "__main__":

@@ -12,6 +12,11 @@ import os
 import sys
 import threading
 
+try:
+    import greenlet
+except ImportError:
+    greenlet = None
+
 kept = []
 truth = []
 shared = {}
@@ -187,9 +192,7 @@ def interpreters():
 
 
 def greenlets():
-    try:
-        import greenlet
-    except ImportError:
+    if not greenlet:
         return
 
     def one(size):
