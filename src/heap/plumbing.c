@@ -206,7 +206,7 @@ static bool is_python_interpreter(const struct frame *f)
 
 	if (!module || f->kind == FRAME_PYTHON)
 		return false;
-	return starts_with(module, "python3.") || starts_with(module, "libpython3.") ||
+	return starts_with(module, "python3") || starts_with(module, "libpython3") ||
 	       strstr(f->module, "/lib-dynload/");
 }
 

@@ -168,8 +168,10 @@ def test_fork_and_exec():
         w.poke()
         for pid in children:
             site = site_of(d, pid, 11003)
-            seep.equal(python.frames_of(site)[0][1:], [line_of(w, "bytearray(11003)"), "child"],
-                       f"line of child {pid}")
+            seep.equal(python.frames_of(site), [
+                [w.script, line_of(w, "bytearray(11003)"), "child"],
+                [w.script, line_of(w, "            child()"), "main"],
+                [w.script, line_of(w, "main()  # of all"), "<module>"]], f"stack of child {pid}")
             seep.equal(site["live_count"], 1, "blocks")
         w.poke()
         seep.equal(w.read_line(), "image", "the new image works")

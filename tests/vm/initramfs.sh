@@ -51,6 +51,8 @@ add_tests() {
 		add_libraries "$build/workloads/$program"
 	done
 	cp tests/e2e/*.py "$seep/tests/e2e/"
+	mkdir -p "$seep/tests/workloads/python"
+	cp tests/workloads/python/*.py "$seep/tests/workloads/python/"
 	cp tests/vm/test_*.py "$seep/tests/vm/"
 	install -D tests/stacks/truth.py "$seep/tests/stacks/truth.py"
 	add_libraries "$build/seepd" "$build/seepctl"

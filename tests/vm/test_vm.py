@@ -13,6 +13,7 @@ import test_counts_daemon as daemon  # noqa: E402
 import test_counts_run as run  # noqa: E402
 import test_kill as kill  # noqa: E402
 import test_losses as losses  # noqa: E402
+import test_python_frames as python_frames  # noqa: E402
 import test_stacks_preempt as preempt  # noqa: E402
 
 # What a kernel cannot do is found by trying; that the right things are found is told by versions:
@@ -87,6 +88,7 @@ test_daemon_fork_followed = daemon.test_fork_followed
 test_daemon_fork_not_followed = daemon.test_fork_not_followed
 test_daemon_exec = daemon.test_exec
 test_daemon_exit = daemon.test_exit
+test_python_frames = python_frames.test_fork_and_exec
 test_losses_full_map = losses.test_full_live_map
 test_losses_unreadable_stack = losses.test_unreadable_stack
 test_losses_depth = losses.test_depth

@@ -52,4 +52,4 @@ def main():
     os.execv(sys.executable, [sys.executable, *sys.argv, "image"])
 
 
-main()
+main()  # of all
