@@ -65,7 +65,11 @@ static size_t share_out(struct python_run *runs, size_t n, size_t done)
 
 int python_read_runs(const struct python_memory *m, struct python_run *runs, size_t n)
 {
-	for (size_t at = 0; at < n;) {
+	/* Memory of another kind is read piece by piece. */
+	for (size_t i = 0; m->read != read_process && i < n; i++)
+		runs[i].done =
+			m->read(m, runs[i].address, runs[i].to, runs[i].n) == 0 ? runs[i].n : 0;
+	for (size_t at = 0; m->read == read_process && at < n;) {
 		size_t batch = n - at < BATCH ? n - at : BATCH;
 		ssize_t done = read_batch(m, runs + at, batch);
 

@@ -40,8 +40,8 @@ struct python_run {
 };
 
 /*
- * Many at once, of a process only: as few calls as the kernel allows (1024 pieces each). A run that cannot
- * be read ends itself alone. 0, or -ESRCH, -EPERM.
+ * Many at once, of a process in as few calls as the kernel allows (1024 pieces each). A run that cannot be
+ * read ends itself alone. 0, or -ESRCH, -EPERM.
  */
 int python_read_runs(const struct python_memory *m, struct python_run *runs, size_t n);
 
