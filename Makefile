@@ -84,6 +84,8 @@ UNIT_SRC := $(wildcard tests/unit/test_*.c)
 UNIT_BIN := $(UNIT_SRC:tests/unit/%.c=$(B)/san/unit/%)
 BPFTEST_SRC := $(wildcard tests/bpf/test_*.c)
 BPFTEST_BIN := $(BPFTEST_SRC:tests/bpf/%.c=$(B)/tests/bpf/%)
+PYTEST_SRC := $(wildcard tests/python/*.c)
+PYTEST_BIN := $(PYTEST_SRC:tests/python/%.c=$(B)/tests/python/%) $(B)/san/python/take_census
 WORKLOAD_SRC := $(wildcard tests/workloads/*.c tests/workloads/*.cc)
 WORKLOAD_BIN := $(addprefix $(B)/workloads/,$(basename $(notdir $(WORKLOAD_SRC))))
 FUZZ_SRC := $(wildcard tests/fuzz/fuzz_*.c)
@@ -178,6 +180,14 @@ $(B)/tests/bpf/%: tests/bpf/%.c $(B)/libseep.a
 	$(call msg,TEST,$@)mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_CFLAGS) -Itests -Wno-conversion $(DEP) $< $(B)/libseep.a $(LIB_LDFLAGS) \
 		-lcmocka -o $@
+
+$(B)/tests/python/%: tests/python/%.c $(B)/libseep.a
+	$(call msg,TEST,$@)mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_CFLAGS) -Wno-conversion $(DEP) $< $(B)/libseep.a $(LIB_LDFLAGS) -o $@
+
+$(B)/san/python/%: tests/python/%.c $(B)/san/libseep.a
+	$(call msg,TEST,$@)mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_CFLAGS) -Wno-conversion $(SAN) $(DEP) $< $(B)/san/libseep.a $(LIB_LDFLAGS) -o $@
 
 # Workloads say in their first lines how they want to be built: "build: -O2 -fomit-frame-pointer".
 workload_flags = $(shell sed -n 's/.*build: *\(-[^*]*\).*/\1/p' $(1) | head -n 1)
@@ -307,7 +317,7 @@ test-vm: ## the core tests on other kernels, in emulated machines; KERNELS="5.10
 	$(Q)KERNELS='$(KERNELS)' ./tests/vm/run.sh
 
 .PHONY: test-python
-test-python: all workloads ## the Python tests with the interpreters of several Debians; SUITES="host bullseye trixie forky" EXTRA=/path
+test-python: all workloads $(PYTEST_BIN) ## the Python tests with the interpreters of several Debians; SUITES="host bullseye trixie forky" EXTRA=/path
 	$(Q)./tests/deps.sh $(PACKAGES) debootstrap
 	$(Q)EXTRA='$(EXTRA)' ./tests/python/run.sh $(or $(SUITES),host bullseye trixie forky)
 
@@ -364,6 +374,6 @@ help: ## this list
 		awk -F'|' '{ printf "%-18s %s\n", $$1, $$2 }'
 
 -include $(LIB_OBJ:.o=.d) $(SAN_OBJ:.o=.d) $(MAINS:src/%.c=$(B)/obj/%.d)
--include $(UNIT_BIN:=.d) $(BPFTEST_BIN:=.d) $(WORKLOAD_BIN:=.d) $(BENCH_OBJ:.o=.d) $(B)/bench/loop.d
+-include $(UNIT_BIN:=.d) $(BPFTEST_BIN:=.d) $(PYTEST_BIN:=.d) $(WORKLOAD_BIN:=.d) $(BENCH_OBJ:.o=.d) $(B)/bench/loop.d
 -include $(FUZZ_OBJ:.o=.d) $(FUZZ_BIN:=.d) $(REPLAY_BIN:=.d)
 -include $(EVAL_OBJ:.o=.d) $(LEAKGEN_OBJ:.o=.d)

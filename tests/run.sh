@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Runs test tiers: run.sh unit fuzz eval bpf e2e
+# Runs test tiers: run.sh unit fuzz eval bpf e2e python
 #
 # Every test file is a program that prints TAP. One line per file, the output of those that fail,
 # every skip with its reason, and at the end "N passed, N failed, N skipped" over all.
@@ -37,6 +37,7 @@ list_tier() {
 	eval) for source in tests/eval/test_*.sh; do echo "$source"; done ;;
 	bpf) for source in tests/bpf/test_*.c; do echo "$source"; done ;;
 	e2e) for source in tests/e2e/test_*.py; do echo "$source"; done ;;
+	python) for source in tests/python/test_*.py; do echo "$source"; done ;;
 	esac
 }
 
@@ -49,7 +50,7 @@ program_of() {
 	unit) echo "$build/san/unit/${name%.c}" ;;
 	fuzz) echo "$build/san/fuzz/${name%.c}" ;;
 	bpf) echo "$build/tests/bpf/${name%.c}" ;;
-	eval | e2e) echo "$2" ;;
+	eval | e2e | python) echo "$2" ;;
 	esac
 }
 
@@ -94,13 +95,13 @@ run_file() {
 	name=$tier/$(basename "${source%.*}")
 	log=$build/tests/log/$tier-$(basename "${source%.*}").log
 	mkdir -p "$(dirname "$log")"
-	if [ "$tier" = e2e ]; then
+	if [ "$tier" = e2e ] || [ "$tier" = python ]; then
 		by=(python3)
 	elif [ "$tier" = fuzz ]; then
 		by=("$program")
 		program=tests/fuzz/corpus/$(basename "${source%.*}")
 	fi
-	if [ "$tier" != e2e ] && [ ! -x "${by[0]:-$program}" ]; then
+	if [ "${by[*]}" != python3 ] && [ ! -x "${by[0]:-$program}" ]; then
 		printf '  FAIL %-28s not built: %s\n' "$name" "${by[0]:-$program}"
 		failed=$((failed + 1))
 		return
@@ -167,14 +168,14 @@ run_tier() {
 }
 
 if [ $# -eq 0 ]; then
-	echo "usage: run.sh unit|fuzz|eval|bpf|e2e..." >&2
+	echo "usage: run.sh unit|fuzz|eval|bpf|e2e|python..." >&2
 	exit 2
 fi
 for tier in "$@"; do
 	case $tier in
-	unit | fuzz | eval | bpf | e2e) run_tier "$tier" ;;
+	unit | fuzz | eval | bpf | e2e | python) run_tier "$tier" ;;
 	*)
-		echo "run.sh: there is no tier '$tier'; there are unit, fuzz, eval, bpf and e2e" >&2
+		echo "run.sh: there is no tier '$tier'; there are unit, fuzz, eval, bpf, e2e and python" >&2
 		exit 2
 		;;
 	esac

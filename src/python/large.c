@@ -48,6 +48,12 @@ void python_sweep_want_large(struct python_sweep *s)
 	s->large.is_wanted = true;
 }
 
+void python_sweep_forget_large(struct python_sweep *s)
+{
+	s->large.is_wanted = false;
+	large_done(&s->large);
+}
+
 bool large_has_references(const struct python_type *t)
 {
 	return t->role != PYTHON_ROLE_STR && t->role != PYTHON_ROLE_BYTES &&
@@ -238,7 +244,9 @@ static const struct python_type *large_object(struct python_sweep *s, uint64_t a
 	if (!object_has_sane_header(s, object))
 		return NULL;
 	t = types_find(s, word_at(object, PY_OB_TYPE));
-	if (!t)
+	/* Types in C that are part of a library are static: not on the heap. */
+	if (!t || (t->role == PYTHON_ROLE_TYPE &&
+		   !(half_at(object, PY_TP_FLAGS) & PY_HEAPTYPE)))
 		return NULL;
 	size = object_size(s, t, object);
 	if (!size)
@@ -246,8 +254,11 @@ static const struct python_type *large_object(struct python_sweep *s, uint64_t a
 	if (t->role == PYTHON_ROLE_GENERATOR)
 		size += frame_bytes(s, object);
 	size += t->object_at;
-	/* Smaller ones are in pools; of those with items that are not understood the size is a guess. */
-	if (size + s->before + s->behind <= SMALL_MAX &&
+	/*
+	 * Smaller ones are in pools. Subclasses have an item more, as an end; of items that are not
+	 * understood the size is a guess.
+	 */
+	if (size + t->itemsize + s->before + s->behind <= SMALL_MAX &&
 	    !(t->itemsize && t->role == PYTHON_ROLE_OTHER) && t->role != PYTHON_ROLE_FRAME &&
 	    !(t->flags & PY_INLINE_VALUES))
 		return NULL;

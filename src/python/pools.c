@@ -162,16 +162,6 @@ int pools_find(struct python_sweep *s, int pagemap)
 	return 0;
 }
 
-static struct granule *granule_slot(const struct python_sweep *s, uint64_t address)
-{
-	uint64_t key = (address >> s->granule_shift) + 1;
-	size_t at = hash_address(key) & s->granule_mask;
-
-	while (s->granules[at].key && s->granules[at].key != key)
-		at = (at + 1) & s->granule_mask;
-	return &s->granules[at];
-}
-
 int pools_index(struct python_sweep *s)
 {
 	size_t slots = 64, granules = 0;
@@ -199,16 +189,6 @@ int pools_index(struct python_sweep *s)
 		g->pools |= 1ull << ((address >> s->pool_shift) & 63);
 	}
 	return 0;
-}
-
-const struct pool *pools_at(const struct python_sweep *s, uint64_t address)
-{
-	const struct granule *g = granule_slot(s, address);
-	uint64_t bit = 1ull << ((address >> s->pool_shift) & 63);
-
-	if (!g->key || !(g->pools & bit))
-		return NULL;
-	return &s->pools[g->first + (unsigned int)__builtin_popcountll(g->pools & (bit - 1))];
 }
 
 bool python_sweep_block_of(const struct python_sweep *s, uint64_t address, uint64_t *ret_start,

@@ -102,6 +102,8 @@ int python_sweep_blocks(struct python_sweep *s, python_block_fn callback, void *
  * have been told before that its references are wanted; that doubles its cost.
  */
 void python_sweep_want_large(struct python_sweep *s);
+/* Passes cost what they did before. */
+void python_sweep_forget_large(struct python_sweep *s);
 int python_sweep_large(struct python_sweep *s, python_block_fn callback, void *userdata);
 
 /* The type at an address, checked and remembered; NULL: there is none. */

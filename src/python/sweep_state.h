@@ -122,7 +122,7 @@ struct python_sweep {
 };
 
 #define RUNS	   1024 /* pieces that the kernel takes in one call */
-#define HEAD_BYTES 128
+#define HEAD_BYTES 192
 
 static inline uint64_t word_at(const uint8_t *bytes, size_t at)
 {
@@ -145,6 +145,28 @@ static inline size_t hash_address(uint64_t address)
 	return (size_t)(address * 0x9e3779b97f4a7c15ull >> 24);
 }
 
+/* The place of the granule that an address lies in, which may be empty. */
+static inline struct granule *granule_slot(const struct python_sweep *s, uint64_t address)
+{
+	uint64_t key = (address >> s->granule_shift) + 1;
+	size_t at = hash_address(key) & s->granule_mask;
+
+	while (s->granules[at].key && s->granules[at].key != key)
+		at = (at + 1) & s->granule_mask;
+	return &s->granules[at];
+}
+
+/* The pool that an address lies in; NULL: none. */
+static inline const struct pool *pools_at(const struct python_sweep *s, uint64_t address)
+{
+	const struct granule *g = granule_slot(s, address);
+	uint64_t bit = 1ull << ((address >> s->pool_shift) & 63);
+
+	if (!g->key || !(g->pools & bit))
+		return NULL;
+	return &s->pools[g->first + (unsigned int)__builtin_popcountll(g->pools & (bit - 1))];
+}
+
 /* sweep.c */
 /* As python_sweep_new(), over given memory. Takes @ranges. */
 int sweep_over(const struct python_interpreter *i, struct python_range *ranges, size_t n,
@@ -154,7 +176,6 @@ int sweep_check_deadline(const struct python_sweep *s);
 /* pools.c */
 int pools_find(struct python_sweep *s, int pagemap);
 int pools_index(struct python_sweep *s);
-const struct pool *pools_at(const struct python_sweep *s, uint64_t address);
 /* Whether 48 bytes are the header of a pool in use; its class and so on then. */
 bool pool_header_read(const struct python_sweep *s, const uint8_t *bytes, struct pool *ret);
 

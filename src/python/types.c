@@ -138,12 +138,14 @@ static enum python_role role_of_name(const char *name, uint32_t flags)
 /* By its flags, else by the name of it or of the nearest base that tells. */
 static enum python_role role_of(const struct python_sweep *s, const uint8_t *bytes)
 {
+	const struct type_table *table = &s->types;
 	uint8_t base[PY_TP_BASE + 8];
 
 	for (size_t i = 0; i < ARRAY_SIZE(flagged_roles); i++)
 		if (half_at(bytes, PY_TP_FLAGS) & flagged_roles[i].flag)
 			return flagged_roles[i].role;
 	for (int depth = 0; depth < BASES_MAX; depth++) {
+		const struct python_type *known;
 		char name[NAME_BYTES];
 		enum python_role role;
 
@@ -151,6 +153,9 @@ static enum python_role role_of(const struct python_sweep *s, const uint8_t *byt
 		role = role_of_name(name, half_at(bytes, PY_TP_FLAGS));
 		if (role != PYTHON_ROLE_OTHER)
 			return role;
+		known = *slot_of(table->slots, table->mask, word_at(bytes, PY_TP_BASE));
+		if (known)
+			return known->role;
 		if (python_read(s->memory, word_at(bytes, PY_TP_BASE), base, sizeof(base)) < 0)
 			return PYTHON_ROLE_OTHER;
 		bytes = base;
