@@ -85,6 +85,7 @@ int pool_blocks(struct python_sweep *s, struct pool *p, size_t at, size_t have)
 	    carved - free_blocks.n != now.refs)
 		return -EAGAIN;
 	*p = now;
+	s->stats.pools += now.refs != 0;
 	s->stats.free_blocks += free_blocks.n;
 	s->stats.live_blocks += now.refs;
 	for (uint32_t i = 0; i < carved; i++) {

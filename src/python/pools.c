@@ -25,7 +25,7 @@ bool pool_header_read(const struct python_sweep *s, const uint8_t *bytes, struct
 	uint32_t next = half_at(bytes, POOL_NEXT);
 	uint32_t size;
 
-	if (refs == 0 || class >= POOL_CLASSES)
+	if (class >= POOL_CLASSES)
 		return false;
 	size = BLOCK_UNIT * (class + 1);
 	if (half_at(bytes, POOL_LAST) != pool_bytes - size || next < POOL_HEADER_BYTES + size ||
@@ -117,7 +117,7 @@ static int look_through(struct python_sweep *s, int pagemap, struct stretch *t)
 		if (s->runs[i].done < POOL_HEADER_BYTES || !pool_header_read(s, s->runs[i].to, &p))
 			continue;
 		p.address = s->runs[i].address;
-		if (is_swapped_in_part(t, (p.address - t->start) >> s->pool_shift)) {
+		if (p.refs && is_swapped_in_part(t, (p.address - t->start) >> s->pool_shift)) {
 			s->skipped_pools++;
 			s->skipped_blocks += p.refs;
 			continue;
@@ -158,7 +158,6 @@ int pools_find(struct python_sweep *s, int pagemap)
 				return r;
 		}
 	}
-	s->stats.pools = s->n_pools;
 	return 0;
 }
 

@@ -11,9 +11,6 @@
 /* Tries to read a pool that changes meanwhile. */
 #define TRIES 3
 
-/* Found blocks that say what the heap is; all of them if there are less. */
-#define PROBE_POOLS 64
-
 /* References that are not in anonymous memory, or came after it was counted. */
 #define MORE_REFS (1u << 16)
 
@@ -96,6 +93,9 @@ static size_t plan_pieces(struct python_sweep *s, size_t first, size_t n)
 
 		if (pages > pool_bytes)
 			pages = pool_bytes;
+		/* Of an empty one only whether it still is. */
+		if (!p->refs)
+			pages = POOL_HEADER_BYTES;
 		if (last && last->address + last->n == p->address &&
 		    (uint8_t *)last->to + last->n == to)
 			last->n += pages;
@@ -226,7 +226,7 @@ int python_sweep_blocks(struct python_sweep *s, python_block_fn callback, void *
 	size_t each = BUFFER_BYTES >> s->pool_shift;
 
 	s->stats.live_blocks = s->stats.free_blocks = 0;
-	s->stats.reread_pools = 0;
+	s->stats.pools = s->stats.reread_pools = 0;
 	s->stats.refused_blocks = 0;
 	s->stats.unread_pools = s->skipped_pools;
 	s->stats.unread_blocks = s->skipped_blocks;
@@ -267,11 +267,11 @@ static bool is_of_debug_hooks(const uint8_t *block)
 /* A look at some of the pools: debug hooks, and whether there are objects at all. */
 static int probe_heap(struct python_sweep *s, const char **ret_why)
 {
-	size_t n = s->n_pools < PROBE_POOLS ? s->n_pools : PROBE_POOLS;
+	size_t n = BUFFER_BYTES >> s->pool_shift;
 	size_t hooked = 0, typed = 0;
 
-	if (n > BUFFER_BYTES >> s->pool_shift)
-		n = BUFFER_BYTES >> s->pool_shift;
+	if (n > s->n_pools)
+		n = s->n_pools;
 	for (int pass = 0; pass < 2; pass++) {
 		int r = read_buffer(s, 0, n);
 

@@ -176,7 +176,10 @@ int sweep_check_deadline(const struct python_sweep *s);
 /* pools.c */
 int pools_find(struct python_sweep *s, int pagemap);
 int pools_index(struct python_sweep *s);
-/* Whether 48 bytes are the header of a pool in use; its class and so on then. */
+/*
+ * Whether 48 bytes are the header of a pool; its class and so on then. One that is empty keeps its header, and
+ * is likely to be the next that is used.
+ */
 bool pool_header_read(const struct python_sweep *s, const uint8_t *bytes, struct pool *ret);
 
 /* blocks.c */

@@ -16,6 +16,7 @@ import asyncio
 import collections
 import datetime
 import gc
+import itertools
 import json
 import signal
 import sys
@@ -133,9 +134,15 @@ class Cyclic:
     pass
 
 
-def churn(ring):
-    while True:
-        for number in range(1000):
+TURNS = 4
+
+
+def churn(ring, settled):
+    """Once the ring has been replaced a few times, its objects are where they will be for good."""
+    for turn in itertools.count():
+        if turn == TURNS:
+            settled.set()
+        for number in range(ring.maxlen):
             o = Ring()
             o.number = number
             ring.append(o)
@@ -145,11 +152,10 @@ def churn(ring):
 
 def load():
     keep = [Constant() for _ in range(200000)]
-    rings = [collections.deque(Ring() for _ in range(25000)) for _ in range(2)]
-    for ring in rings:
-        bounded = collections.deque(ring, maxlen=25000)
-        ring.clear()
-        threading.Thread(target=churn, args=(bounded,), daemon=True).start()
+    for settled in (threading.Event(), threading.Event()):
+        ring = collections.deque((Ring() for _ in range(25000)), maxlen=25000)
+        threading.Thread(target=churn, args=(ring, settled), daemon=True).start()
+        settled.wait()
     tell({"constant": len(keep), "ring": 50000})
     while True:
         pause()
