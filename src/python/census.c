@@ -105,10 +105,11 @@ static void count_frame(struct count *c, const struct python_block *b, const uin
 
 static int count_block(const struct python_block *b, void *userdata)
 {
-	struct count *c = userdata;
-	const uint8_t *object = b->data + (b->is_large ? 0 : b->object - b->address);
-	size_t room = b->data_bytes - (size_t)(object - b->data);
+	size_t at = b->object ? b->object - b->address : 0;
 	uint64_t bytes = b->bytes + b->table_bytes;
+	const uint8_t *object = b->data + at;
+	size_t room = b->data_bytes - at;
+	struct count *c = userdata;
 
 	if (!b->type) {
 		c->census->raw_blocks++;

@@ -70,6 +70,10 @@ class Program:
         self.errors.seek(0)
         return self.errors.read().decode()
 
+    def state(self):
+        with open(f"/proc/{self.pid}/stat", encoding="utf-8") as f:
+            return f.read().rsplit(")", 1)[1].split()[0]
+
     def __enter__(self):
         return self
 

@@ -46,11 +46,16 @@ def classes_by_stats(text):
     return counts
 
 
+def wait_quiet(program):
+    """Until it has told all it has to, and waits."""
+    seep.wait_until(lambda: "\nTotal" in program.error_text(), "statistics of the allocator")
+    seep.wait_equal(lambda: program.state(), "S", "state of the process")
+
+
 def check_quiet(command, **options):
     with pythons.Program(command, "heap.py", "quiet", **options) as program:
         truth = program.truth
-        seep.wait_until(lambda: "# times object malloc called" in program.error_text() or
-                        "Total" in program.error_text(), "statistics of the allocator")
+        wait_quiet(program)
         census = take(program.pid)
         assert "error" not in census, census
         counts = by_type(census)
@@ -211,6 +216,7 @@ def test_target_that_spoils_its_memory():
         print(f"# {name}", flush=True)
         for share in (0.0001, 0.001, 0.01, 0.1, 0.5):
             with pythons.Program(command, "heap.py", "quiet") as program:
+                wait_quiet(program)
                 spoil(program.pid, chance, share)
                 answer = take(program.pid, 10000, sanitized=True)
                 print(f"#   {share}: {answer.get('why') or answer.get('error') or answer['objects']}")
