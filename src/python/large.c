@@ -245,8 +245,7 @@ static const struct python_type *large_object(struct python_sweep *s, uint64_t a
 		return NULL;
 	t = types_find(s, word_at(object, PY_OB_TYPE));
 	/* Types in C that are part of a library are static: not on the heap. */
-	if (!t || (t->role == PYTHON_ROLE_TYPE &&
-		   !(half_at(object, PY_TP_FLAGS) & PY_HEAPTYPE)))
+	if (!t || (t->role == PYTHON_ROLE_TYPE && !(half_at(object, PY_TP_FLAGS) & PY_HEAPTYPE)))
 		return NULL;
 	size = object_size(s, t, object);
 	if (!size)

@@ -46,14 +46,15 @@ bool object_has_sane_header(const struct python_sweep *s, const uint8_t *object)
 
 static uint64_t int_digits(const struct python_layout *l, const uint8_t *object)
 {
-	int64_t size = (int64_t)word_at(object, PY_OB_SIZE);
+	uint64_t size = word_at(object, PY_OB_SIZE);
 
+	/* Negative for negative numbers. */
 	if (l->long_tag != PYTHON_NONE)
-		size = (int64_t)(word_at(object, l->long_tag) >> 3);
-	if (size < 0)
+		size = word_at(object, l->long_tag) >> 3;
+	else if (size >> 63)
 		size = -size;
 	/* Zero has room for one digit as well. */
-	return size ? (uint64_t)size : 1;
+	return size ? size : 1;
 }
 
 /* 0: no state that a string has. */

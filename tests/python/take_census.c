@@ -33,9 +33,8 @@ static json_t *census_json(const struct python_census *c)
 			 kinds, "objects", (json_int_t)c->objects, "bytes", (json_int_t)c->bytes,
 			 "raw_blocks", (json_int_t)c->raw_blocks, "raw_bytes",
 			 (json_int_t)c->raw_bytes, "large_objects", (json_int_t)c->large_objects,
-			 "pools", (json_int_t)c->pools, "unread_pools",
-			 (json_int_t)c->unread_pools, "unread_blocks",
-			 (json_int_t)c->unread_blocks, "skipped_bytes",
+			 "pools", (json_int_t)c->pools, "unread_pools", (json_int_t)c->unread_pools,
+			 "unread_blocks", (json_int_t)c->unread_blocks, "skipped_bytes",
 			 (json_int_t)c->skipped_bytes, "error_ratio", c->error_ratio, "tasks_made",
 			 (json_int_t)c->tasks_made, "cpu_ns", (json_int_t)c->cpu_ns, "wall_ns",
 			 (json_int_t)c->wall_ns);
@@ -56,7 +55,8 @@ static json_t *classes_json(const struct python_interpreter *i)
 	const char *why = NULL;
 	json_t *list = json_array();
 
-	if (python_sweep_new(i, 0, &s, &why) < 0 || python_sweep_blocks(s, count_class, classes) < 0)
+	if (python_sweep_new(i, 0, &s, &why) < 0 ||
+	    python_sweep_blocks(s, count_class, classes) < 0)
 		return list;
 	for (size_t j = 0; j < CLASSES; j++)
 		(void)json_array_append_new(list, json_integer((json_int_t)classes[j]));
