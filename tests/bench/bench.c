@@ -121,6 +121,7 @@ int main(int argc, char **argv)
 	bench_burst(&options, &report);
 	bench_frames(&options, &report);
 	bench_unwind_tables();
+	bench_census();
 	bench_ticks(&options, &report);
 	bench_evaluations(&options, &report);
 	bench_scale(&options, &report);

@@ -20,6 +20,9 @@ void bench_frames(const struct bench_options *o, struct report *report);
 /* Unwind tables of common files: time to compile, size. Not in the report. */
 void bench_unwind_tables(void);
 
+/* A census of a million Python objects: time, memory. Not in the report. */
+void bench_census(void);
+
 /* Time of a tick by sites and blocks, memory of the maps. */
 void bench_ticks(const struct bench_options *o, struct report *report);
 
