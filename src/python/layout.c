@@ -23,12 +23,12 @@
 	X(thread_cframe_frame,      NONE,    NONE,    NONE,       8,       0,    NONE,    NONE)  \
 	X(thread_id,                 176,     176,     176,     152,     136,     152,     152)  \
 	X(thread_native_id,         NONE,    NONE,    NONE,     160,     144,     160,     160)  \
-	X(thread_datastack,         NONE,    NONE,    NONE,     296,     232,     232,    NONE)  \
+	X(thread_datastack,         NONE,    NONE,    NONE,     296,     232,     232,     232)  \
 	X(frame_code,                 32,      32,      32,      32,       0,       0,       0)  \
 	X(frame_previous,             24,      24,      24,      48,       8,       8,       8)  \
 	X(frame_instruction,         104,     104,      96,      56,      56,      56,      56)  \
 	X(frame_globals,              48,      48,      48,       8,      24,      24,      24)  \
-	X(frame_locals,              360,     360,     352,      72,      72,      72,    NONE)  \
+	X(frame_locals,              360,     360,     352,      72,      72,      72,      80)  \
 	X(frame_owner,              NONE,    NONE,    NONE,      69,      70,      70,      74)  \
 	X(frame_is_entry,           NONE,    NONE,    NONE,      68,    NONE,    NONE,    NONE)  \
 	X(frame_state,              NONE,    NONE,     108,    NONE,    NONE,    NONE,    NONE)  \
@@ -50,7 +50,7 @@
 	X(str_ascii,                  48,      48,      48,      48,      40,      40,      40)  \
 	X(str_compact,                72,      72,      72,      72,      56,      56,      56)  \
 	X(bytes_data,                 32,      32,      32,      32,      32,      32,      32)  \
-	X(tuple_items,                24,      24,      24,      24,      24,      24,    NONE)  \
+	X(tuple_items,                24,      24,      24,      24,      24,      24,      32)  \
 	X(long_digits,                24,      24,      24,      24,      24,      24,      24)  \
 	X(long_tag,                 NONE,    NONE,    NONE,    NONE,      16,      16,      16)  \
 	X(dict_used,                  16,      16,      16,      16,      16,      16,      16)  \
@@ -67,19 +67,19 @@
 	X(function_defaults,          32,      32,      56,      56,      56,      56,      56)  \
 	X(function_closure,           48,      48,      72,      72,      72,      72,      72)  \
 	X(function_dict,              72,      72,      88,      88,      88,      88,      88)  \
-	X(heap_name,                 848,     840,     848,     848,     856,     856,    NONE)  \
-	X(heap_qualname,             864,     856,     864,     864,     872,     872,    NONE)  \
-	X(heap_cached_keys,          872,     864,     872,     872,     880,     880,    NONE)  \
+	X(heap_name,                 848,     840,     848,     848,     856,     856,     856)  \
+	X(heap_qualname,             864,     856,     864,     864,     872,     872,     872)  \
+	X(heap_cached_keys,          872,     864,     872,     872,     880,     880,     880)  \
 	X(generator_code,             32,      32,      24,      16,    NONE,    NONE,    NONE)  \
-	X(generator_frame,            16,      16,      16,      80,      72,      72,    NONE)  \
-	X(generator_state,          NONE,    NONE,    NONE,      75,      67,      67,    NONE)  \
-	X(generator_name,             48,      48,      40,      32,      24,      24,    NONE)  \
-	X(generator_qualname,         56,      56,      48,      40,      32,      32,    NONE)  \
-	X(task_bytes,                144,     184,     192,     176,     176,     144,    NONE)  \
-	X(task_coro,                 112,     152,     160,     136,     136,     120,    NONE)  \
-	X(task_name,                 120,     160,     168,     144,     144,     128,    NONE)  \
-	X(task_fut_waiter,           104,     144,     152,     128,     128,     112,    NONE)  \
-	X(task_state,                 72,      80,      88,      88,      88,      96,    NONE)  \
+	X(generator_frame,            16,      16,      16,      80,      72,      72,      72)  \
+	X(generator_state,          NONE,    NONE,    NONE,      75,      67,      67,      67)  \
+	X(generator_name,             48,      48,      40,      32,      24,      24,      24)  \
+	X(generator_qualname,         56,      56,      48,      40,      32,      32,      32)  \
+	X(task_bytes,                144,     184,     192,     176,     176,     144,     168)  \
+	X(task_coro,                 112,     152,     160,     136,     136,     120,     128)  \
+	X(task_name,                 120,     160,     168,     144,     144,     128,     136)  \
+	X(task_fut_waiter,           104,     144,     152,     128,     128,     112,     120)  \
+	X(task_state,                 72,      80,      88,      88,      88,      96,     104)  \
 	X(future_callback0,           24,      24,      24,      24,      24,      24,      24)  \
 	X(future_callbacks,           40,      40,      40,      40,      40,      40,      40)  \
 	X(pool_bytes,               4096,    4096,   16384,   16384,   16384,   16384,   16384)  \

@@ -152,7 +152,7 @@ struct python_layout {
 	uint16_t generator_qualname;
 
 	/* Task and Future of _asyncio. */
-	uint16_t task_bytes; /* tp_basicsize: a check; 3.14 has a section .AsyncioDebug */
+	uint16_t task_bytes; /* tp_basicsize: a check; 3.14 has a section .AsyncioDebug as well */
 	uint16_t task_coro;
 	uint16_t task_name;
 	uint16_t task_fut_waiter;

@@ -113,6 +113,8 @@ static bool fits(const struct python_sweep *s, const struct python_type *t, uint
 		return bytes * 2 >= needed;
 	if (needed > bytes)
 		return false;
+	if (s->layout->minor >= 13 && t->flags & PY_INLINE_VALUES)
+		return true;
 	switch (t->role) {
 	case PYTHON_ROLE_STR:
 	case PYTHON_ROLE_TUPLE:
@@ -120,8 +122,7 @@ static bool fits(const struct python_sweep *s, const struct python_type *t, uint
 		/* Subclasses have one item more, as an end. */
 		return needed * 4 + 4 * t->itemsize + 4 * BLOCK_UNIT > 3 * bytes;
 	default:
-		return t->itemsize || is_exact ||
-		       (s->layout->minor >= 13 && t->flags & PY_INLINE_VALUES);
+		return t->itemsize || is_exact;
 	}
 }
 
