@@ -65,7 +65,7 @@ import ast, sys
 for name in sys.argv[1:]:
     with open(name, encoding="utf-8") as f:
         ast.parse(f.read(), name)
-' tests/e2e/*.py tests/eval/*.py
+' tests/e2e/*.py tests/eval/*.py tests/python/*.py
 }
 
 step "$(basename "$cc")" check_compiler "$cc"
