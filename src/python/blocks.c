@@ -50,7 +50,7 @@ static void find_object(struct python_sweep *s, const uint8_t *data, size_t at, 
 {
 	const struct python_type *t = object_in(s, data, size);
 
-	if (t && t->flags & PY_HAVE_GC && head_is_doubtful(data + s->before + t->object_at - 16))
+	if (t && t->flags & PY_HAVE_GC && head_is_doubtful(t, data + s->before + t->object_at - 16))
 		s->doubts[s->n_doubts++] = s->n_found;
 	if (t && t->role == PYTHON_ROLE_DICT &&
 	    tables_has_distant_keys(s, data + s->before + t->object_at))

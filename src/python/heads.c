@@ -22,9 +22,11 @@ static uint64_t link_at(const uint8_t *head, size_t at)
 	return word_at(head, at) & ~FLAGS;
 }
 
-bool head_is_doubtful(const uint8_t *head)
+bool head_is_doubtful(const struct python_type *t, const uint8_t *head)
 {
-	return word_at(head, HEAD_NEXT) != 0 || link_at(head, HEAD_PREVIOUS) != 0;
+	/* Objects of Python's own classes are in a list from the first moment to the last. */
+	return t->flags & PY_MANAGED_DICT || word_at(head, HEAD_NEXT) != 0 ||
+	       link_at(head, HEAD_PREVIOUS) != 0;
 }
 
 /* What was read of an address; NULL: it is not in the buffer. */

@@ -223,7 +223,7 @@ static bool is_in_list(struct python_sweep *s, const struct python_type *t, uint
 	uint8_t other[HEAD_READ];
 	uint64_t next;
 
-	if (!(t->flags & PY_HAVE_GC) || !head_is_doubtful(head))
+	if (!(t->flags & PY_HAVE_GC) || !head_is_doubtful(t, head))
 		return true;
 	next = word_at(head, 0) & ~3ull;
 	if (python_range_find(s->ranges, s->n_ranges, next) &&

@@ -201,8 +201,11 @@ uint64_t object_size(const struct python_sweep *s, const struct python_type *t,
 /* heads.c */
 /* Takes those of doubts[] out of found[] whose place in the collector's lists is made up. */
 int heads_check(struct python_sweep *s);
-/* Whether a head of 16 bytes, of an object that the collector knows of, claims a place in its lists. */
-bool head_is_doubtful(const uint8_t *head);
+/*
+ * Whether the head, of 16 bytes, of an object that the collector knows of has to be checked: it claims a place in
+ * the lists, or has none though it must.
+ */
+bool head_is_doubtful(const struct python_type *t, const uint8_t *head);
 /* Whether it says the same as when it was read. */
 bool head_still_says(const struct python_sweep *s, uint64_t self, const uint8_t *head);
 /* Whether the head at @next, of which HEAD_READ @bytes were read, can be the one behind @self. */

@@ -235,10 +235,10 @@ const struct python_type *types_find(struct python_sweep *s, uint64_t address)
 	struct type_table *table = &s->types;
 	struct python_type **slot = slot_of(table->slots, table->mask, address);
 	uint64_t *negative = &table->negative[hash_address(address) & (NEGATIVE_MAX - 1)];
-	struct python_type t, *kept;
+	struct python_type t, *kept = *slot;
 
-	if (*slot)
-		return *slot;
+	if (kept)
+		return kept;
 	if (*negative == address || address % 8)
 		return NULL;
 	if (table->n >= TYPES_MAX || !check_type(s, address, &t)) {

@@ -5,10 +5,13 @@
 Prints one line of JSON, the truth, and lives until it is killed. Runs with Python 3.8 and later.
 
 quiet    objects of many kinds; what the collector tracks by type, then, on standard error, the blocks of
-         every size class (sys._debugmallocstats()). Nothing is allocated after that.
+         each size class (sys._debugmallocstats()). Nothing is allocated after that.
 load     200000 objects that stay, a ring of 50000 that are replaced all the time, and cyclic garbage
 tasks    tasks, coroutines, generators and frames in known states
 million  a million objects that stay
+forks    200000 objects that stay, and child processes that come and go
+imitations    what looks like objects and is none
+interpreters  three interpreters in one process
 """
 
 import array
@@ -18,6 +21,7 @@ import datetime
 import gc
 import itertools
 import json
+import os
 import signal
 import sys
 import threading
@@ -215,6 +219,72 @@ def tasks():
     asyncio.new_event_loop().run_until_complete(make_tasks())
 
 
+class Never:
+    """Has no objects, only what looks like some."""
+
+
+class NeverSlots:
+    __slots__ = ("a", "b")
+
+
+def imitations():
+    """Counts and addresses of types, where a block has them if an object is in it."""
+    keep = []
+    for t in (Never, NeverSlots, dict, list, tuple, ADict, AList):
+        words = [1, id(t)]
+        for n in range(1, 33):
+            keep.append(array.array("Q", words * n))
+            keep.append(array.array("Q", words * n).tobytes())
+            keep.append(array.array("Q", ([id(keep), id(words)] + words) * n))
+            keep.append(array.array("Q", words * n + [0, 0] + words))
+            keep.append([None, t] * n)
+            keep.append([keep, keep, None, t] * n)
+            keep.append({t: None, n: t})
+    tell({"never": ["__main__.Never", "__main__.NeverSlots", "__main__.ADict", "__main__.AList"]})
+    while True:
+        pause()
+    return keep
+
+
+INNER = """
+class Inner:
+    def __init__(self, number):
+        self.number = number
+keep = [Inner(i) for i in range(1009)]
+"""
+
+
+def interpreters():
+    """Three in one process, each with a class of its own."""
+    try:
+        import _interpreters as module
+        run = module.exec
+    except ImportError:
+        import _xxsubinterpreters as module
+        run = module.run_string
+    # An interpreter ends with the last reference to its id.
+    ids = [module.create(), module.create()]
+    for i in ids:
+        run(i, INNER)
+    exec(INNER, globals())
+    tell({"objects": 3 * 1009})
+    while True:
+        pause()
+    return ids
+
+
+def forks():
+    """A child after the other, each of which changes its copy of the heap and ends."""
+    keep = [Constant() for _ in range(200000)]
+    tell({"constant": len(keep)})
+    while True:
+        child = os.fork()
+        if not child:
+            del keep[::2]
+            os._exit(0)
+        os.waitpid(child, 0)
+
+
 def million():
     keep = []
     for i in range(250000):
@@ -228,4 +298,5 @@ def million():
 
 
 if __name__ == "__main__":
-    {"quiet": quiet, "load": load, "tasks": tasks, "million": million}[sys.argv[1]]()
+    {"quiet": quiet, "load": load, "tasks": tasks, "million": million, "forks": forks,
+     "imitations": imitations, "interpreters": interpreters}[sys.argv[1]]()

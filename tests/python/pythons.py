@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The interpreters that the tests look into, and what they share.
 
-SEEP_PYTHONS names them, apart by blanks; by default the machine's, those of pyenv, and those in Debian folders
-below build/pythons.
+SEEP_PYTHONS names them, apart by blanks; by default the machine's, those of pyenv, and those in the Debian
+folders that "make pythons" makes.
 """
 
 import contextlib
@@ -34,7 +34,7 @@ def find():
     else:
         candidates = [["/usr/bin/python3"]]
         candidates += [["chroot", folder, "/usr/bin/python3"] for folder in
-                       sorted(glob.glob(os.path.join(seep.ROOT, "build/pythons/*/")))]
+                       sorted(glob.glob(os.path.join(seep.BUILD, "pythons/*/")))]
         candidates += [[path] for path in
                        sorted(glob.glob(os.path.expanduser("~/.pyenv/versions/3.*/bin/python3")))]
     found = []

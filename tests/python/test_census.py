@@ -177,6 +177,31 @@ def test_target_that_becomes_another_program():
     print(f"# {len(failed)} of {len(answers)} ended early: {sorted(set(failed))}")
 
 
+def test_target_that_forks():
+    _, command = PYTHONS[0]
+    with pythons.Program(command, "heap.py", "forks") as program:
+        for _ in range(CENSUSES_UNDER_LOAD):
+            seep.equal(by_type(take(program.pid))["__main__.Constant"], program.truth["constant"],
+                       "objects that stay")
+
+
+def test_imitations_are_no_objects():
+    for name, command in PYTHONS:
+        print(f"# {name}", flush=True)
+        with pythons.Program(command, "heap.py", "imitations") as program:
+            counts = by_type(take(program.pid))
+            seep.equal({name: counts.get(name, 0) for name in program.truth["never"]},
+                       dict.fromkeys(program.truth["never"], 0), "objects that are none")
+
+
+def test_interpreters():
+    for name, command in PYTHONS:
+        print(f"# {name}", flush=True)
+        with pythons.Program(command, "heap.py", "interpreters") as program:
+            seep.equal(by_type(take(program.pid))["__main__.Inner"], program.truth["objects"],
+                       "objects of all interpreters")
+
+
 def writable(pid):
     with open(f"/proc/{pid}/maps", encoding="utf-8") as f:
         for line in f:
