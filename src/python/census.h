@@ -42,7 +42,12 @@ struct python_census {
 	uint64_t unread_pools; /* changed during each of the tries to read them */
 	uint64_t unread_blocks;
 	uint64_t skipped_bytes; /* not in memory: swapped out */
-	double error_ratio;  /* how far objects may be off, from what changed while it was read */
+	/*
+	 * How far objects may be off, 0 to 1: the share of blocks that could not be read, and the share by
+	 * which a sample of pools holds more or less at the end than when they were read. Of what is replaced
+	 * all the time about as much may be missing, or counted where it was and where it is.
+	 */
+	double error_ratio;
 	uint64_t tasks_made; /* by the highest Task-N; 0: unknown */
 	uint64_t cpu_ns;
 	uint64_t wall_ns;

@@ -156,11 +156,12 @@ def churn(ring, settled):
 
 def load():
     keep = [Constant() for _ in range(200000)]
+    more = [Plain(i) for i in range(20011)]
     for settled in (threading.Event(), threading.Event()):
         ring = collections.deque((Ring() for _ in range(25000)), maxlen=25000)
         threading.Thread(target=churn, args=(ring, settled), daemon=True).start()
         settled.wait()
-    tell({"constant": len(keep), "ring": 50000})
+    tell({"constant": {"__main__.Constant": len(keep), "__main__.Plain": len(more)}, "ring": 50000})
     while True:
         pause()
 

@@ -6,6 +6,7 @@ import os
 import random
 import re
 import signal
+import statistics
 import sys
 
 import pythons
@@ -72,8 +73,8 @@ def test_quiet_heap_is_counted_exactly():
     """By type as gc.get_objects(), by size class as sys._debugmallocstats()."""
     for name, command in PYTHONS:
         print(f"# {name}", flush=True)
-        census, truth, statistics = check_quiet(command)
-        seep.equal(census["classes"], classes_by_stats(statistics), "blocks by size class")
+        census, truth, told = check_quiet(command)
+        seep.equal(census["classes"], classes_by_stats(told), "blocks by size class")
         for kind, size in truth["sizes"].items():
             # sys.getsizeof() knows nothing of the rounding of blocks, nor of attributes' dicts.
             count = truth["known"][kind]
@@ -99,17 +100,20 @@ def test_code_tells_tasks_and_generators_apart():
 def test_constant_population_under_load_is_exact():
     for name, command in PYTHONS:
         print(f"# {name}", flush=True)
+        rings = []
         with pythons.Program(command, "heap.py", "load") as program:
             for _ in range(CENSUSES_UNDER_LOAD):
                 census = take(program.pid)
                 counts = by_type(census)
-                seep.equal(counts["__main__.Constant"], program.truth["constant"],
-                           "objects that stay")
+                seep.equal({name: counts[name] for name in program.truth["constant"]},
+                           program.truth["constant"], "objects that stay")
                 ring = counts["__main__.Ring"]
-                limit = program.truth["ring"] / 100
-                assert abs(ring - program.truth["ring"]) <= limit, f"objects in the rings: {ring}"
+                rings.append(ring)
                 print(f"#   ring {ring}, unread {census['unread_pools']} of {census['pools']}, "
                       f"error {census['error_ratio']:.4f}, {census['cpu_ns'] / 1e6:.0f} ms")
+            # A few of these are counted where they were and where they are, or in neither place.
+            middle = statistics.median(rings)
+            assert abs(middle - program.truth["ring"]) <= program.truth["ring"] / 100, f"{rings}"
 
 
 def test_other_allocators_are_named():
