@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Runs the Python tests (e2e/test_python*) with Debian's interpreters: run.sh [SUITE...]
+# Runs the Python tests with Debian's interpreters: e2e/test_python* with one after the other, then those
+# of this folder, which look at all that are here: run.sh [SUITE...]
 #
 # Each suite is a folder below build/pythons with a small system in it, made by debootstrap and kept until
 # "make clean". "host" is this machine's own; further interpreters by their paths: EXTRA="/opt/a/bin/python3".
@@ -63,4 +64,5 @@ done
 for python in ${EXTRA:-}; do
 	run_with '' "$python"
 done
+./tests/run.sh python || failed=1
 exit $failed
