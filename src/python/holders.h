@@ -19,11 +19,16 @@ enum python_root {
 	PYTHON_ROOT_CLASS,
 	PYTHON_ROOT_FRAME,   /* a local of a running frame */
 	PYTHON_ROOT_UNKNOWN, /* C code, or further away than was looked */
+	PYTHON_ROOT_CYCLE,   /* nobody but each other: garbage that was not collected */
 };
 
 struct python_holder {
-	char path[512];	     /* from the root to the sample, UTF-8 */
-	char container[128]; /* type of the object that holds the samples at the end: "set" */
+	char path[512]; /* from the root to the sample, UTF-8 */
+	/*
+	 * What grows: type of the last list, dict, set, deque or cache on the path ("set",
+	 * "functools._lru_cache_wrapper"); of what holds the sample, where none is on it.
+	 */
+	char container[128];
 	enum python_root root;
 	unsigned int samples; /* how many of them it holds */
 };
@@ -40,7 +45,10 @@ struct python_sample {
 	uint64_t type; /* its address, as it was seen: another one is not looked for */
 };
 
-/* As python_census_take(). */
+/*
+ * Looks for at most 10 seconds of wall time if @deadline_ns is 0, and tells what was found until then. Reads the
+ * heap once for each step of the paths, 16 times at most. Errors as of python_census_take().
+ */
 int python_holders_find(const struct python_interpreter *i, const struct python_sample *samples,
 			size_t n, uint64_t deadline_ns, struct python_holders *ret,
 			const char **ret_why);

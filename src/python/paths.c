@@ -1,0 +1,252 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* How a person would write a path. See paths.h. */
+#include "python/paths.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/utf8.h"
+
+static const struct graph_edge *edge_at(const struct search *s, uint32_t edge)
+{
+	return &s->graph.edges[edge];
+}
+
+static const struct python_object_ref *parent_of(const struct search *s, uint32_t edge)
+{
+	return &s->graph.nodes[edge_at(s, edge)->parent].object;
+}
+
+/* Cuts a text that did not fit back to a whole character. */
+static void mend(char *text)
+{
+	size_t n = strlen(text);
+
+	while (n && !utf8_is_valid(text, n))
+		text[--n] = '\0';
+}
+
+static void type_name(struct search *s, const struct python_object_ref *o, char *to, size_t room)
+{
+	if (!o->type)
+		(void)snprintf(to, room, "frame");
+	else if (python_sweep_type_name(s->sweep, o->type, to, room) < 0)
+		(void)snprintf(to, room, "?");
+}
+
+/* The class that a class object is: its own name, not that of its type. */
+static void class_name(struct search *s, uint64_t address, char *to, size_t room)
+{
+	const struct python_type *t = python_sweep_type(s->sweep, address);
+
+	if (!t || python_sweep_type_name(s->sweep, t, to, room) < 0)
+		(void)snprintf(to, room, "?");
+}
+
+static void name_root(struct search *s, enum python_root root, uint32_t node, char *to, size_t room)
+{
+	const struct graph_node *n = &s->graph.nodes[node];
+	char text[128];
+
+	to[0] = '\0';
+	if (root == PYTHON_ROOT_MODULE && n->module != GRAPH_NONE) {
+		if (python_read_str(s->reader.memory, s->reader.layout, s->modules[n->module].name,
+				    to, room) < 0)
+			(void)snprintf(to, room, "?");
+	} else if (root == PYTHON_ROOT_CLASS) {
+		class_name(s, n->object.address, to, room);
+	} else if (root != PYTHON_ROOT_FRAME) {
+		type_name(s, &n->object, text, sizeof(text));
+		(void)snprintf(to, room, "<%s>", text);
+		mend(to);
+	}
+}
+
+/* An instance's, a class's or a module's dict: its keys are attributes. */
+static bool is_namespace(const struct search *s, const uint32_t *edges, size_t i,
+			 uint32_t root_node)
+{
+	const struct graph_edge *e = edge_at(s, edges[i]);
+
+	if (e->slot.kind != PYTHON_SLOT_KEY)
+		return false;
+	if (i)
+		return edge_at(s, edges[i - 1])->slot.kind == PYTHON_SLOT_NAMESPACE;
+	return s->graph.nodes[root_node].is_root &&
+	       s->graph.nodes[root_node].root == PYTHON_ROOT_MODULE;
+}
+
+static bool leads_to_local(const struct search *s, const uint32_t *edges, size_t i, size_t n)
+{
+	for (i++; i < n; i++) {
+		const struct graph_edge *e = edge_at(s, edges[i]);
+
+		if (e->slot.kind == PYTHON_SLOT_LOCAL)
+			return true;
+		if (e->slot.kind != PYTHON_SLOT_STACK &&
+		    (e->slot.kind != PYTHON_SLOT_FIXED || strcmp(e->slot.text, ".gi_frame") != 0))
+			return false;
+	}
+	return false;
+}
+
+/* What is written by the next step, or goes without saying. */
+static bool is_silent(const struct search *s, const uint32_t *edges, size_t i, size_t n)
+{
+	const struct graph_edge *e = edge_at(s, edges[i]);
+	enum python_shape shape = parent_of(s, edges[i])->shape;
+
+	if (e->slot.kind == PYTHON_SLOT_NAMESPACE)
+		return i + 1 < n;
+	if (shape == PYTHON_CELL)
+		return i && edge_at(s, edges[i - 1])->slot.kind == PYTHON_SLOT_LOCAL;
+	if (e->slot.kind == PYTHON_SLOT_STACK ||
+	    (e->slot.kind == PYTHON_SLOT_FIXED &&
+	     (!strcmp(e->slot.text, ".gi_frame") || !strcmp(e->slot.text, ".coro"))))
+		return leads_to_local(s, edges, i, n);
+	return false;
+}
+
+static bool is_generator(const struct search *s, uint32_t node)
+{
+	return s->graph.nodes[node].object.shape == PYTHON_GENERATOR;
+}
+
+static void name_step(struct search *s, const uint32_t *edges, size_t i, uint32_t root_node,
+		      struct path_step *ret)
+{
+	const struct graph_edge *e = edge_at(s, edges[i]);
+	struct python_slot slot = e->slot;
+
+	*ret = (struct path_step){ .is_counted = slot.kind == PYTHON_SLOT_INDEX };
+	if (slot.kind == PYTHON_SLOT_KEY && is_namespace(s, edges, i, root_node))
+		slot.kind = PYTHON_SLOT_ATTRIBUTE;
+	else if (slot.kind == PYTHON_SLOT_KEY)
+		ret->is_counted = true;
+	if (slot.kind == PYTHON_SLOT_NAMESPACE)
+		(void)snprintf(ret->text, sizeof(ret->text), ".__dict__");
+	else if (slot.kind == PYTHON_SLOT_STACK && is_generator(s, e->parent) &&
+		 is_generator(s, e->child))
+		(void)snprintf(ret->text, sizeof(ret->text), ".cr_await");
+	else
+		python_slot_name(&s->reader, parent_of(s, edges[i]), &slot, ret->text,
+				 sizeof(ret->text));
+}
+
+static bool grows(enum python_shape shape)
+{
+	return shape == PYTHON_LIST || shape == PYTHON_DICT || shape == PYTHON_SET ||
+	       shape == PYTHON_DEQUE || shape == PYTHON_CACHE;
+}
+
+/*
+ * The last list, dict, set, deque or cache on the way, which is what grows, and not the tuple or the task in
+ * it; without one, what holds the sample. A namespace is its owner's.
+ */
+static void find_container(struct search *s, const uint32_t *edges, size_t n, uint32_t root_node,
+			   struct path *p)
+{
+	size_t at = n - 1;
+
+	for (size_t i = n; i-- > 0;)
+		if (grows(parent_of(s, edges[i])->shape) && !is_namespace(s, edges, i, root_node)) {
+			at = i;
+			break;
+		}
+	if (at && (edge_at(s, edges[at - 1])->slot.kind == PYTHON_SLOT_NAMESPACE ||
+		   parent_of(s, edges[at - 1])->shape == PYTHON_CACHE))
+		at--;
+	p->container_node = edge_at(s, edges[at])->parent;
+	if (s->graph.nodes[p->container_node].is_root &&
+	    s->graph.nodes[p->container_node].root == PYTHON_ROOT_MODULE)
+		(void)snprintf(p->container, sizeof(p->container), "module");
+	else if (s->graph.nodes[p->container_node].object.shape == PYTHON_CLASS)
+		(void)snprintf(p->container, sizeof(p->container), "class");
+	else
+		type_name(s, parent_of(s, edges[at]), p->container, sizeof(p->container));
+}
+
+/* A step that repeats the last: of a list that is linked, or of tables in tables. */
+static bool is_repeated(const struct path *p, const struct path_step *next, bool same_type)
+{
+	const struct path_step *last = p->n ? &p->steps[p->n - 1] : NULL;
+
+	if (!last || !same_type || last->is_counted != next->is_counted)
+		return false;
+	return last->is_counted ? false : !strcmp(last->text, next->text);
+}
+
+int path_make(struct search *s, enum python_root root, uint32_t root_node, const uint32_t *edges,
+	      size_t n, struct path *ret)
+{
+	uint64_t last_type = 0;
+
+	memset(ret, 0, sizeof(*ret));
+	ret->root = root;
+	name_root(s, root, root_node, ret->head, sizeof(ret->head));
+	for (size_t i = 0; i < n; i++) {
+		const struct python_object_ref *parent = parent_of(s, edges[i]);
+		uint64_t type = parent->type ? parent->type->address : 0;
+		struct path_step step;
+
+		if (is_silent(s, edges, i, n))
+			continue;
+		/* The owner of a namespace is what repeats, not its dict. */
+		if (i && edge_at(s, edges[i - 1])->slot.kind == PYTHON_SLOT_NAMESPACE &&
+		    parent_of(s, edges[i - 1])->type)
+			type = parent_of(s, edges[i - 1])->type->address;
+		name_step(s, edges, i, root_node, &step);
+		if (is_repeated(ret, &step, type == last_type)) {
+			ret->steps[ret->n - 1].repeats = true;
+			continue;
+		}
+		if (ret->n == PATH_STEPS)
+			return -E2BIG;
+		ret->steps[ret->n++] = step;
+		last_type = type;
+	}
+	find_container(s, edges, n, root_node, ret);
+	return 0;
+}
+
+bool path_unify(struct path *p, const struct path *other)
+{
+	if (p->root != other->root || p->n != other->n || strcmp(p->head, other->head) != 0)
+		return false;
+	for (size_t i = 0; i < p->n; i++) {
+		const struct path_step *a = &p->steps[i], *b = &other->steps[i];
+
+		if (a->is_counted != b->is_counted ||
+		    (!a->is_counted && strcmp(a->text, b->text) != 0))
+			return false;
+	}
+	for (size_t i = 0; i < p->n; i++) {
+		if (strcmp(p->steps[i].text, other->steps[i].text) != 0)
+			p->steps[i].differs = true;
+		if (other->steps[i].repeats)
+			p->steps[i].repeats = true;
+	}
+	return true;
+}
+
+void path_write(const struct path *p, char *to, size_t room)
+{
+	static const char cut[] = "…";
+	size_t at = (size_t)snprintf(to, room, "%s", p->head);
+
+	for (size_t i = 0; i < p->n && at < room; i++) {
+		const struct path_step *step = &p->steps[i];
+		const char *text = step->differs ? "[…]" : step->text;
+
+		/* A path that begins with a local has no root before its dot. */
+		if (!i && !p->head[0] && text[0] == '.')
+			text++;
+		at += (size_t)snprintf(to + at, room - at, "%s%s", text, step->repeats ? "…" : "");
+	}
+	if (at >= room && room > sizeof(cut)) {
+		to[room - sizeof(cut)] = '\0';
+		mend(to);
+		memcpy(to + strlen(to), cut, sizeof(cut));
+	}
+}
