@@ -98,7 +98,7 @@ static void tell_sample(struct telling *t, enum python_root kind, uint32_t root,
 
 /*
  * Shortest paths from a root to samples, which are the first nodes. From a frame only along its locals. What
- * is a root itself is told from there.
+ * is a root itself is told from there; what no root holds may lead back to itself.
  */
 static void tell_root(struct telling *t, enum python_root kind, uint32_t root, size_t samples)
 {
@@ -114,13 +114,14 @@ static void tell_root(struct telling *t, enum python_root kind, uint32_t root, s
 		     e = g->edges[e].next_edge) {
 			uint32_t child = g->edges[e].child;
 
-			if (child == root || t->via[child] != GRAPH_NONE ||
-			    g->nodes[child].is_root ||
+			if (t->via[child] != GRAPH_NONE || g->nodes[child].is_root ||
+			    (child == root && kind < PYTHON_ROOT_UNKNOWN) ||
 			    (kind == PYTHON_ROOT_FRAME && node == root &&
 			     g->edges[e].slot.kind != PYTHON_SLOT_LOCAL))
 				continue;
 			t->via[child] = e;
-			t->queue[tail++] = child;
+			if (child != root)
+				t->queue[tail++] = child;
 			if (child < samples && (t->s->samples >> child & 1))
 				tell_sample(t, kind, root, child);
 		}
@@ -227,13 +228,15 @@ static bool is_told(const struct telling *t, size_t i)
 static void tell(struct telling *t, size_t samples, struct python_holders *ret)
 {
 	const struct graph *g = &t->s->graph;
+	uint64_t lasting; /* of samples that modules and classes hold */
 
-	for (uint32_t i = 0; i < g->n_nodes; i++) {
-		if (g->nodes[i].is_root)
+	for (uint32_t i = 0; i < g->n_nodes; i++)
+		if (g->nodes[i].is_root && g->nodes[i].root != PYTHON_ROOT_FRAME)
 			tell_root(t, g->nodes[i].root, i, samples);
-		else if (has_locals(g, &g->nodes[i]))
+	lasting = t->told;
+	for (uint32_t i = 0; i < g->n_nodes; i++)
+		if ((t->s->samples & ~lasting) && has_locals(g, &g->nodes[i]))
 			tell_root(t, PYTHON_ROOT_FRAME, i, samples);
-	}
 	tell_rest(t, samples);
 	if (t->n)
 		qsort(t->patterns, t->n, sizeof(*t->patterns), by_worth);

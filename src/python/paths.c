@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/utf8.h"
@@ -113,14 +114,13 @@ static bool is_generator(const struct search *s, uint32_t node)
 	return s->graph.nodes[node].object.shape == PYTHON_GENERATOR;
 }
 
-static void name_step(struct search *s, const uint32_t *edges, size_t i, uint32_t root_node,
-		      struct path_step *ret)
+static void make_step(struct search *s, uint32_t edge, bool is_attribute, struct path_step *ret)
 {
-	const struct graph_edge *e = edge_at(s, edges[i]);
+	const struct graph_edge *e = edge_at(s, edge);
 	struct python_slot slot = e->slot;
 
 	*ret = (struct path_step){ .is_counted = slot.kind == PYTHON_SLOT_INDEX };
-	if (slot.kind == PYTHON_SLOT_KEY && is_namespace(s, edges, i, root_node))
+	if (is_attribute)
 		slot.kind = PYTHON_SLOT_ATTRIBUTE;
 	else if (slot.kind == PYTHON_SLOT_KEY)
 		ret->is_counted = true;
@@ -130,8 +130,21 @@ static void name_step(struct search *s, const uint32_t *edges, size_t i, uint32_
 		 is_generator(s, e->child))
 		(void)snprintf(ret->text, sizeof(ret->text), ".cr_await");
 	else
-		python_slot_name(&s->reader, parent_of(s, edges[i]), &slot, ret->text,
+		python_slot_name(&s->reader, parent_of(s, edge), &slot, ret->text,
 				 sizeof(ret->text));
+}
+
+/* Many paths have the same steps, and each takes some looks into the process. */
+static const struct path_step *step_of(struct search *s, uint32_t edge, bool is_attribute)
+{
+	struct path_step **step = &s->steps[2 * edge + is_attribute];
+
+	if (!*step) {
+		*step = malloc(sizeof(**step));
+		if (*step)
+			make_step(s, edge, is_attribute, *step);
+	}
+	return *step;
 }
 
 static bool grows(enum python_shape shape)
@@ -188,7 +201,7 @@ int path_make(struct search *s, enum python_root root, uint32_t root_node, const
 	for (size_t i = 0; i < n; i++) {
 		const struct python_object_ref *parent = parent_of(s, edges[i]);
 		uint64_t type = parent->type ? parent->type->address : 0;
-		struct path_step step;
+		const struct path_step *step;
 
 		if (is_silent(s, edges, i, n))
 			continue;
@@ -196,14 +209,16 @@ int path_make(struct search *s, enum python_root root, uint32_t root_node, const
 		if (i && edge_at(s, edges[i - 1])->slot.kind == PYTHON_SLOT_NAMESPACE &&
 		    parent_of(s, edges[i - 1])->type)
 			type = parent_of(s, edges[i - 1])->type->address;
-		name_step(s, edges, i, root_node, &step);
-		if (is_repeated(ret, &step, type == last_type)) {
+		step = step_of(s, edges[i], is_namespace(s, edges, i, root_node));
+		if (!step)
+			return -ENOMEM;
+		if (is_repeated(ret, step, type == last_type)) {
 			ret->steps[ret->n - 1].repeats = true;
 			continue;
 		}
 		if (ret->n == PATH_STEPS)
 			return -E2BIG;
-		ret->steps[ret->n++] = step;
+		ret->steps[ret->n++] = *step;
 		last_type = type;
 	}
 	find_container(s, edges, n, root_node, ret);

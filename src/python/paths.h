@@ -29,8 +29,8 @@ struct path {
 };
 
 /*
- * The path along @n edges from the first to the last, which leads to a sample. -ENOMEM never, -E2BIG: it is
- * too long to tell.
+ * The path along @n edges from the first to the last, which leads to a sample. -E2BIG: it is too
+ * long to tell; -ENOMEM.
  */
 int path_make(struct search *s, enum python_root root, uint32_t root_node, const uint32_t *edges,
 	      size_t n, struct path *ret);

@@ -27,7 +27,9 @@ int search_init(struct search *s, const struct python_interpreter *i, uint64_t d
 		s->alike_counts = calloc(SEARCH_ALIKE_SLOTS, sizeof(*s->alike_counts));
 		s->modules = calloc(SEARCH_MODULES + 1, sizeof(*s->modules));
 		s->large = calloc(SEARCH_LARGE, sizeof(*s->large));
-		if (!s->raw || !s->alike || !s->alike_counts || !s->modules || !s->large)
+		s->steps = calloc(2 * GRAPH_EDGES, sizeof(*s->steps));
+		if (!s->raw || !s->alike || !s->alike_counts || !s->modules || !s->large ||
+		    !s->steps)
 			r = -ENOMEM;
 	}
 	if (r >= 0)
@@ -36,12 +38,17 @@ int search_init(struct search *s, const struct python_interpreter *i, uint64_t d
 		r = search_read_modules(s);
 	if (r < 0)
 		search_done(s);
+	else
+		python_sweep_want_large(s->sweep);
 	return r;
 }
 
 void search_done(struct search *s)
 {
 	(void)python_sweep_free(s->sweep);
+	for (size_t i = 0; s->steps && i < 2 * GRAPH_EDGES; i++)
+		free(s->steps[i]);
+	free(s->steps);
 	free(s->large);
 	free(s->modules);
 	free(s->shapes);
@@ -169,7 +176,8 @@ static int examine(struct search *s, const struct python_object_ref *o,
 	struct examined x = { .s = s, .object = o, .node = GRAPH_NONE };
 	int r = python_slots_each(&s->reader, o, on_slot, &x);
 
-	if (hit && hit->bytes && !x.has_match &&
+	if (hit && hit->bytes && !x.has_match && offset >= PY_OB_SIZE &&
+	    offset < o->type->basicsize &&
 	    (o->shape == PYTHON_PLAIN || o->shape == PYTHON_MODULE)) {
 		struct python_slot slot = { .kind = PYTHON_SLOT_WORD, .index = offset };
 
@@ -217,7 +225,7 @@ static void take_raw(struct search *s, const struct python_block *b,
 		return;
 	}
 	s->raw[s->n_raw++] = (struct frontier_target){ .address = b->address,
-						       .bytes = b->bytes,
+						       .bytes = (uint32_t)b->bytes,
 						       .node = t->node };
 }
 
@@ -266,27 +274,26 @@ static int on_block(const struct python_block *b, void *userdata)
 			take_raw(s, b, hit);
 		return 0;
 	}
+	/* What the interpreter keeps for the next object holds nothing. */
+	if (!b->refcount)
+		return 0;
 	o = (struct python_object_ref){ b->object, b->type, search_shape(s, b->type) };
 	return look_at_object(s, &o, b->data, b->data_bytes, b->object - b->address);
 }
 
-static int look_at_large(struct search *s, const struct search_large *l, const uint8_t *data)
-{
-	/* What is behind the bytes that were read, its type has to tell. */
-	if (l->bytes > SEARCH_LARGE_BYTES)
-		return examine(s, &l->object, NULL, 0);
-	return look_at_object(s, &l->object, data, l->bytes, 0);
-}
-
-static int read_and_look(struct search *s, const struct search_large *l)
+static int look_at_large(struct search *s, const struct search_large *l)
 {
 	uint8_t data[SEARCH_LARGE_BYTES];
-	size_t n = l->bytes < sizeof(data) ? l->bytes : sizeof(data);
-	int r = python_read(s->reader.memory, l->object.address, data, n);
+	size_t before = l->object.type->object_at;
+	int r;
 
+	/* What is behind the bytes that would be read, its type has to tell. */
+	if (l->bytes > sizeof(data))
+		return examine(s, &l->object, NULL, 0);
+	r = python_read(s->reader.memory, l->object.address - before, data, l->bytes);
 	if (r < 0)
 		return r == -ESRCH ? r : 0;
-	return look_at_large(s, l, data);
+	return look_at_object(s, &l->object, data, l->bytes, before);
 }
 
 static int on_large(const struct python_block *b, void *userdata)
@@ -294,13 +301,12 @@ static int on_large(const struct python_block *b, void *userdata)
 	struct search *s = userdata;
 	struct search_large *l = &s->large[s->n_large];
 
-	if (!b->type || s->n_large == SEARCH_LARGE)
+	if (!b->type || !b->refcount || s->n_large == SEARCH_LARGE)
 		return 0;
 	l->object = (struct python_object_ref){ b->object, b->type, search_shape(s, b->type) };
-	l->bytes = b->bytes - (uint32_t)(b->object - b->address);
-	if (l->object.shape == PYTHON_OPAQUE)
-		return 0;
-	s->n_large++;
+	l->bytes = b->bytes;
+	if (l->object.shape != PYTHON_OPAQUE)
+		s->n_large++;
 	return 0;
 }
 
@@ -312,9 +318,10 @@ static int look_at_large_ones(struct search *s)
 	if (!s->has_large) {
 		r = python_sweep_large(s->sweep, on_large, s);
 		s->has_large = r >= 0;
+		python_sweep_forget_large(s->sweep);
 	}
 	for (size_t i = 0; r >= 0 && i < s->n_large; i++) {
-		r = read_and_look(s, &s->large[i]);
+		r = look_at_large(s, &s->large[i]);
 		if (i % 1024 == 0 && clock_ns(CLOCK_MONOTONIC) > s->reader.deadline_ns)
 			return -ETIMEDOUT;
 	}

@@ -30,8 +30,10 @@ struct search_module {
 
 struct search_large {
 	struct python_object_ref object;
-	uint32_t bytes;
+	uint64_t bytes; /* from object.type->object_at before it on */
 };
+
+struct path_step;
 
 struct search {
 	const struct python_interpreter *interpreter;
@@ -51,6 +53,8 @@ struct search {
 	struct search_large *large; /* owned */
 	size_t n_large;
 	bool has_large; /* they are all there */
+	struct path_step **
+		steps; /* owned, as what they point to; by edge, and by whether it is an attribute */
 	uint8_t level;
 	uint64_t samples; /* mask of all */
 	uint64_t held;	  /* of those that a module or class holds */

@@ -1,0 +1,305 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Keeps objects in every way that leaks do, and tells where: held.py
+
+Prints one line of JSON: by name, the samples as [address, address of the type], and the path, container and
+root that a search for their holders must tell. Lives until its input ends. Runs with Python 3.8 and later.
+"""
+
+import asyncio
+import collections
+import functools
+import gc
+import json
+import logging
+import sys
+import threading
+import types
+
+gc.collect()
+gc.disable()
+kinds = {}
+PER_KIND = 200
+
+
+class Thing:
+    def __init__(self, number):
+        self.number = number
+
+
+def things(n=PER_KIND):
+    return [Thing(i) for i in range(n)]
+
+
+def expect(name, samples, path, container, root):
+    step = max(1, len(samples) // 64)
+    kinds[name] = {
+        "samples": [[id(s), id(type(s))] for s in samples[::step]][:64],
+        "path": path,
+        "container": container,
+        "root": root,
+    }
+
+
+# a list, a deque, a set, a dict by request id, bytes in a list
+
+kept_list = things()
+expect("list", kept_list, "__main__.kept_list[…]", "list", "module")
+
+queue = collections.deque(things())
+for _ in range(70):
+    queue.popleft()
+expect("deque", list(queue), "__main__.queue[*]", "collections.deque", "module")
+
+kept_set = set(things())
+expect("set", list(kept_set), "__main__.kept_set{*}", "set", "module")
+
+by_request = {}
+for _i in range(PER_KIND):
+    by_request[_i * 1000003] = Thing(_i)
+expect("dict", list(by_request.values()), "__main__.by_request[…]", "dict", "module")
+
+named = {"request-%d" % i: Thing(i) for i in range(PER_KIND)}
+expect("dict by str", list(named.values()), "__main__.named[…]", "dict", "module")
+
+seen = {Thing(i): None for i in range(PER_KIND)}
+expect("dict keys", list(seen), "__main__.seen.keys()", "dict", "module")
+
+chunks = [b"x" * 200 + b"%d" % i for i in range(PER_KIND)]
+expect("bytes", chunks, "__main__.chunks[…]", "list", "module")
+
+
+# a class attribute, an instance's attribute, what is in what is in what
+
+class Registry:
+    items = []
+    instances = {}
+
+    def __init__(self):
+        self.items = things(3)
+
+
+Registry.items.extend(things())
+expect("class attribute", Registry.items, "__main__.Registry.items[…]", "list", "class")
+
+for _i in range(PER_KIND):
+    Registry.instances[_i] = Registry()
+expect("items of instances", [r.items[0] for r in Registry.instances.values()],
+       "__main__.Registry.instances[…].items[0]", "list", "class")
+
+
+class Service:
+    def __init__(self):
+        self.rows = [(i, Thing(i)) for i in range(PER_KIND)]
+        self.nested = types.SimpleNamespace(table={})
+
+
+service = Service()
+service.nested.table.update((str(i), Thing(i)) for i in range(PER_KIND))
+expect("tuples in an attribute", [r[1] for r in service.rows], "__main__.service.rows[…](1)", "list",
+       "module")
+expect("namespace", list(service.nested.table.values()), "__main__.service.nested.table[…]", "dict",
+       "module")
+
+
+class Slotted:
+    __slots__ = ("held", "__weakref__")
+
+
+slotted = []
+for _i in range(PER_KIND):
+    slotted.append(Slotted())
+    slotted[-1].held = Thing(_i)
+expect("slots", [s.held for s in slotted], "__main__.slotted[…].held", "list", "module")
+
+
+class Group(list):
+    """A list with attributes of its own."""
+
+
+group = Group(things())
+expect("derived list", list(group), "__main__.group[…]", "__main__.Group", "module")
+
+
+# functions: closures, defaults, caches
+
+def make_adder():
+    kept = []
+
+    def add(thing):
+        kept.append(thing)
+
+    return add
+
+
+add = make_adder()
+closed_over = things()
+for _thing in closed_over:
+    add(_thing)
+expect("closure", closed_over, "__main__.add.__closure__(0).cell_contents[…]", "list", "module")
+del closed_over, _thing
+
+
+def callback_of(thing):
+    def callback():
+        return thing
+
+    return callback
+
+
+callbacks = [callback_of(t) for t in things()]
+expect("callbacks", [c.__closure__[0].cell_contents for c in callbacks],
+       "__main__.callbacks[…].__closure__(0).cell_contents", "list", "module")
+
+
+def collect(thing, into=[]):  # noqa: B006
+    into.append(thing)
+    return into
+
+
+for _i in range(PER_KIND):
+    collect(Thing(_i))
+expect("default", collect.__defaults__[0], "__main__.collect.__defaults__(0)[…]", "list", "module")
+
+
+@functools.lru_cache(maxsize=None)
+def cached(number):
+    return Thing(number)
+
+
+expect("lru_cache", [cached(i) for i in range(PER_KIND)], "__main__.cached.<cache>[…]",
+       "functools._lru_cache_wrapper", "module")
+
+
+class Watcher:
+    def on_event(self):
+        pass
+
+
+listeners = [Watcher().on_event for _ in range(PER_KIND)]
+expect("bound methods", [m.__self__ for m in listeners], "__main__.listeners[…].__self__", "list",
+       "module")
+
+partials = [functools.partial(print, Thing(i)) for i in range(PER_KIND)]
+expect("partials", [p.args[0] for p in partials], "__main__.partials[…].args(0)", "list", "module")
+
+
+# a library's list
+
+class Handler(logging.Handler):
+    pass
+
+
+for _i in range(PER_KIND):
+    logging.getLogger("service").addHandler(Handler())
+expect("logging handlers", logging.getLogger("service").handlers,
+       "logging.Logger.manager.loggerDict['service'].handlers[…]", "list", "class")
+
+
+# generators, coroutines, tasks
+
+def numbers(thing):
+    yield thing
+    yield thing
+
+
+generators = [numbers(Thing(i)) for i in range(PER_KIND)]
+_in_generators = [next(g) for g in generators]
+expect("generators", generators, "__main__.generators[…]", "list", "module")
+expect("locals of generators", _in_generators,
+       "__main__.generators[…].<local thing of numbers (held.py:%d)>" % numbers.__code__.co_firstlineno,
+       "list", "module")
+del _in_generators
+
+
+class Hub:
+    def __init__(self):
+        self.background = set()
+
+
+hub = Hub()
+
+
+async def store(number):
+    await asyncio.sleep(0)
+    return number
+
+
+async def wait_for(event):
+    await event.wait()
+
+
+async def serve(ready):
+    held_by_main = things()
+    expect("local of a coroutine", held_by_main,
+           "<local held_by_main of serve (held.py:%d)>[…]" % serve.__code__.co_firstlineno, "list",
+           "frame")
+    for i in range(PER_KIND):
+        hub.background.add(asyncio.ensure_future(store(i)))
+    event = asyncio.Event()
+    waiting = [asyncio.ensure_future(wait_for(event)) for i in range(PER_KIND)]
+    await asyncio.sleep(0.1)
+    expect("tasks", list(hub.background), "__main__.hub.background{*}", "set", "module")
+    expect("coroutines of tasks", [t.get_coro() for t in hub.background],
+           "__main__.hub.background{*}.coro", "set", "module")
+    expect("waiting tasks", waiting,
+           "<local waiting of serve (held.py:%d)>[…]" % serve.__code__.co_firstlineno, "list", "frame")
+    ready.set()
+    await event.wait()
+
+
+# each other, a linked list, a frame, C code
+
+class Node:
+    pass
+
+
+def pairs():
+    nodes = []
+    for _ in range(PER_KIND):
+        node, node.peer = Node(), Node()
+        node.peer.peer = node
+        nodes.append(node)
+    expect("cycles", nodes, "<__main__.Node>.peer…", "__main__.Node", "cycle")
+
+
+def chain():
+    node = None
+    for i in range(12):
+        node, node_before = Node(), node
+        node.next = node_before
+    return node
+
+
+head = chain()
+_chained = []
+_node = head
+while _node:
+    _chained.append(_node)
+    _node = _node.next
+expect("chain", _chained[3:], "__main__.head.next…", "__main__.Node", "module")
+del _chained, _node
+
+
+def hold_in_thread(started):
+    held_by_thread = things()
+    expect("local of a thread", held_by_thread,
+           "<local held_by_thread of hold_in_thread (held.py:%d)>[…]"
+           % hold_in_thread.__code__.co_firstlineno, "list", "frame")
+    started.set()
+    threading.Event().wait()
+
+
+def main():
+    node = node_peers = None  # noqa: F841
+    pairs()
+    started, ready = threading.Event(), threading.Event()
+    threading.Thread(target=hold_in_thread, args=(started,), daemon=True).start()
+    started.wait()
+    threading.Thread(target=lambda: asyncio.run(serve(ready)), daemon=True).start()
+    ready.wait()
+    print(json.dumps(kinds), flush=True)
+    sys.stdin.read()
+
+
+main()
