@@ -157,9 +157,12 @@ static void take(struct examined *x, uint32_t child, const struct python_slot *s
 static int on_slot(const struct python_slot *slot, void *userdata)
 {
 	struct examined *x = userdata;
-	uint32_t child = graph_find(&x->s->graph, slot->value);
+	const struct graph *g = &x->s->graph;
+	uint32_t child = graph_find(g, slot->value);
 
-	if (child == GRAPH_NONE || slot->value == x->object->address)
+	/* What was found in this very level waits, or who is found would hang on the order of addresses. */
+	if (child == GRAPH_NONE || g->nodes[child].level > x->s->level ||
+	    slot->value == x->object->address)
 		return 0;
 	x->has_match = true;
 	take(x, child, slot);
