@@ -15,7 +15,8 @@
 /* Paths that are one but for indices and keys. */
 struct pattern {
 	struct path path;
-	uint64_t mask; /* of samples */
+	uint32_t container; /* node; when all are there */
+	uint64_t mask;	    /* of samples */
 };
 
 struct telling {
@@ -54,14 +55,14 @@ static bool lives(const struct python_memory *m, const struct python_sample *sam
 static void add_pattern(struct telling *t, const struct path *path, uint64_t sample)
 {
 	for (size_t i = 0; i < t->n; i++)
-		if (path_unify(&t->patterns[i].path, path)) {
+		if (path_unify(t->s, &t->patterns[i].path, path)) {
 			t->patterns[i].mask |= sample;
 			t->told |= sample;
 			return;
 		}
 	if (t->n == PATTERNS)
 		return;
-	t->patterns[t->n++] = (struct pattern){ *path, sample };
+	t->patterns[t->n++] = (struct pattern){ .path = *path, .mask = sample };
 	t->told |= sample;
 }
 
@@ -198,7 +199,8 @@ static double worth(const struct pattern *p)
 	};
 
 	return (double)__builtin_popcountll(p->mask) * weights[p->path.root] -
-	       0.001 * (double)p->path.n;
+	       0.001 * (double)(p->path.n + 4 * p->path.n_unnamed) -
+	       (p->path.n_shared > 1 ? 0 : 0.01);
 }
 
 static int by_worth(const void *a, const void *b)
@@ -216,7 +218,7 @@ static bool is_told(const struct telling *t, size_t i)
 	for (size_t k = 0; k < i; k++) {
 		const struct pattern *better = &t->patterns[k];
 
-		if (better->path.container_node == p->path.container_node)
+		if (better->container == p->container)
 			return true;
 		if (!(p->mask & ~better->mask) && p->path.root >= PYTHON_ROOT_FRAME &&
 		    better->path.root <= p->path.root)
@@ -228,6 +230,7 @@ static bool is_told(const struct telling *t, size_t i)
 static void tell(struct telling *t, size_t samples, struct python_holders *ret)
 {
 	const struct graph *g = &t->s->graph;
+	char container[sizeof(ret->list[0].container)];
 	uint64_t lasting; /* of samples that modules and classes hold */
 
 	for (uint32_t i = 0; i < g->n_nodes; i++)
@@ -238,6 +241,9 @@ static void tell(struct telling *t, size_t samples, struct python_holders *ret)
 		if ((t->s->samples & ~lasting) && has_locals(g, &g->nodes[i]))
 			tell_root(t, PYTHON_ROOT_FRAME, i, samples);
 	tell_rest(t, samples);
+	for (size_t i = 0; i < t->n; i++)
+		t->patterns[i].container =
+			path_container(t->s, &t->patterns[i].path, container, sizeof(container));
 	if (t->n)
 		qsort(t->patterns, t->n, sizeof(*t->patterns), by_worth);
 	for (size_t i = 0; i < t->n && ret->n < PYTHON_HOLDERS; i++) {
@@ -246,7 +252,8 @@ static void tell(struct telling *t, size_t samples, struct python_holders *ret)
 		if (is_told(t, i))
 			continue;
 		path_write(&t->patterns[i].path, h->path, sizeof(h->path));
-		memcpy(h->container, t->patterns[i].path.container, sizeof(h->container));
+		(void)path_container(t->s, &t->patterns[i].path, h->container,
+				     sizeof(h->container));
 		h->root = t->patterns[i].path.root;
 		h->samples = (unsigned int)__builtin_popcountll(t->patterns[i].mask);
 		ret->n++;

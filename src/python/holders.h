@@ -25,8 +25,8 @@ enum python_root {
 struct python_holder {
 	char path[512]; /* from the root to the sample, UTF-8 */
 	/*
-	 * What grows: type of the last list, dict, set, deque or cache on the path ("set",
-	 * "functools._lru_cache_wrapper"); of what holds the sample, where none is on it.
+	 * What grows: type of the last list, dict, set, deque or cache on the path that holds all of the
+	 * samples ("set", "functools._lru_cache_wrapper"); where there is none, of what holds one.
 	 */
 	char container[128];
 	enum python_root root;

@@ -154,30 +154,39 @@ static bool grows(enum python_shape shape)
 }
 
 /*
- * The last list, dict, set, deque or cache on the way, which is what grows, and not the tuple or the task in
- * it; without one, what holds the sample. A namespace is its owner's.
+ * The last list, dict, set, deque or cache that all samples have in common: what grows, and not the tuple or
+ * the task in it. A namespace is its owner's.
  */
-static void find_container(struct search *s, const uint32_t *edges, size_t n, uint32_t root_node,
-			   struct path *p)
+static size_t container_edge(const struct search *s, const struct path *p)
 {
-	size_t at = n - 1;
+	size_t at = p->n_edges - 1;
 
-	for (size_t i = n; i-- > 0;)
-		if (grows(parent_of(s, edges[i])->shape) && !is_namespace(s, edges, i, root_node)) {
-			at = i;
-			break;
-		}
-	if (at && (edge_at(s, edges[at - 1])->slot.kind == PYTHON_SLOT_NAMESPACE ||
-		   parent_of(s, edges[at - 1])->shape == PYTHON_CACHE))
+	for (size_t n = p->n_shared, pass = 0; pass < 2; n = p->n_edges, pass++)
+		for (size_t i = n; i-- > 0;)
+			if (grows(parent_of(s, p->edges[i])->shape) &&
+			    !is_namespace(s, p->edges, i, p->root_node)) {
+				at = i;
+				pass = 2;
+				break;
+			}
+	if (at && (edge_at(s, p->edges[at - 1])->slot.kind == PYTHON_SLOT_NAMESPACE ||
+		   parent_of(s, p->edges[at - 1])->shape == PYTHON_CACHE))
 		at--;
-	p->container_node = edge_at(s, edges[at])->parent;
-	if (s->graph.nodes[p->container_node].is_root &&
-	    s->graph.nodes[p->container_node].root == PYTHON_ROOT_MODULE)
-		(void)snprintf(p->container, sizeof(p->container), "module");
-	else if (s->graph.nodes[p->container_node].object.shape == PYTHON_CLASS)
-		(void)snprintf(p->container, sizeof(p->container), "class");
+	return at;
+}
+
+uint32_t path_container(struct search *s, const struct path *p, char *to, size_t room)
+{
+	uint32_t edge = p->edges[container_edge(s, p)], node = edge_at(s, edge)->parent;
+	const struct graph_node *n = &s->graph.nodes[node];
+
+	if (n->is_root && n->root == PYTHON_ROOT_MODULE)
+		(void)snprintf(to, room, "module");
+	else if (n->object.shape == PYTHON_CLASS)
+		(void)snprintf(to, room, "class");
 	else
-		type_name(s, parent_of(s, edges[at]), p->container, sizeof(p->container));
+		type_name(s, &n->object, to, room);
+	return node;
 }
 
 /* A step that repeats the last: of a list that is linked, or of tables in tables. */
@@ -197,6 +206,9 @@ int path_make(struct search *s, enum python_root root, uint32_t root_node, const
 
 	memset(ret, 0, sizeof(*ret));
 	ret->root = root;
+	ret->root_node = root_node;
+	ret->n_edges = ret->n_shared = n;
+	memcpy(ret->edges, edges, n * sizeof(*edges));
 	name_root(s, root, root_node, ret->head, sizeof(ret->head));
 	for (size_t i = 0; i < n; i++) {
 		const struct python_object_ref *parent = parent_of(s, edges[i]);
@@ -219,14 +231,17 @@ int path_make(struct search *s, enum python_root root, uint32_t root_node, const
 		if (ret->n == PATH_STEPS)
 			return -E2BIG;
 		ret->steps[ret->n++] = *step;
+		ret->n_unnamed += edge_at(s, edges[i])->slot.kind == PYTHON_SLOT_WORD ||
+				  edge_at(s, edges[i])->slot.kind == PYTHON_SLOT_STACK;
 		last_type = type;
 	}
-	find_container(s, edges, n, root_node, ret);
 	return 0;
 }
 
-bool path_unify(struct path *p, const struct path *other)
+bool path_unify(const struct search *s, struct path *p, const struct path *other)
 {
+	size_t shared = 0;
+
 	if (p->root != other->root || p->n != other->n || strcmp(p->head, other->head) != 0)
 		return false;
 	for (size_t i = 0; i < p->n; i++) {
@@ -242,6 +257,10 @@ bool path_unify(struct path *p, const struct path *other)
 		if (other->steps[i].repeats)
 			p->steps[i].repeats = true;
 	}
+	while (shared < p->n_shared && shared < other->n_edges &&
+	       edge_at(s, p->edges[shared])->parent == edge_at(s, other->edges[shared])->parent)
+		shared++;
+	p->n_shared = shared;
 	return true;
 }
 

@@ -24,8 +24,11 @@ struct path {
 	char head[160]; /* the root's name */
 	struct path_step steps[PATH_STEPS];
 	size_t n;
-	char container[128];
-	uint32_t container_node; /* GRAPH_NONE: the root itself */
+	uint32_t edges[PATH_STEPS]; /* all, those that are not written too */
+	size_t n_edges;
+	size_t n_shared; /* of the edges, from the root on: whose holders are the same for all samples */
+	size_t n_unnamed; /* steps that no name was found for */
+	uint32_t root_node;
 };
 
 /*
@@ -36,7 +39,10 @@ int path_make(struct search *s, enum python_root root, uint32_t root_node, const
 	      size_t n, struct path *ret);
 
 /* Whether both are one but for indices and keys, which are marked in @p then. */
-bool path_unify(struct path *p, const struct path *other);
+bool path_unify(const struct search *s, struct path *p, const struct path *other);
+
+/* The node that grows, see struct python_holder; its type's name. */
+uint32_t path_container(struct search *s, const struct path *p, char *to, size_t room);
 
 /* Written out; UTF-8, cut with an ellipsis where @room ends. */
 void path_write(const struct path *p, char *to, size_t room);

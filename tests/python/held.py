@@ -85,7 +85,7 @@ expect("class attribute", Registry.items, "__main__.Registry.items[…]", "list"
 for _i in range(PER_KIND):
     Registry.instances[_i] = Registry()
 expect("items of instances", [r.items[0] for r in Registry.instances.values()],
-       "__main__.Registry.instances[…].items[0]", "list", "class")
+       "__main__.Registry.instances[…].items[0]", "dict", "class")
 
 
 class Service:
