@@ -3,7 +3,7 @@
 """Keeps objects in every way that leaks do, and tells where: held.py
 
 Prints one line of JSON: by name, the samples as [address, address of the type], and the path, container and
-root that a search for their holders must tell. Lives until its input ends. Runs with Python 3.8 and later.
+root that a search for their holders must tell. Lives until it is killed. Runs with Python 3.8 and later.
 """
 
 import asyncio
@@ -12,7 +12,8 @@ import functools
 import gc
 import json
 import logging
-import sys
+import os
+import signal
 import threading
 import types
 
@@ -39,6 +40,11 @@ def expect(name, samples, path, container, root):
         "container": container,
         "root": root,
     }
+
+
+def place(function):
+    code = function.__code__
+    return "%s:%d" % (os.path.basename(code.co_filename), code.co_firstlineno)
 
 
 # a list, a deque, a set, a dict by request id, bytes in a list
@@ -207,7 +213,7 @@ generators = [numbers(Thing(i)) for i in range(PER_KIND)]
 _in_generators = [next(g) for g in generators]
 expect("generators", generators, "__main__.generators[…]", "list", "module")
 expect("locals of generators", _in_generators,
-       "__main__.generators[…].<local thing of numbers (held.py:%d)>" % numbers.__code__.co_firstlineno,
+       "__main__.generators[…].<local thing of numbers (%s)>" % place(numbers),
        "list", "module")
 del _in_generators
 
@@ -232,7 +238,7 @@ async def wait_for(event):
 async def serve(ready):
     held_by_main = things()
     expect("local of a coroutine", held_by_main,
-           "<local held_by_main of serve (held.py:%d)>[…]" % serve.__code__.co_firstlineno, "list",
+           "<local held_by_main of serve (%s)>[…]" % place(serve), "list",
            "frame")
     for i in range(PER_KIND):
         hub.background.add(asyncio.ensure_future(store(i)))
@@ -243,7 +249,7 @@ async def serve(ready):
     expect("coroutines of tasks", [t.get_coro() for t in hub.background],
            "__main__.hub.background{*}.coro", "set", "module")
     expect("waiting tasks", waiting,
-           "<local waiting of serve (held.py:%d)>[…]" % serve.__code__.co_firstlineno, "list", "frame")
+           "<local waiting of serve (%s)>[…]" % place(serve), "list", "frame")
     ready.set()
     await event.wait()
 
@@ -284,8 +290,8 @@ del _chained, _node
 def hold_in_thread(started):
     held_by_thread = things()
     expect("local of a thread", held_by_thread,
-           "<local held_by_thread of hold_in_thread (held.py:%d)>[…]"
-           % hold_in_thread.__code__.co_firstlineno, "list", "frame")
+           "<local held_by_thread of hold_in_thread (%s)>[…]"
+           % place(hold_in_thread), "list", "frame")
     started.set()
     threading.Event().wait()
 
@@ -299,7 +305,8 @@ def main():
     threading.Thread(target=lambda: asyncio.run(serve(ready)), daemon=True).start()
     ready.wait()
     print(json.dumps(kinds), flush=True)
-    sys.stdin.read()
+    while True:
+        signal.pause()
 
 
 main()
