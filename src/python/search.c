@@ -239,7 +239,7 @@ static bool has_distant_table(const struct search *s, const struct python_object
 	uint64_t table = python_table_of(s->reader.layout, o, object, n), used = 0, start;
 	uint32_t bytes;
 
-	if (!table || table - o->address < n)
+	if (!table || table - o->address < n || n < PY_OB_SIZE + sizeof(used))
 		return false;
 	if (o->shape == PYTHON_LIST || o->shape == PYTHON_DICT || o->shape == PYTHON_DEQUE)
 		memcpy(&used, object + PY_OB_SIZE, sizeof(used));
@@ -254,7 +254,7 @@ static int look_at_object(struct search *s, const struct python_object_ref *o, c
 	const struct frontier_target *hit;
 	size_t at = 0;
 
-	if (o->shape == PYTHON_OPAQUE || start + PY_OB_SIZE + sizeof(uint64_t) > n)
+	if (o->shape == PYTHON_OPAQUE || start > n)
 		return 0;
 	hit = scan(&s->frontier, data, n, &at);
 	if (hit || has_distant_table(s, o, data + start, n - start))
