@@ -85,7 +85,8 @@ UNIT_BIN := $(UNIT_SRC:tests/unit/%.c=$(B)/san/unit/%)
 BPFTEST_SRC := $(wildcard tests/bpf/test_*.c)
 BPFTEST_BIN := $(BPFTEST_SRC:tests/bpf/%.c=$(B)/tests/bpf/%)
 PYTEST_SRC := $(wildcard tests/python/*.c)
-PYTEST_BIN := $(PYTEST_SRC:tests/python/%.c=$(B)/tests/python/%) $(B)/san/python/take_census
+PYTEST_BIN := $(PYTEST_SRC:tests/python/%.c=$(B)/tests/python/%) \
+	$(PYTEST_SRC:tests/python/%.c=$(B)/san/python/%)
 WORKLOAD_SRC := $(wildcard tests/workloads/*.c tests/workloads/*.cc)
 WORKLOAD_BIN := $(addprefix $(B)/workloads/,$(basename $(notdir $(WORKLOAD_SRC))))
 FUZZ_SRC := $(wildcard tests/fuzz/fuzz_*.c)

@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Keeps objects in every way that leaks do, and tells where: held.py
+"""Keeps objects in every way that leaks do, and tells where: held.py quiet|load
 
 Prints one line of JSON: by name, the samples as [address, address of the type], and the path, container and
-root that a search for their holders must tell. Lives until it is killed. Runs with Python 3.8 and later.
+root that a search for their holders must tell. Lives until it is killed, with "load" making and dropping objects of
+all kinds at full speed meanwhile. Runs with Python 3.8 and later.
 """
 
 import asyncio
@@ -14,6 +15,7 @@ import json
 import logging
 import os
 import signal
+import sys
 import threading
 import types
 
@@ -296,14 +298,29 @@ def hold_in_thread(started):
     threading.Event().wait()
 
 
+def churn():
+    ring = collections.deque(maxlen=20000)
+    for i in range(1 << 62):
+        thing = Thing(i)
+        thing.others = {i: [thing], str(i): (thing, {thing})}
+        thing.callback = lambda: thing  # noqa: B023
+        ring.append(thing)
+        if i % 1000 == 0:
+            for old in ring:
+                old.__dict__.clear()
+            ring.clear()
+
+
 def main():
-    node = node_peers = None  # noqa: F841
     pairs()
     started, ready = threading.Event(), threading.Event()
     threading.Thread(target=hold_in_thread, args=(started,), daemon=True).start()
     started.wait()
     threading.Thread(target=lambda: asyncio.run(serve(ready)), daemon=True).start()
     ready.wait()
+    if sys.argv[1] == "load":
+        for _ in range(2):
+            threading.Thread(target=churn, daemon=True).start()
     print(json.dumps(kinds), flush=True)
     while True:
         signal.pause()
