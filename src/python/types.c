@@ -200,7 +200,8 @@ static bool check_type(const struct python_sweep *s, uint64_t address, struct py
 	char name[NAME_BYTES];
 	uint64_t meta;
 
-	if (!python_range_find(s->ranges, s->n_ranges, address) ||
+	/* A type is too large for a pool; most words that are none lead to one. */
+	if (pools_at(s, address) || !python_range_find(s->ranges, s->n_ranges, address) ||
 	    python_read(s->memory, address, bytes, sizeof(bytes)) < 0)
 		return false;
 	*t = (struct python_type){
