@@ -26,6 +26,11 @@ enum {
 	BUILTIN_SELF = 24,
 	MODULE_DICT = 16,
 	WEAK_CALLBACK = 24,
+	/* Then __traceback__, __context__, __cause__; from 3.11 on __notes__ before them. */
+	EXCEPTION_ARGS = 24,
+	FUTURE_LOOP = 16, /* held by each of its tasks, which tells nothing */
+	TRACEBACK_NEXT = 16,
+	TRACEBACK_FRAME = 24,
 	CACHE_DICT = 72, /* of functools.lru_cache */
 };
 
@@ -181,6 +186,20 @@ static int function_each(const struct python_reader *r, uint64_t function, pytho
 	return fixed_each(r, function, f, ARRAY_SIZE(f), fn, userdata);
 }
 
+static int exception_each(const struct python_reader *r, uint64_t exception, python_slot_fn fn,
+			  void *userdata)
+{
+	uint16_t at = r->layout->minor >= 11 ? EXCEPTION_ARGS + 8 : EXCEPTION_ARGS;
+	const struct fixed f[] = {
+		FIXED(EXCEPTION_ARGS, ".args"),
+		FIXED((uint16_t)(at + 8), ".__traceback__"),
+		FIXED((uint16_t)(at + 16), ".__context__"),
+		FIXED((uint16_t)(at + 24), ".__cause__"),
+	};
+
+	return fixed_each(r, exception, f, ARRAY_SIZE(f), fn, userdata);
+}
+
 static int shaped_each(const struct python_reader *r, const struct python_object_ref *o,
 		       python_slot_fn fn, void *userdata)
 {
@@ -190,6 +209,8 @@ static int shaped_each(const struct python_reader *r, const struct python_object
 	static const struct fixed builtin[] = { FIXED(BUILTIN_SELF, ".__self__") };
 	static const struct fixed module[] = { { MODULE_DICT, PYTHON_SLOT_NAMESPACE, NULL } };
 	static const struct fixed weak[] = { FIXED(WEAK_CALLBACK, ".__callback__") };
+	static const struct fixed traceback[] = { FIXED(TRACEBACK_FRAME, ".tb_frame"),
+						  FIXED(TRACEBACK_NEXT, ".tb_next") };
 	static const struct fixed cache[] = { FIXED(CACHE_DICT, ".<cache>") };
 	static const struct fixed class[] = { { PY_TP_DICT, PYTHON_SLOT_NAMESPACE, NULL } };
 
@@ -225,10 +246,15 @@ static int shaped_each(const struct python_reader *r, const struct python_object
 		return fixed_each(r, o->address, cache, ARRAY_SIZE(cache), fn, userdata);
 	case PYTHON_WEAK:
 		return fixed_each(r, o->address, weak, ARRAY_SIZE(weak), fn, userdata);
+	case PYTHON_EXCEPTION:
+		return exception_each(r, o->address, fn, userdata);
+	case PYTHON_TRACEBACK:
+		return fixed_each(r, o->address, traceback, ARRAY_SIZE(traceback), fn, userdata);
 	case PYTHON_CLASS:
 		return fixed_each(r, o->address, class, ARRAY_SIZE(class), fn, userdata);
 	case PYTHON_OPAQUE:
 	case PYTHON_PLAIN:
+	case PYTHON_LOOP:
 		break;
 	}
 	return 0;
@@ -297,30 +323,52 @@ static int members_each(const struct members *m)
 	return result;
 }
 
+static bool is_future(const struct python_object_ref *o)
+{
+	return o->shape == PYTHON_FUTURE || o->shape == PYTHON_TASK;
+}
+
+static int tell_plain_word(const uint8_t *entry, uint64_t index, void *userdata)
+{
+	const struct members *m = userdata;
+	struct python_slot slot = { .kind = PYTHON_SLOT_WORD,
+				    .index = PY_OB_SIZE + index * sizeof(uint64_t) };
+
+	memcpy(&slot.value, entry, sizeof(slot.value));
+	if (!slot.value || slot.index == m->o->type->dictoffset ||
+	    (slot.index == FUTURE_LOOP && is_future(m->o)))
+		return 0;
+	return m->fn(&slot, m->userdata);
+}
+
+/* Items behind the object's own members, where its type has some. */
+static uint64_t bytes_of_items(const struct members *m)
+{
+	int64_t n = 0;
+
+	if (m->o->type->itemsize != sizeof(uint64_t) ||
+	    python_read_u64(m->r->memory, m->o->address + PY_OB_SIZE, (uint64_t *)&n) < 0 ||
+	    n < 0 || n > MAX_INSTANCE_BYTES)
+		return 0;
+	return (uint64_t)n * sizeof(uint64_t);
+}
+
 /* C types hold references where only their code knows. */
 static int plain_words_each(const struct members *m)
 {
 	uint64_t n = m->o->type->basicsize;
+	struct python_table t = { .address = m->o->address + PY_OB_SIZE, .stride = 8 };
 
-	if (n > MAX_INSTANCE_BYTES)
+	if (n > MAX_INSTANCE_BYTES || n < PY_OB_SIZE)
 		return -EINVAL;
-	for (uint64_t at = PY_OB_SIZE; at + sizeof(uint64_t) <= n; at += sizeof(uint64_t)) {
-		struct python_slot slot = { .kind = PYTHON_SLOT_WORD, .index = at };
-		int result;
-
-		if (at == m->o->type->dictoffset)
-			continue;
-		result = python_word_slot(m->r, m->o->address + at, slot, m->fn, m->userdata);
-		if (result)
-			return result;
-	}
-	return 0;
+	t.n = (n - PY_OB_SIZE + bytes_of_items(m)) / sizeof(uint64_t);
+	return python_table_each(m->r, &t, tell_plain_word, (void *)m);
 }
 
 static bool has_more_words(const struct python_object_ref *o)
 {
-	return o->shape == PYTHON_PLAIN || o->shape == PYTHON_CACHE || o->shape == PYTHON_FUTURE ||
-	       o->shape == PYTHON_TASK;
+	return o->shape == PYTHON_PLAIN || o->shape == PYTHON_LOOP || o->shape == PYTHON_CACHE ||
+	       is_future(o) || o->shape == PYTHON_EXCEPTION;
 }
 
 int python_slots_each(const struct python_reader *r, const struct python_object_ref *o,

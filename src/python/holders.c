@@ -97,6 +97,13 @@ static void tell_sample(struct telling *t, enum python_root kind, uint32_t root,
 		add_pattern(t, &path, 1ull << node);
 }
 
+/* A coroutine is a root by its locals alone, an event loop by all that it has. */
+static bool is_frame_root(const struct graph *g, uint32_t edge)
+{
+	return g->edges[edge].slot.kind == PYTHON_SLOT_LOCAL ||
+	       g->nodes[g->edges[edge].parent].object.shape == PYTHON_LOOP;
+}
+
 /*
  * Shortest paths from a root to samples, which are the first nodes. From a frame only along its locals. What
  * is a root itself is told from there; what no root holds may lead back to itself.
@@ -117,8 +124,7 @@ static void tell_root(struct telling *t, enum python_root kind, uint32_t root, s
 
 			if (t->via[child] != GRAPH_NONE || g->nodes[child].is_root ||
 			    (child == root && kind < PYTHON_ROOT_UNKNOWN) ||
-			    (kind == PYTHON_ROOT_FRAME && node == root &&
-			     g->edges[e].slot.kind != PYTHON_SLOT_LOCAL))
+			    (kind == PYTHON_ROOT_FRAME && node == root && !is_frame_root(g, e)))
 				continue;
 			t->via[child] = e;
 			if (child != root)
@@ -129,10 +135,10 @@ static void tell_root(struct telling *t, enum python_root kind, uint32_t root, s
 	}
 }
 
-static bool has_locals(const struct graph *g, const struct graph_node *n)
+static bool has_frame_root(const struct graph *g, const struct graph_node *n)
 {
 	for (uint32_t e = n->first_edge; e != GRAPH_NONE; e = g->edges[e].next_edge)
-		if (g->edges[e].slot.kind == PYTHON_SLOT_LOCAL)
+		if (is_frame_root(g, e))
 			return true;
 	return false;
 }
@@ -238,7 +244,7 @@ static void tell(struct telling *t, size_t samples, struct python_holders *ret)
 			tell_root(t, g->nodes[i].root, i, samples);
 	lasting = t->told;
 	for (uint32_t i = 0; i < g->n_nodes; i++)
-		if ((t->s->samples & ~lasting) && has_locals(g, &g->nodes[i]))
+		if ((t->s->samples & ~lasting) && has_frame_root(g, &g->nodes[i]))
 			tell_root(t, PYTHON_ROOT_FRAME, i, samples);
 	tell_rest(t, samples);
 	for (size_t i = 0; i < t->n; i++)

@@ -55,6 +55,7 @@ enum {
 #define PY_BYTES_SUBCLASS  (1u << 27)
 #define PY_STR_SUBCLASS	   (1u << 28)
 #define PY_DICT_SUBCLASS   (1u << 29)
+#define PY_EXC_SUBCLASS	   (1u << 30)
 #define PY_TYPE_SUBCLASS   (1u << 31)
 
 enum python_previous_instruction {

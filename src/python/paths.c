@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/cleanup.h"
 #include "base/utf8.h"
 
 static const struct graph_edge *edge_at(const struct search *s, uint32_t edge)
@@ -57,6 +58,8 @@ static void name_root(struct search *s, enum python_root root, uint32_t node, ch
 			(void)snprintf(to, room, "?");
 	} else if (root == PYTHON_ROOT_CLASS) {
 		class_name(s, n->object.address, to, room);
+	} else if (n->object.shape == PYTHON_LOOP) {
+		(void)snprintf(to, room, "<event loop>");
 	} else if (root != PYTHON_ROOT_FRAME) {
 		type_name(s, &n->object, text, sizeof(text));
 		(void)snprintf(to, room, "<%s>", text);
@@ -78,6 +81,19 @@ static bool is_namespace(const struct search *s, const uint32_t *edges, size_t i
 	       s->graph.nodes[root_node].root == PYTHON_ROOT_MODULE;
 }
 
+/* From a task or an exception to a frame. */
+static bool is_way_to_frame(const struct graph_edge *e)
+{
+	static const char *const texts[] = { ".gi_frame", ".coro", ".tb_frame", ".tb_next" };
+
+	if (e->slot.kind == PYTHON_SLOT_STACK)
+		return true;
+	for (size_t i = 0; e->slot.kind == PYTHON_SLOT_FIXED && i < ARRAY_SIZE(texts); i++)
+		if (!strcmp(e->slot.text, texts[i]))
+			return true;
+	return false;
+}
+
 static bool leads_to_local(const struct search *s, const uint32_t *edges, size_t i, size_t n)
 {
 	for (i++; i < n; i++) {
@@ -85,8 +101,7 @@ static bool leads_to_local(const struct search *s, const uint32_t *edges, size_t
 
 		if (e->slot.kind == PYTHON_SLOT_LOCAL)
 			return true;
-		if (e->slot.kind != PYTHON_SLOT_STACK &&
-		    (e->slot.kind != PYTHON_SLOT_FIXED || strcmp(e->slot.text, ".gi_frame") != 0))
+		if (!is_way_to_frame(e))
 			return false;
 	}
 	return false;
@@ -102,11 +117,7 @@ static bool is_silent(const struct search *s, const uint32_t *edges, size_t i, s
 		return i + 1 < n;
 	if (shape == PYTHON_CELL)
 		return i && edge_at(s, edges[i - 1])->slot.kind == PYTHON_SLOT_LOCAL;
-	if (e->slot.kind == PYTHON_SLOT_STACK ||
-	    (e->slot.kind == PYTHON_SLOT_FIXED &&
-	     (!strcmp(e->slot.text, ".gi_frame") || !strcmp(e->slot.text, ".coro"))))
-		return leads_to_local(s, edges, i, n);
-	return false;
+	return is_way_to_frame(e) && leads_to_local(s, edges, i, n);
 }
 
 static bool is_generator(const struct search *s, uint32_t node)

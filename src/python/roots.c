@@ -86,7 +86,12 @@ uint32_t search_module_at(const struct search *s, uint64_t address)
 	const struct search_module *found =
 		bsearch(&key, s->modules, s->n_modules, sizeof(*s->modules), by_dict);
 
-	return found ? (uint32_t)(found - s->modules) : GRAPH_NONE;
+	if (found)
+		return (uint32_t)(found - s->modules);
+	for (size_t i = 0; i < s->n_modules; i++)
+		if (s->modules[i].object == address)
+			return (uint32_t)i;
+	return GRAPH_NONE;
 }
 
 struct frames {

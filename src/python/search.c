@@ -8,8 +8,11 @@
 
 #include "base/clock.h"
 
-/* Levels that are still looked at for a module when frames already hold every sample. */
-#define LEVELS_BEYOND_FRAMES 3
+/*
+ * Levels that are still looked at for a module when frames already hold every sample: from a coroutine by way
+ * of its task, a set, and an instance with that set.
+ */
+#define LEVELS_BEYOND_FRAMES 6
 
 #define DEADLINE_BLOCKS 8192 /* looked at the clock so often */
 
@@ -96,24 +99,22 @@ static unsigned int count_alike(struct search *s, const struct python_object_ref
 	return UINT8_MAX;
 }
 
-static void mark_root(struct search *s, struct graph_node *n)
-{
-	n->module = search_module_at(s, n->object.address);
-	n->is_root = true;
-	if (!n->object.type)
-		n->root = PYTHON_ROOT_FRAME;
-	else if (n->module != GRAPH_NONE)
-		n->root = PYTHON_ROOT_MODULE;
-	else if (n->object.shape == PYTHON_MODULE || n->object.shape == PYTHON_CLASS)
-		n->root = n->object.shape == PYTHON_CLASS ? PYTHON_ROOT_CLASS : PYTHON_ROOT_MODULE;
-	else
-		n->is_root = false;
-}
-
 static bool is_root_object(const struct search *s, const struct python_object_ref *o)
 {
 	return !o->type || o->shape == PYTHON_CLASS || o->shape == PYTHON_MODULE ||
-	       search_module_at(s, o->address) != GRAPH_NONE;
+	       o->shape == PYTHON_LOOP || search_module_at(s, o->address) != GRAPH_NONE;
+}
+
+static void mark_root(struct search *s, struct graph_node *n)
+{
+	n->module = search_module_at(s, n->object.address);
+	n->is_root = is_root_object(s, &n->object);
+	if (!n->object.type || n->object.shape == PYTHON_LOOP)
+		n->root = PYTHON_ROOT_FRAME;
+	else if (n->object.shape == PYTHON_CLASS)
+		n->root = PYTHON_ROOT_CLASS;
+	else
+		n->root = PYTHON_ROOT_MODULE;
 }
 
 struct examined {
@@ -150,7 +151,7 @@ static void take(struct examined *x, uint32_t child, const struct python_slot *s
 	n = &s->graph.nodes[x->node];
 	if (n->is_root && n->root != PYTHON_ROOT_FRAME)
 		s->held |= n->mask;
-	else if (n->is_root || slot->kind == PYTHON_SLOT_LOCAL)
+	else if (n->is_root || x->object->shape == PYTHON_GENERATOR)
 		s->running |= n->mask;
 }
 
@@ -181,9 +182,12 @@ static int examine(struct search *s, const struct python_object_ref *o,
 
 	if (hit && hit->bytes && !x.has_match && offset >= PY_OB_SIZE &&
 	    offset < o->type->basicsize &&
-	    (o->shape == PYTHON_PLAIN || o->shape == PYTHON_MODULE)) {
+	    (o->shape == PYTHON_PLAIN || o->shape == PYTHON_LOOP || o->shape == PYTHON_MODULE)) {
 		struct python_slot slot = { .kind = PYTHON_SLOT_WORD, .index = offset };
 
+		if (o->shape == PYTHON_MODULE)
+			slot = (struct python_slot){ .kind = PYTHON_SLOT_FIXED,
+						     .text = ".<state>" };
 		take(&x, hit->node, &slot);
 	}
 	/* What changed while it was read, or is not sane, holds nothing as far as can be told. */

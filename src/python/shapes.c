@@ -29,6 +29,7 @@ static const struct {
 	{ "_asyncio.Future", PYTHON_FUTURE, 72 },
 	{ "_asyncio.Task", PYTHON_TASK, 96 },
 	{ "functools._lru_cache_wrapper", PYTHON_CACHE, 80 },
+	{ "traceback", PYTHON_TRACEBACK, 40 },
 	{ "weakref", PYTHON_WEAK, 32 },
 	{ "weakref.ReferenceType", PYTHON_WEAK, 32 },
 	{ "weakproxy", PYTHON_WEAK, 32 },
@@ -40,6 +41,8 @@ static const struct {
 	{ "bytearray", PYTHON_OPAQUE, 40 },
 	{ "array.array", PYTHON_OPAQUE, 40 },
 	{ "NoneType", PYTHON_OPAQUE, 16 },
+	{ "BaseEventLoop", PYTHON_LOOP, 16 }, /* of Python code */
+	{ "uvloop.loop.Loop", PYTHON_LOOP, 16 },
 };
 
 struct step {
@@ -63,7 +66,8 @@ static bool shape_by_name(const struct python_memory *m, const struct step *s,
 	for (size_t i = 0; i < ARRAY_SIZE(named); i++)
 		if (!strncmp(name, named[i].name, sizeof(name)) &&
 		    s->basicsize >= named[i].least_bytes &&
-		    (!(s->flags & PY_HEAPTYPE) || strchr(named[i].name, '.'))) {
+		    (!(s->flags & PY_HEAPTYPE) || strchr(named[i].name, '.') ||
+		     named[i].shape == PYTHON_LOOP)) {
 			*ret = named[i].shape;
 			return true;
 		}
@@ -79,7 +83,7 @@ static bool shape_by_flags(uint32_t flags, enum python_shape *ret)
 		{ PY_LIST_SUBCLASS, PYTHON_LIST },   { PY_TUPLE_SUBCLASS, PYTHON_TUPLE },
 		{ PY_DICT_SUBCLASS, PYTHON_DICT },   { PY_TYPE_SUBCLASS, PYTHON_CLASS },
 		{ PY_LONG_SUBCLASS, PYTHON_OPAQUE }, { PY_BYTES_SUBCLASS, PYTHON_OPAQUE },
-		{ PY_STR_SUBCLASS, PYTHON_OPAQUE },
+		{ PY_STR_SUBCLASS, PYTHON_OPAQUE },  { PY_EXC_SUBCLASS, PYTHON_EXCEPTION },
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(flagged); i++)

@@ -28,6 +28,9 @@ enum python_shape {
 	PYTHON_TASK,   /* _asyncio.Task */
 	PYTHON_CACHE,  /* functools.lru_cache */
 	PYTHON_WEAK,
+	PYTHON_EXCEPTION,
+	PYTHON_TRACEBACK,
+	PYTHON_LOOP, /* an event loop of asyncio: as PLAIN */
 	PYTHON_CLASS,
 };
 

@@ -11,8 +11,8 @@
 #include "python/holders.h"
 
 static const char *const roots[] = {
-	[PYTHON_ROOT_MODULE] = "module",   [PYTHON_ROOT_CLASS] = "class",
-	[PYTHON_ROOT_FRAME] = "frame",	   [PYTHON_ROOT_UNKNOWN] = "unknown",
+	[PYTHON_ROOT_MODULE] = "module", [PYTHON_ROOT_CLASS] = "class",
+	[PYTHON_ROOT_FRAME] = "frame",	 [PYTHON_ROOT_UNKNOWN] = "unknown",
 	[PYTHON_ROOT_CYCLE] = "cycle",
 };
 

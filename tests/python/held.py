@@ -2,13 +2,14 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Keeps objects in every way that leaks do, and tells where: held.py quiet|load
 
-Prints one line of JSON: by name, the samples as [address, address of the type], and the path, container and
-root that a search for their holders must tell. Lives until it is killed, with "load" making and dropping objects of
+Prints one line of JSON: by name, the samples as [address, address of the type], and the path (".*" stands for
+anything), container and root that a search for their holders must tell. Lives until it is killed, with "load" making and dropping objects of
 all kinds at full speed meanwhile. Runs with Python 3.8 and later.
 """
 
 import asyncio
 import collections
+import contextvars
 import functools
 import gc
 import json
@@ -252,8 +253,58 @@ async def serve(ready):
            "__main__.hub.background{*}.coro", "set", "module")
     expect("waiting tasks", waiting,
            "<local waiting of serve (%s)>[…]" % place(serve), "list", "frame")
+    set_timers(asyncio.get_running_loop())
     ready.set()
     await event.wait()
+
+
+# exceptions, whose tracebacks hold frames
+
+def handle(thing):
+    data = [thing]
+    raise ValueError(len(data))
+
+
+def remember(thing):
+    try:
+        handle(thing)
+    except ValueError as error:
+        errors.append(error)
+
+
+errors = []
+for _i in range(PER_KIND):
+    remember(Thing(_i))
+expect("exceptions", errors, "__main__.errors[…]", "list", "module")
+expect("locals of frames of exceptions",
+       [e.__traceback__.tb_next.tb_frame.f_locals["data"] for e in errors],
+       "__main__.errors[…].__traceback__.<local data of handle (%s)>" % place(handle), "list", "module")
+
+
+# timers, contexts
+
+def set_timers(loop):
+    timed = things()
+    for i, thing in enumerate(timed):
+        loop.call_later(3600 + i, print, thing)
+    expect("timers", timed, "<event loop>._scheduled[…]._args(0)", "list", "frame")
+
+
+variable = contextvars.ContextVar("variable")
+contexts = []
+
+
+def set_variable(thing):
+    variable.set(thing)
+    return thing
+
+
+_in_contexts = []
+for _i in range(PER_KIND):
+    contexts.append(contextvars.copy_context())
+    _in_contexts.append(contexts[-1].run(set_variable, Thing(_i)))
+expect("contexts", _in_contexts, "__main__.contexts[…].<.*of hamt_bitmap_node>", "list", "module")
+del _in_contexts
 
 
 # each other, a linked list, a frame, C code
