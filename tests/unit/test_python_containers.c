@@ -415,6 +415,62 @@ static void frames_of_old_versions_are_objects(void **state)
 	}
 }
 
+static void exceptions_and_tracebacks_lead_to_frames(void **state)
+{
+	struct fake_python *f = fake_python_new(9);
+	struct python_type error, traceback;
+	uint64_t e, t;
+
+	(void)state;
+	(void)fake_type(f, "ValueError", PY_EXC_SUBCLASS, 72, &error);
+	(void)fake_type(f, "traceback", 0, 48, &traceback);
+	error.dictoffset = 16;
+	for (unsigned int later = 0; later < 2; later++) {
+		f->reader.layout = python_layout_find(3, later ? 13 : 9);
+		e = fake_object(f, error.address, 72);
+		fake_word(f, e + 24, 3);
+		fake_word(f, e + (later ? 40 : 32), 5);
+		fake_word(f, e + (later ? 56 : 48), 7);
+		{
+			struct heard h;
+
+			assert_int_equal(tell(f, e, &error, &h), 0);
+			assert_true(strncmp(h.text, "3:.args 5:.__traceback__ 7:.__cause__ ", 38) ==
+				    0);
+		}
+	}
+	t = fake_object(f, traceback.address, 48);
+	fake_word(f, t + 16, 11);
+	fake_word(f, t + 24, 13);
+	assert_told(f, t, &traceback, "13:.tb_frame 11:.tb_next");
+	free(f);
+}
+
+static void c_types_hold_in_words_and_items_but_a_task_not_its_loop(void **state)
+{
+	struct fake_python *f = fake_python_new(12);
+	struct python_type node, task;
+	uint64_t o;
+
+	(void)state;
+	(void)fake_type(f, "hamt_bitmap_node", 0, 32, &node);
+	node.itemsize = 8;
+	o = fake_object(f, node.address, 64);
+	fake_word(f, o + PY_OB_SIZE, 2);
+	fake_word(f, o + 32, 3);
+	fake_word(f, o + 40, 5);
+	fake_word(f, o + 48, 7); /* behind its items */
+	assert_told(f, o, &node,
+		    "2:.<+16 of hamt_bitmap_node> 3:.<+32 of hamt_bitmap_node> "
+		    "5:.<+40 of hamt_bitmap_node>");
+	(void)fake_type(f, "_asyncio.Task", PY_HEAPTYPE, f->reader.layout->task_bytes, &task);
+	o = fake_object(f, task.address, 256);
+	fake_word(f, o + 16, 11);
+	fake_word(f, o + f->reader.layout->task_coro, 13);
+	assert_told(f, o, &task, "13:.coro 13:.<+136 of _asyncio.Task>");
+	free(f);
+}
+
 static void names_of_classes_do_not_make_shapes(void **state)
 {
 	struct fake_python *f = fake_python_new(11);
@@ -550,6 +606,8 @@ int main(void)
 		cmocka_unit_test(members_are_named_by_the_type_and_its_bases),
 		cmocka_unit_test(a_coroutine_that_ended_has_no_locals),
 		cmocka_unit_test(frames_of_old_versions_are_objects),
+		cmocka_unit_test(exceptions_and_tracebacks_lead_to_frames),
+		cmocka_unit_test(c_types_hold_in_words_and_items_but_a_task_not_its_loop),
 		cmocka_unit_test(names_of_classes_do_not_make_shapes),
 		cmocka_unit_test(lengths_that_lie_are_refused_or_end_at_the_memory),
 		cmocka_unit_test(rings_and_endless_tables_end_by_the_deadline),
