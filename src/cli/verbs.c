@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "base/similar.h"
 
 static const struct cli_verb verbs[] = {
 	{ "run", cli_run, "run a command and report what it leaked", "Without a daemon" },
@@ -59,50 +60,16 @@ const struct cli_verb *cli_verb_find(const char *name)
 	return NULL;
 }
 
-/* No verb is longer, and no text of this length is near to one. */
-#define MAX_VERB 16
-
-static unsigned least(unsigned a, unsigned b, unsigned c)
-{
-	unsigned ab = a < b ? a : b;
-
-	return ab < c ? ab : c;
-}
-
-/* Letters to insert, delete, replace or swap to get from @a to @b, both up to MAX_VERB long. */
-static unsigned distance(const char *a, const char *b)
-{
-	unsigned d[MAX_VERB + 1][MAX_VERB + 1];
-	size_t n = strlen(a), m = strlen(b), i, j;
-
-	for (i = 0; i <= n; i++)
-		d[i][0] = (unsigned)i;
-	for (j = 0; j <= m; j++)
-		d[0][j] = (unsigned)j;
-	for (i = 1; i <= n; i++) {
-		for (j = 1; j <= m; j++) {
-			d[i][j] = least(d[i - 1][j] + 1, d[i][j - 1] + 1,
-					d[i - 1][j - 1] + (a[i - 1] != b[j - 1]));
-			if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1])
-				d[i][j] = least(d[i][j], d[i - 2][j - 2] + 1, d[i][j]);
-		}
-	}
-	return d[n][m];
-}
-
 const struct cli_verb *cli_verb_suggest(const char *name)
 {
 	const struct cli_verb *best = NULL;
-	size_t length = strnlen(name, MAX_VERB + 1), i;
-	unsigned nearest = 3;
+	size_t length = strlen(name), i;
+	unsigned nearest = SIMILAR_NOT;
 
-	if (length == 0 || length > MAX_VERB)
-		return NULL;
 	for (i = 0; i < ARRAY_SIZE(verbs); i++) {
-		unsigned d = distance(name, verbs[i].name);
+		unsigned d = similar_distance(name, verbs[i].name);
 
-		/* A word that must change in half of its letters is another word. */
-		if (d < nearest && 2 * d < length + 1) {
+		if (d < nearest) {
 			nearest = d;
 			best = &verbs[i];
 		}
