@@ -20,7 +20,7 @@ _Static_assert(DETECTOR_TICK_MIN_NS == AGE_TICK_MIN_NS, "the same least tick");
 
 const char *const monitor_link_words[] = { "session", "multi", "perf", NULL };
 
-static void fill_defaults(struct monitor_options *o)
+void monitor_fill_defaults(struct monitor_options *o)
 {
 	o->tick_ns = o->tick_ns ?: 10 * SECOND_NS;
 	o->detector_tick_ns = o->detector_tick_ns ?: 60 * SECOND_NS;
@@ -175,7 +175,7 @@ int monitor_new(struct event_base *base, const struct monitor_options *options,
 	m->base = base;
 	if (options)
 		m->options = *options;
-	fill_defaults(&m->options);
+	monitor_fill_defaults(&m->options);
 	m->files = file_table_new();
 	m->heap = heap_new();
 	if (!m->files || !m->heap)

@@ -30,6 +30,13 @@ struct symbolizer;
 
 #define DETECTOR_TICK_MIN_NS 50000000ull
 
+/* What the detector asks for before it alerts; each 0: its default (trend/options.h). */
+struct detector_thresholds {
+	double least_confidence;      /* of a leak, up to 1 */
+	uint32_t least_blocks;	      /* survivors that are seen */
+	uint64_t longest_to_limit_ns; /* what takes longer to fill the memory is not judged */
+};
+
 struct monitor_options {
 	uint64_t tick_ns;     /* 0: 10 s */
 	uint32_t max_blocks;  /* live blocks over all targets; 0: 1048576 */
@@ -47,7 +54,8 @@ struct monitor_options {
 	uint64_t history_bytes;	    /* 0: 256 MiB */
 	bool watch_host;	    /* every process is followed without probes, see below */
 	bool auto_track;	    /* with watch_host: what it suggests is tracked */
-	const char *force_links;    /* one of monitor_link_words: instead of the best, for tests */
+	struct detector_thresholds thresholds;
+	const char *force_links; /* one of monitor_link_words: instead of the best, for tests */
 };
 
 /* Kinds of links, the best first; NULL at the end. */
@@ -78,6 +86,8 @@ struct track_options {
 	double budget_ratio;	    /* while governed; 0: the monitor's */
 	/* What its memory is judged against, if that is less than what it may have; 0: nothing. */
 	uint64_t limit_bytes;
+	struct detector_thresholds thresholds; /* each 0: the monitor's */
+	bool is_configured;		       /* by a file, not by hand */
 };
 
 #define TRACK_LIMIT_MIN (1u << 20)
@@ -141,10 +151,29 @@ int monitor_adopt(struct monitor *m, pid_t pid, const struct track_options *opti
 /* Ends what @text (a selector as it was tracked, or a target's id) started. -ENOENT. */
 int monitor_untrack(struct monitor *m, const char *text);
 
+/*
+ * Other options for what is tracked as @text, and for its processes; whether forks are followed holds for
+ * processes that come from now on. -ENOENT.
+ */
+int monitor_retune(struct monitor *m, const char *text, const struct track_options *options);
+
+/* Other budgets, for all targets; 0: the default of monitor_options. */
+struct monitor_budgets {
+	double budget_ratio;
+	double total_budget_ratio;
+	uint32_t sampling_interval; /* bytes */
+};
+
+void monitor_set_budgets(struct monitor *m, const struct monitor_budgets *budgets);
+
+/* From the detector's next tick on. */
+void monitor_set_thresholds(struct monitor *m, const struct detector_thresholds *thresholds);
+
 /* What is tracked, latest first: fills up to @max entries and returns how many there are. */
 struct monitor_selector {
 	const char *text; /* borrowed until the next monitor_untrack() or tick */
 	bool follow;
+	bool is_configured;
 	size_t n_targets;
 };
 

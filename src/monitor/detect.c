@@ -50,10 +50,31 @@ static bool recall(void *userdata, const struct detector_ids *ids, struct trend_
 	return true;
 }
 
+static void set_thresholds(struct trend_options *o, const struct detector_thresholds *t,
+			   uint64_t tick_ns)
+{
+	double ticks = (double)t->longest_to_limit_ns / (double)tick_ns;
+
+	if (t->least_confidence > 0)
+		o->least_confidence = t->least_confidence;
+	if (t->least_blocks > 0)
+		o->least_survivors = t->least_blocks;
+	if (t->longest_to_limit_ns > 0)
+		o->longest_to_limit = ticks > 1 ? ticks : 1;
+}
+
+/* Anew for each tick: people mark leaks, and change what they want to be told of. */
+static void take_thresholds(struct monitor *m, struct tracked *t)
+{
+	t->trend = m->trend;
+	set_thresholds(&t->trend, &m->options.thresholds, m->options.detector_tick_ns);
+	set_thresholds(&t->trend, &t->options.thresholds, m->options.detector_tick_ns);
+}
+
 static int begin(struct monitor *m, struct tracked *t)
 {
 	const struct detector_options options = {
-		.trend = &m->trend,
+		.trend = &t->trend,
 		.tick_ns = m->options.detector_tick_ns,
 		.origin_ns = t->target->attached_ns,
 		.env = { .identify = identify, .recall = recall, .userdata = t },
@@ -120,6 +141,7 @@ static int tick_target(struct monitor *m, struct tracked *t, uint64_t now_ns)
 
 	if (t->target->state != TARGET_TRACED)
 		return 0;
+	take_thresholds(m, t);
 	if (!t->detector) {
 		r = begin(m, t);
 		if (r < 0)

@@ -10,14 +10,11 @@
 #define SECOND_NS 1000000000ull
 
 #define MULTI_REMOVAL_NS 50000000ull /* until it is measured: of uprobe_multi and session links */
+#define MIN_WINDOW_NS	 5000000ull  /* the time that removing takes comes on top */
+#define TRY_AGAIN_NS	 20000000ull /* when too much was waiting for probes to be removed */
 
-#define MIN_WINDOW_NS 5000000ull /* the time that removing takes comes on top */
-
-#define TRY_AGAIN_NS 20000000ull /* when too much was waiting for probes to be removed */
-
-#define TIMED_ENOUGH 8 /* blocks, to tell what one costs */
-
-#define WATCH_RATIO 0.5 /* of what a window costs, for watching the frees of its blocks */
+#define TIMED_ENOUGH 8	 /* blocks, to tell what one costs */
+#define WATCH_RATIO  0.5 /* of what a window costs, for watching the frees of its blocks */
 
 struct govern {
 	struct governor governor;
@@ -386,6 +383,21 @@ int govern_begin(struct monitor *m, struct tracked *t)
 	t->govern = g;
 	set_control(g);
 	return 0;
+}
+
+void govern_retune(struct tracked *t)
+{
+	struct govern *g = t->govern;
+	const struct governor_limits limits = limits_of(t->monitor, &t->options);
+	struct governor_counts counts;
+
+	if (!g)
+		return;
+	counts = take_counts(g);
+	/* A change under way looks at the plan again when it is done, and so does the attach. */
+	if (governor_set_limits(&g->governor, &limits, monotonic_ns(), &counts) > 0 &&
+	    t->is_attached && !g->is_changing)
+		apply(g);
 }
 
 bool govern_wants_probes(const struct tracked *t)

@@ -86,12 +86,13 @@ struct tracked {
 	struct target *target; /* owned */
 	struct watch *watch;   /* NULL: adopted */
 	struct track_options options;
-	struct monitor *monitor;   /* borrowed */
-	struct govern *govern;	   /* owned; NULL: nothing is traced yet, or any more */
-	struct detector *detector; /* owned; NULL: no tick of it yet, or its life is over */
-	uint64_t unseen_frees;	   /* blocks that may have been freed while no probe was there */
-	double usage_share;	   /* of the memory limit, when last read */
-	bool is_attached;	   /* its files were looked at, and probes set as far as wanted */
+	struct monitor *monitor;    /* borrowed */
+	struct govern *govern;	    /* owned; NULL: nothing is traced yet, or any more */
+	struct detector *detector;  /* owned; NULL: no tick of it yet, or its life is over */
+	struct trend_options trend; /* the detector's: the monitor's, and its own thresholds */
+	uint64_t unseen_frees;	    /* blocks that may have been freed while no probe was there */
+	double usage_share;	    /* of the memory limit, when last read */
+	bool is_attached;	    /* its files were looked at, and probes set as far as wanted */
 	bool from_start; /* every allocation since its image began met the probes, if any did */
 	bool armed_by_kernel; /* began at a fork or exec of another target */
 	uint16_t *slots;      /* of the files that it maps; owned */
@@ -185,6 +186,7 @@ struct monitor {
 };
 
 uint64_t monotonic_ns(void);
+void monitor_fill_defaults(struct monitor_options *o); /* where it says 0 */
 
 /* tracked.c: the list of targets */
 struct tracked *tracked_new(struct monitor *m, uint32_t key, pid_t pid, struct watch *watch,
@@ -208,6 +210,7 @@ void attach_failed(struct tracked *t, const char *format, ...)
 
 /* govern.c: how much of a target is traced */
 int govern_begin(struct monitor *m, struct tracked *t);
+void govern_retune(struct tracked *t); /* its options, or the monitor's budget, have changed */
 bool govern_wants_probes(const struct tracked *t);
 bool govern_has_links(const struct tracked *t); /* no windows, but links as of the attach */
 void govern_attached(struct tracked *t);	/* the probes are set */

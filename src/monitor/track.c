@@ -130,6 +130,38 @@ int monitor_untrack(struct monitor *m, const char *text)
 	return tick_schedule_work(m);
 }
 
+int monitor_retune(struct monitor *m, const char *text, const struct track_options *options)
+{
+	struct watch *w = find_watch(m, text);
+
+	if (!w)
+		return -ENOENT;
+	w->options = *options;
+	for (struct tracked *t = m->tracked; t; t = t->by_key.next) {
+		if (t->watch != w)
+			continue;
+		t->options = *options;
+		govern_retune(t);
+	}
+	return 0;
+}
+
+void monitor_set_budgets(struct monitor *m, const struct monitor_budgets *budgets)
+{
+	m->options.budget_ratio = budgets->budget_ratio;
+	m->options.total_budget_ratio = budgets->total_budget_ratio;
+	m->options.sampling_interval = budgets->sampling_interval;
+	monitor_fill_defaults(&m->options);
+	governor_total_change(&m->total, m->options.total_budget_ratio);
+	for (struct tracked *t = m->tracked; t; t = t->by_key.next)
+		govern_retune(t);
+}
+
+void monitor_set_thresholds(struct monitor *m, const struct detector_thresholds *thresholds)
+{
+	m->options.thresholds = *thresholds;
+}
+
 /* --- probes set ahead of a command ---------------------------------------------------------------- */
 
 int monitor_add_file(struct monitor *m, const char *path, int fd, uint16_t *ret_slot)
@@ -220,6 +252,7 @@ size_t monitor_selectors(const struct monitor *m, struct monitor_selector *list,
 		list[n] = (struct monitor_selector){
 			.text = w->selector->text,
 			.follow = w->options.follow,
+			.is_configured = w->options.is_configured,
 		};
 		for (const struct tracked *t = m->tracked; t; t = t->by_key.next)
 			list[n].n_targets += t->watch == w;

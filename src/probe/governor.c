@@ -433,6 +433,32 @@ int governor_init(struct governor *g, const struct governor_limits *limits,
 	return limits->is_forced ? plan_forced(g) : start_count(g);
 }
 
+static bool is_same_way(const struct governor_limits *a, const struct governor_limits *b)
+{
+	if (a->is_forced != b->is_forced || a->interval_bytes != b->interval_bytes)
+		return false;
+	return !a->is_forced || (a->forced_mode == b->forced_mode &&
+				 a->forced_interval_bytes == b->forced_interval_bytes);
+}
+
+int governor_set_limits(struct governor *g, const struct governor_limits *limits, uint64_t now_ns,
+			const struct governor_counts *counts)
+{
+	bool is_same = is_same_way(&g->limits, limits);
+
+	if (!governor_are_sane(limits))
+		return -EINVAL;
+	take_counts(g, now_ns, counts);
+	g->limits = *limits;
+	governor_ledger_change(&g->ledger, limits->budget_ratio,
+			       limits->burst_ratio * (double)GOVERNOR_SECOND_NS);
+	if (is_same)
+		return 0;
+	governor_unbook(g);
+	governor_spend_nothing(g);
+	return limits->is_forced ? plan_forced(g) : start_count(g);
+}
+
 void governor_done(struct governor *g)
 {
 	governor_unbook(g);

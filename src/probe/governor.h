@@ -162,11 +162,19 @@ struct governor {
 /*
  * 1: there is a plan to be applied. 0: nothing to do before plan.next_ns (no probes are wanted, or
  * the budget of all targets is used up). -EINVAL: limits that make no sense. @total: shared by
- * targets, may be NULL, outlives the governor. To change limits: governor_done(), governor_init().
+ * targets, may be NULL, outlives the governor. To change limits later: governor_set_limits().
  */
 int governor_init(struct governor *g, const struct governor_limits *limits,
 		  const struct governor_prices *prices, struct governor_total *total,
 		  uint64_t now_ns);
+
+/*
+ * Other limits for a target that is traced. What it has spent stays spent. A budget holds from the next
+ * measurement on; another forced mode, or another interval, is a new plan, which begins with a count if
+ * nothing is forced. True: the plan is to be applied. -EINVAL as of governor_init(): nothing changes.
+ */
+int governor_set_limits(struct governor *g, const struct governor_limits *limits, uint64_t now_ns,
+			const struct governor_counts *counts);
 
 /* Gives back its part of the total. */
 void governor_done(struct governor *g);

@@ -102,6 +102,14 @@ void governor_ledger_init(struct governor_ledger *l, double ratio, double larges
 	l->time_ns = now_ns;
 }
 
+void governor_ledger_change(struct governor_ledger *l, double ratio, double largest_ns)
+{
+	double level_ns = l->level_ns;
+
+	governor_ledger_init(l, ratio, largest_ns, l->time_ns);
+	l->level_ns = fmax(fmin(level_ns, l->capacity_ns), -l->minute_ns);
+}
+
 void governor_ledger_grow(struct governor_ledger *l, uint64_t now_ns, double share)
 {
 	if (now_ns <= l->time_ns)
@@ -139,6 +147,13 @@ void governor_total_init(struct governor_total *t, double ratio, uint64_t now_ns
 	governor_ledger_init(&t->ledger, t->ratio, 0, now_ns);
 	t->reserve_ns = KEPT_FROM_WINDOWS * t->ledger.capacity_ns;
 	governor_spending_init(&t->minute, GOVERNOR_SECOND_NS);
+}
+
+void governor_total_change(struct governor_total *t, double ratio)
+{
+	t->ratio = ratio > 0 ? ratio : 0;
+	governor_ledger_change(&t->ledger, t->ratio, 0);
+	t->reserve_ns = KEPT_FROM_WINDOWS * t->ledger.capacity_ns;
 }
 
 /* The class of demands in [2^-class, 2^(1-class)); smaller ones are in the last, larger in 0. */

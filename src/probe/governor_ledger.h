@@ -54,6 +54,8 @@ struct governor_ledger {
  */
 void governor_ledger_init(struct governor_ledger *l, double ratio, double largest_ns,
 			  uint64_t now_ns);
+/* Another budget, as of governor_ledger_init(); what is left or owed stays, up to the new capacity. */
+void governor_ledger_change(struct governor_ledger *l, double ratio, double largest_ns);
 /* Grows by @share (0 .. 1) of the full growth; what was spent meanwhile is to be taken out next. */
 void governor_ledger_grow(struct governor_ledger *l, uint64_t now_ns, double share);
 /* Holds no more than its capacity. After spending, or growth would be lost. */
@@ -93,6 +95,8 @@ struct governor_total {
 
 /* @ratio: of one core, over all targets, e.g. 0.05; below 0 or not a number counts as 0. */
 void governor_total_init(struct governor_total *t, double ratio, uint64_t now_ns);
+/* Another ratio, while targets run. */
+void governor_total_change(struct governor_total *t, double ratio);
 /* Replaces one target's demand @old (0: none yet) by @new_demand. */
 void governor_total_demand(struct governor_total *t, double old, double new_demand);
 /* What a target may spend as a share of one core; INFINITY if there is enough for all. */

@@ -367,6 +367,65 @@ static void test_forced(void **state)
 	assert_true(isinf(governor_total_share(&total)));
 }
 
+/* A budget changes in its stride; what was spent stays spent, and more is allowed only as it grows. */
+static void test_other_budget(void **state)
+{
+	struct governor_limits limits = governor_default_limits(2);
+	struct governor_counts c = pairs(1000, 64, 1000);
+	struct governor_total total;
+	struct governor g;
+	double level;
+
+	(void)state;
+	begin_after(&g, 0, 0, GOVERNOR_EXACT);
+	level = g.ledger.level_ns;
+	limits.budget_ratio = 0.04;
+	assert_int_equal(governor_set_limits(&g, &limits, BEGIN + 300 * MS, &c), 0);
+	assert_int_equal(g.plan.mode, GOVERNOR_EXACT);
+	assert_close(g.ledger.capacity_ns, 0.48e9, 1);
+	assert_close(g.ledger.level_ns, level - 1.4e6, 2e6);
+	assert_close(governor_report(&g, BEGIN + 300 * MS).cost_ratio, 1.4e6 / 60e9, 1e-7);
+	/* Less: no more is left than the new reserve. */
+	limits.budget_ratio = 0.001;
+	assert_int_equal(governor_set_limits(&g, &limits, BEGIN + 400 * MS, &nothing), 0);
+	assert_close(g.ledger.level_ns, 0.03e9, 1);
+	limits.budget_ratio = 0;
+	assert_int_equal(governor_set_limits(&g, &limits, BEGIN + 500 * MS, &nothing), -EINVAL);
+	assert_close(g.limits.budget_ratio, 0.001, 1e-12);
+	governor_total_init(&total, 0.05, BEGIN);
+	governor_ledger_spend(&total.ledger, 0.5e9);
+	governor_total_change(&total, 0.1);
+	assert_close(total.ratio, 0.1, 1e-12);
+	assert_close(total.ledger.level_ns, 0.1e9, 1);
+	assert_close(total.ledger.capacity_ns, 1.2e9, 1);
+}
+
+/* Another way of taking blocks is a plan of its own, whatever was under way. */
+static void test_other_way(void **state)
+{
+	struct governor_limits limits = governor_default_limits(2);
+	struct governor g;
+
+	(void)state;
+	begin_after(&g, 0, 0, GOVERNOR_EXACT);
+	limits.is_forced = true;
+	limits.forced_mode = GOVERNOR_SAMPLED;
+	limits.forced_interval_bytes = 4096;
+	assert_int_equal(governor_set_limits(&g, &limits, BEGIN + SECOND, &nothing), 1);
+	assert_int_equal(g.plan.mode, GOVERNOR_SAMPLED);
+	assert_int_equal(g.plan.interval_bytes, 4096);
+	assert_int_equal(governor_set_limits(&g, &limits, BEGIN + SECOND, &nothing), 0);
+	limits.forced_interval_bytes = 8192;
+	assert_int_equal(governor_set_limits(&g, &limits, BEGIN + SECOND, &nothing), 1);
+	assert_int_equal(g.plan.interval_bytes, 8192);
+	limits.is_forced = false;
+	assert_int_equal(governor_set_limits(&g, &limits, BEGIN + SECOND, &nothing), 1);
+	assert_int_equal(g.plan.mode, GOVERNOR_COUNT);
+	assert_false(governor_applied(&g, BEGIN + SECOND, &nothing));
+	assert_true(governor_measure(&g, BEGIN + 1200 * MS, &nothing));
+	assert_int_equal(g.plan.mode, GOVERNOR_EXACT);
+}
+
 /* Time that stands still or goes back is no time at all; what is counted in it is paid. */
 static void test_clock(void **state)
 {
@@ -411,6 +470,8 @@ int main(void)
 		cmocka_unit_test(test_interval_follows_sample),
 		cmocka_unit_test(test_no_calls),
 		cmocka_unit_test(test_forced),
+		cmocka_unit_test(test_other_budget),
+		cmocka_unit_test(test_other_way),
 		cmocka_unit_test(test_clock),
 	};
 
