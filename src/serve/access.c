@@ -2,11 +2,13 @@
 /* What a peer may see and do. See handlers.h, and peer.h for who it is. */
 #include "serve/handlers.h"
 
+#include <errno.h>
 #include <string.h>
 
 #include "alert/alert.h"
 #include "alert/book.h"
 #include "base/parse.h"
+#include "base/values.h"
 #include "monitor.h"
 #include "serve/exchange.h"
 #include "serve/server.h"
@@ -15,12 +17,33 @@
 
 bool access_has_target(const struct exchange *x, const struct target *t)
 {
-	return x->peer.is_operator || t->uid == x->peer.uid;
+	return peer_may(&x->peer, x->needs, t->uid);
 }
 
 bool access_has_alert(const struct exchange *x, const struct alert *a)
 {
-	return x->peer.is_operator || a->uid == x->peer.uid;
+	return peer_may(&x->peer, x->needs, a->uid);
+}
+
+/* Fields of targets and leaks that tell of code and files, which takes ACCESS_DETAIL. */
+static const char *const details[] = { "exe", "command", "cgroup" };
+static const char *const detail_lists[] = { "frames", "allocators" };
+
+int access_trim(const struct exchange *x, uid_t uid, json_t *o)
+{
+	int r = 0;
+
+	if (!o)
+		return -ENOMEM;
+	if (peer_may(&x->peer, ACCESS_DETAIL, uid))
+		return 0;
+	for (size_t i = 0; i < ARRAY_SIZE(details); i++)
+		if (json_object_get(o, details[i]))
+			r |= view_put(o, details[i], json_null());
+	for (size_t i = 0; i < ARRAY_SIZE(detail_lists); i++)
+		if (json_object_get(o, detail_lists[i]))
+			r |= view_put(o, detail_lists[i], json_array());
+	return r;
 }
 
 int access_refuse(struct exchange *x, const char *what)
@@ -28,6 +51,7 @@ int access_refuse(struct exchange *x, const char *what)
 	struct server_status status;
 
 	server_get_status(x->server, &status);
+	status.group = status.groups[x->needs > ACCESS_OWN ? x->needs : ACCESS_OPERATE];
 	if (status.group)
 		return exchange_refuse(x, PROBLEM_NOT_PERMITTED,
 				       "Only root and members of the group %s may %s; join the "

@@ -11,6 +11,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/log.h"
+#include "base/utf8.h"
+
 #define HELD_MAX     64
 #define DETAIL_BYTES 1024
 
@@ -55,12 +58,55 @@ static const char *phrase(int status)
 	return status == 431 ? "Request Header Fields Too Large" : NULL;
 }
 
+void exchange_set_deed(struct exchange *x, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	(void)vsnprintf(x->deed, sizeof(x->deed), format, args);
+	va_end(args);
+}
+
+/* For messages only: the process may be another one by now. */
+static void read_comm(pid_t pid, char comm[16])
+{
+	_cleanup_fclose_ FILE *f = NULL;
+	char path[32];
+
+	(void)snprintf(path, sizeof(path), "/proc/%d/comm", (int)pid);
+	f = fopen(path, "re");
+	if (!f || !fgets(comm, 16, f))
+		(void)snprintf(comm, 16, "?");
+	comm[strcspn(comm, "\n")] = '\0';
+	if (!utf8_is_printable(comm, strlen(comm)))
+		(void)snprintf(comm, 16, "?");
+}
+
+/* Who asked for what that changes something, and what came of it; 0: nobody waited for that. */
+static void log_deed(const struct exchange *x, int status)
+{
+	char comm[16], result[16];
+
+	if (!x->deed[0])
+		return;
+	(void)snprintf(result, sizeof(result), "%d", status);
+	if (x->peer.is_remote) {
+		log_warning("somebody on the loopback listener %s: %s", x->deed, result);
+		return;
+	}
+	read_comm(x->peer.pid, comm);
+	log_message(status < 400 ? LOG_INFO : LOG_WARNING, "uid %u (pid %d, %s) %s: %s",
+		    (unsigned)x->peer.uid, (int)x->peer.pid, comm, x->deed,
+		    status ? result : "gone before the answer");
+}
+
 /* Hands the answer to the HTTP library, which owns the request from now on. */
 static void send_reply(struct exchange *x, int status, struct evbuffer *content)
 {
 	struct evhttp_request *request = TAKE_PTR(x->request);
 	struct evhttp_connection *connection = evhttp_request_get_connection(request);
 
+	log_deed(x, status);
 	if (x->deadline)
 		(void)event_del(x->deadline);
 	if (connection)
@@ -139,6 +185,14 @@ int exchange_reply_text(struct exchange *x, int status, const char *text)
 	return EXCHANGE_ANSWERED;
 }
 
+int exchange_reply_content(struct exchange *x, int status, const char *type,
+			   struct evbuffer *content)
+{
+	if (x->request)
+		reply_content(x, status, type, content);
+	return EXCHANGE_ANSWERED;
+}
+
 int exchange_reply_nothing(struct exchange *x)
 {
 	if (!x->request)
@@ -181,6 +235,7 @@ static void on_close(struct evhttp_connection *connection, void *userdata)
 	struct evhttp_request *request = TAKE_PTR(x->request);
 
 	(void)connection;
+	log_deed(x, 0);
 	(void)event_del(x->deadline);
 	/* The library cut the tie: it counts on an answer, and frees the request no more. */
 	if (request && !evhttp_request_get_connection(request))

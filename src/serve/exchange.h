@@ -24,6 +24,8 @@
 #include "serve/query.h"
 #include "serve/views.h"
 
+struct connections;
+struct evbuffer;
 struct event;
 struct event_base;
 struct evhttp_request;
@@ -34,16 +36,21 @@ struct server;
 #define EXCHANGE_ANSWERED 0
 #define EXCHANGE_HELD	  1
 
+#define DEED_BYTES 256
+
 LIST_HEAD(exchange_list, exchange);
 
 struct exchange {
-	struct server *server;		/* borrowed; NULL once the server is gone */
-	struct monitor *monitor;	/* borrowed */
-	struct event_base *base;	/* borrowed */
-	struct evhttp_request *request; /* borrowed from the HTTP library */
+	struct server *server;		 /* borrowed; NULL once the server is gone */
+	struct monitor *monitor;	 /* borrowed */
+	struct event_base *base;	 /* borrowed */
+	struct evhttp_request *request;	 /* borrowed from the HTTP library */
+	struct connections *connections; /* of the server */
 	struct peer peer;
-	bool is_head;	 /* as GET, without the body */
-	bool must_close; /* the connection cannot be used again */
+	enum access_level needs; /* of the route: for processes of others */
+	char deed[DEED_BYTES]; /* what an operator asked for, logged with the answer; "": nothing */
+	bool is_head;	       /* as GET, without the body */
+	bool must_close;       /* the connection cannot be used again */
 	char *segment; /* what stood for the path's "*", or will: the name of what is made; owned */
 	struct query query;
 	json_t *body; /* owned */
@@ -75,11 +82,18 @@ DEFINE_CLEANUP(struct exchange *, exchange_free)
  */
 int exchange_reply(struct exchange *x, int status, json_t *json);
 int exchange_reply_text(struct exchange *x, int status, const char *text);
+/* Any content, which stays the caller's and is empty afterwards. */
+int exchange_reply_content(struct exchange *x, int status, const char *type,
+			   struct evbuffer *content);
 int exchange_reply_nothing(struct exchange *x); /* 204 */
 /* To HEAD: only the headers that were set. */
 int exchange_reply_head(struct exchange *x, int status);
 int exchange_refuse(struct exchange *x, enum problem p, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
+
+/* Says better what is asked for, "tracks nginx"; a text that is too long is cut. */
+void exchange_set_deed(struct exchange *x, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
 
 /* For the answer to come. -ENOMEM. */
 int exchange_set_header(struct exchange *x, const char *name, const char *value);

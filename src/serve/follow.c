@@ -14,6 +14,7 @@
 #include "alert/events.h"
 #include "base/cleanup.h"
 #include "monitor.h"
+#include "serve/connections.h"
 #include "serve/exchange.h"
 
 /* A follower has nothing to say: so much of it is read, to notice that it has closed. */
@@ -26,6 +27,7 @@ struct follower {
 	struct event_follower *handle;	/* owned; NULL: only what is kept is sent */
 	struct event *heartbeat;	/* owned */
 	struct peer peer;
+	enum access_level needs; /* to see events of others' processes */
 	enum follow_format format;
 	uint64_t sent;	/* number of the last event that was looked at */
 	uint64_t until; /* the last one to send */
@@ -106,7 +108,7 @@ static int put_next(struct follower *f, struct evbuffer *out)
 	if (!record || record->id > f->until)
 		return 0;
 	f->sent = record->id;
-	if (!f->peer.is_operator && record->uid != f->peer.uid)
+	if (!peer_may(&f->peer, f->needs, record->uid))
 		return 1;
 	return put_record(f, record, out) < 0 ? -ENOMEM : 1;
 }
@@ -198,7 +200,7 @@ static bool has_room(struct exchange *x)
 		all++;
 		own += f->peer.uid == x->peer.uid;
 	}
-	if (all < FOLLOWERS_MAX && (x->peer.is_operator || own < FOLLOWERS_PER_UID))
+	if (all < FOLLOWERS_MAX && (x->peer.level >= ACCESS_OPERATE || own < FOLLOWERS_PER_UID))
 		return true;
 	(void)exchange_refuse(x, PROBLEM_TOO_MANY_FOLLOWERS,
 			      "%zu clients read events already, %zu of them yours; close one, or "
@@ -215,6 +217,7 @@ static struct follower *follower_new(struct exchange *x, const struct follow_opt
 		return NULL;
 	f->events = monitor_events(x->monitor);
 	f->peer = x->peer;
+	f->needs = x->needs;
 	f->format = options->format;
 	f->sent = options->after;
 	f->until = options->is_endless ? UINT64_MAX : events_last_id(f->events);
@@ -244,6 +247,7 @@ int follow_start(struct exchange *x, const struct follow_options *options)
 	_cleanup_(follower_freep) struct follower *owned = NULL;
 	struct follower *f;
 	struct bufferevent *stream;
+	struct connection *c;
 
 	if (!x->is_head && !has_room(x))
 		return EXCHANGE_ANSWERED;
@@ -259,6 +263,9 @@ int follow_start(struct exchange *x, const struct follow_options *options)
 	f->request = TAKE_PTR(x->request);
 	LIST_INSERT_HEAD(&x->followers->list, f, link);
 	stream = stream_of(f);
+	c = connections_find(x->connections, bufferevent_getfd(stream));
+	if (c)
+		c->is_endless = true;
 	bufferevent_set_timeouts(stream, NULL, &x->followers->idle);
 	bufferevent_setwatermark(stream, EV_READ, 0, INPUT_BYTES_MAX);
 	evhttp_connection_set_closecb(evhttp_request_get_connection(f->request), on_close, f);

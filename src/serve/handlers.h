@@ -8,8 +8,10 @@
 #ifndef SEEP_SERVE_HANDLERS_H
 #define SEEP_SERVE_HANDLERS_H
 
+#include <jansson.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "serve/query.h"
 
@@ -25,6 +27,11 @@ bool access_has_target(const struct exchange *x, const struct target *t);
 int access_refuse(struct exchange *x, const char *what); /* "Only … may @what." */
 /* NULL: there is none, or the peer may not see it; the request is answered then. */
 struct target *access_find_target(struct exchange *x, const char *id);
+/*
+ * Takes out of the object of a target or a leak, whose process is of @uid, what the peer may not see.
+ * -ENOMEM, also for NULL.
+ */
+int access_trim(const struct exchange *x, uid_t uid, json_t *o);
 bool access_has_alert(const struct exchange *x, const struct alert *a);
 /* The same of a leak, by its 16 digits. */
 const struct alert *access_find_leak(struct exchange *x, const char *id);

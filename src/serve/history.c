@@ -61,10 +61,10 @@ static bool read_subject(struct exchange *x, struct history_key *key)
 	}
 	if (service) {
 		/* Its processes may be anybody's, and be gone. */
-		if (!x->peer.is_operator)
+		if (x->peer.level < x->needs)
 			(void)access_refuse(x, "see the history of services");
 		key->service = service;
-		return x->peer.is_operator;
+		return x->peer.level >= x->needs;
 	}
 	if (target) {
 		t = access_find_target(x, target);
@@ -76,7 +76,7 @@ static bool read_subject(struct exchange *x, struct history_key *key)
 	if (!a)
 		return false;
 	key->service = a->service;
-	key->pid = x->peer.is_operator ? 0 : a->pid;
+	key->pid = x->peer.level >= x->needs ? 0 : a->pid;
 	key->site = a->scope == ALERT_PROCESS ? 0 : leak_id_of(a);
 	return true;
 }

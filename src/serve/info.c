@@ -12,6 +12,7 @@
 #include "serve/exchange.h"
 #include "serve/server.h"
 #include "base/values.h"
+#include "base/wall.h"
 #include "symbolize/symbolizer.h"
 
 #ifndef SEEP_VERSION
@@ -55,6 +56,7 @@ static json_t *usage_json(struct monitor *m, const struct monitor_info *info,
 	r |= view_put(o, "targets", view_u64(monitor_targets(m, &targets)));
 	r |= view_put(o, "connections", view_u64(status->connections));
 	r |= view_put(o, "refused_connections", view_u64(status->refused_connections));
+	r |= view_put(o, "ended_connections", view_u64(status->ended_connections));
 	return r < 0 ? NULL : TAKE_PTR(o);
 }
 
@@ -107,6 +109,35 @@ static json_t *history_json(const struct monitor_info *info)
 	r |= view_put(o, "lost_records", view_u64(info->history_lost));
 	r |= view_put(o, "error",
 		      view_text(info->history_error ? strerror(-info->history_error) : NULL));
+	return r < 0 ? NULL : TAKE_PTR(o);
+}
+
+static json_t *texts_json(char *const *texts, size_t n)
+{
+	json_auto_t *list = json_array();
+	int r = 0;
+
+	for (size_t i = 0; i < n; i++)
+		r |= view_append(list, view_text(texts[i]));
+	return r < 0 ? NULL : TAKE_PTR(list);
+}
+
+/* Files and what is wrong in them are for who may see paths. */
+static json_t *config_json(const struct exchange *x, const struct config_status *c)
+{
+	bool is_shown = x->peer.level >= ACCESS_DETAIL;
+	json_auto_t *o = json_object();
+	char when[WALL_TEXT_MAX];
+	int r = 0;
+
+	if (!c)
+		return json_null();
+	r |= wall_format(c->loaded_ms, when);
+	r |= view_put(o, "state", view_text(c->state));
+	r |= view_put(o, "loaded_at", r < 0 ? json_null() : view_text(when));
+	r |= view_put(o, "files", texts_json(c->files, is_shown ? c->n_files : 0));
+	r |= view_put(o, "errors", texts_json(c->errors, is_shown ? c->n_errors : 0));
+	r |= view_put(o, "takes_restart", texts_json(c->waiting, is_shown ? c->n_waiting : 0));
 	return r < 0 ? NULL : TAKE_PTR(o);
 }
 
@@ -171,6 +202,7 @@ int info_get(struct exchange *x)
 	r |= view_put(o, "detector", detector_json(&info));
 	r |= view_put(o, "history", history_json(&info));
 	r |= view_put(o, "symbolizer", symbolizer_json(x->monitor));
+	r |= view_put(o, "config", config_json(x, status.config));
 	return exchange_reply(x, 200, r < 0 ? NULL : TAKE_PTR(o));
 }
 

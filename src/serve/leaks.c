@@ -10,7 +10,6 @@
 #include "alert/alert.h"
 #include "alert/book.h"
 #include "base/clock.h"
-#include "base/log.h"
 #include "base/parse.h"
 #include "base/values.h"
 #include "monitor.h"
@@ -153,6 +152,7 @@ static int put_leaks(struct exchange *x, json_t *o, const struct wanted *w,
 		if (!is_wanted(w, list[i]) || total++ >= w->limit)
 			continue;
 		r |= alert_to_json(list[i], &leak);
+		r |= access_trim(x, list[i]->uid, leak);
 		r |= view_append(leaks, leak);
 	}
 	r |= view_put(o, "leaks", TAKE_PTR(leaks));
@@ -186,8 +186,10 @@ static int reply_leak(struct exchange *x, const struct alert *a)
 {
 	json_t *o = NULL;
 
-	(void)alert_to_json(a, &o);
-	return exchange_reply(x, 200, o);
+	if (alert_to_json(a, &o) == 0 && access_trim(x, a->uid, o) == 0)
+		return exchange_reply(x, 200, o);
+	json_decref(o);
+	return exchange_reply(x, 200, NULL);
 }
 
 int leak_get(struct exchange *x)
@@ -201,7 +203,7 @@ int leak_get(struct exchange *x)
 static const struct alert *begin_answer(struct exchange *x, const char *what,
 					const struct body_field *fields)
 {
-	if (!x->peer.is_operator) {
+	if (x->peer.level < ACCESS_OPERATE) {
 		(void)access_refuse(x, what);
 		return NULL;
 	}
@@ -217,7 +219,7 @@ static int end_answer(struct exchange *x, int r, uint64_t id, const char *what)
 		return r;
 	if (!a)
 		return -ENOENT;
-	log_info("uid %u (pid %d) %s leak %016" PRIx64, x->peer.uid, (int)x->peer.pid, what, id);
+	exchange_set_deed(x, "%s leak %016" PRIx64, what, id);
 	return reply_leak(x, a);
 }
 

@@ -11,10 +11,19 @@
 
 #include "base/cleanup.h"
 
-/* Supplementary groups: SO_PEERCRED carries only the primary one. */
-static int has_group(int fd, gid_t group)
+/* The highest level that a group gives. */
+static enum access_level level_of(gid_t gid, const struct peer_groups *groups)
 {
-	_cleanup_free_ gid_t *groups = NULL;
+	for (int level = ACCESS_LEVELS - 1; level > ACCESS_OWN; level--)
+		if (groups->of[level] != PEER_NO_GROUP && groups->of[level] == gid)
+			return (enum access_level)level;
+	return ACCESS_OWN;
+}
+
+/* By supplementary groups: SO_PEERCRED carries only the primary one. */
+static int read_groups(int fd, const struct peer_groups *groups, enum access_level *level)
+{
+	_cleanup_free_ gid_t *list = NULL;
 	socklen_t bytes = 0;
 
 	/* The kernel answers ERANGE and the size it needs; they cannot change after connect(2). */
@@ -22,35 +31,53 @@ static int has_group(int fd, gid_t group)
 		return 0;
 	if (errno != ERANGE)
 		return -errno;
-	groups = malloc(bytes);
-	if (!groups)
+	list = malloc(bytes);
+	if (!list)
 		return -ENOMEM;
-	if (getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, groups, &bytes) < 0)
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, list, &bytes) < 0)
 		return -errno;
-	for (size_t i = 0; i < bytes / sizeof(*groups); i++)
-		if (groups[i] == group)
-			return 1;
+	for (size_t i = 0; i < bytes / sizeof(*list); i++) {
+		enum access_level by = level_of(list[i], groups);
+
+		*level = by > *level ? by : *level;
+	}
 	return 0;
 }
 
-int peer_read(int fd, gid_t group, struct peer *ret)
+static int read_family(int fd, int *ret)
+{
+	socklen_t bytes = sizeof(*ret);
+
+	return getsockopt(fd, SOL_SOCKET, SO_DOMAIN, ret, &bytes) < 0 ? -errno : 0;
+}
+
+int peer_read(int fd, const struct peer_groups *groups, struct peer *ret)
 {
 	struct ucred c = { 0 };
 	socklen_t bytes = sizeof(c);
-	bool is_operator;
-	int r;
+	enum access_level level;
+	int family, r;
 
+	r = read_family(fd, &family);
+	if (r < 0)
+		return r;
+	if (family != AF_UNIX) {
+		*ret = (struct peer){ .uid = (uid_t)-1, .is_remote = true, .level = ACCESS_READ };
+		return 0;
+	}
 	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &c, &bytes) < 0)
 		return -errno;
-	is_operator = c.uid == 0 || c.uid == geteuid();
-	if (!is_operator && group != PEER_NO_GROUP) {
-		r = c.gid == group ? 1 : has_group(fd, group);
-		if (r < 0)
-			return r;
-		is_operator = r > 0;
-	}
-	*ret = (struct peer){ .pid = c.pid, .uid = c.uid, .is_operator = is_operator };
+	level = c.uid == 0 || c.uid == geteuid() ? ACCESS_OPERATE : level_of(c.gid, groups);
+	r = level == ACCESS_OPERATE ? 0 : read_groups(fd, groups, &level);
+	if (r < 0)
+		return r;
+	*ret = (struct peer){ .pid = c.pid, .uid = c.uid, .level = level };
 	return 0;
+}
+
+bool peer_may(const struct peer *p, enum access_level level, uid_t uid)
+{
+	return p->level >= level || (!p->is_remote && p->uid == uid);
 }
 
 int peer_group_name(gid_t group, char **ret)

@@ -13,17 +13,35 @@
 
 #define PEER_NO_GROUP ((gid_t)-1)
 
+/* What a peer may do with processes of others; each level has those before it. */
+enum access_level {
+	ACCESS_OWN,	/* nothing; with its own, all that concerns one process */
+	ACCESS_READ,	/* figures and verdicts, of all processes */
+	ACCESS_DETAIL,	/* stacks, paths and command lines, too */
+	ACCESS_OPERATE, /* track, untrack, snapshots, what people say of leaks */
+	ACCESS_LEVELS
+};
+
+/* Whose members have a level, by the level; PEER_NO_GROUP: nobody has it by a group. */
+struct peer_groups {
+	gid_t of[ACCESS_LEVELS];
+};
+
 struct peer {
 	pid_t pid; /* for messages only */
 	uid_t uid;
-	bool is_operator; /* may see and do all; others only what concerns processes of their uid */
+	bool is_remote; /* over the loopback interface: the kernel does not say who, it owns nothing */
+	enum access_level level;
 };
 
 /*
- * Operators are uid 0, the uid of this process, and members of @group (PEER_NO_GROUP: no group).
- * Fails with what getsockopt(2) says.
+ * uid 0 and the uid of this process may operate; others have the highest level that one of their
+ * groups has. Over the loopback interface it is ACCESS_READ. Fails with what getsockopt(2) says.
  */
-int peer_read(int fd, gid_t group, struct peer *ret);
+int peer_read(int fd, const struct peer_groups *groups, struct peer *ret);
+
+/* Whether it may do what needs @level with a process of @uid. */
+bool peer_may(const struct peer *p, enum access_level level, uid_t uid);
 
 /* NULL in *ret: there is no group, or none with a name. Caller frees. -ENOMEM. */
 int peer_group_name(gid_t group, char **ret);

@@ -23,6 +23,7 @@ static const struct {
 	[PROBLEM_UNKNOWN_FIELD] = { 400, "unknown_field" },
 	[PROBLEM_UNKNOWN_PARAMETER] = { 400, "unknown_parameter" },
 	[PROBLEM_WRONG_TYPE] = { 400, "wrong_type" },
+	[PROBLEM_FOREIGN_HOST] = { 403, "foreign_host" },
 	[PROBLEM_NOT_PERMITTED] = { 403, "not_permitted" },
 	[PROBLEM_REFUSED_TARGET] = { 403, "refused_target" },
 	[PROBLEM_NO_SUCH_LEAK] = { 404, "no_such_leak" },

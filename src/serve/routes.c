@@ -10,6 +10,7 @@
 #include <strings.h>
 
 #include "serve/exchange.h"
+#include "serve/loopback.h"
 
 /* Of the request line and the header lines together. */
 #define HEAD_BYTES_MAX 8192u
@@ -19,28 +20,34 @@ struct route {
 	const char *path; /* "*" stands for one segment that is not empty */
 	int (*handle)(struct exchange *x);
 	const struct query_rule *query; /* NULL: takes no parameters */
+	enum access_level level;	/* that it takes for processes of others */
+	bool is_remote;			/* also answered over the loopback interface */
 };
 
+#define GET    EVHTTP_REQ_GET
+#define POST   EVHTTP_REQ_POST
+#define DELETE EVHTTP_REQ_DELETE
+
 static const struct route routes[] = {
-	{ EVHTTP_REQ_GET, "/healthz", health_get, NULL },
-	{ EVHTTP_REQ_GET, "/readyz", readiness_get, NULL },
-	{ EVHTTP_REQ_GET, "/v1/info", info_get, NULL },
-	{ EVHTTP_REQ_GET, "/v1/targets", targets_get, targets_query },
-	{ EVHTTP_REQ_POST, "/v1/targets", targets_post, NULL },
-	{ EVHTTP_REQ_GET, "/v1/targets/*", target_get, NULL },
-	{ EVHTTP_REQ_DELETE, "/v1/targets/*", target_delete, NULL },
-	{ EVHTTP_REQ_GET, "/v1/sites", sites_get, sites_query },
-	{ EVHTTP_REQ_GET, "/v1/snapshots", snapshots_get, NULL },
-	{ EVHTTP_REQ_POST, "/v1/snapshots", snapshots_post, NULL },
-	{ EVHTTP_REQ_DELETE, "/v1/snapshots/*", snapshot_delete, NULL },
-	{ EVHTTP_REQ_GET, "/v1/diff", diff_get, diff_query },
-	{ EVHTTP_REQ_GET, "/v1/leaks", leaks_get, leaks_query },
-	{ EVHTTP_REQ_GET, "/v1/leaks/*", leak_get, NULL },
-	{ EVHTTP_REQ_POST, "/v1/leaks/*/ack", leak_acknowledge, NULL },
-	{ EVHTTP_REQ_POST, "/v1/leaks/*/suppress", leak_suppress, NULL },
-	{ EVHTTP_REQ_POST, "/v1/leaks/*/mark", leak_mark, NULL },
-	{ EVHTTP_REQ_GET, "/v1/history", history_get, history_query },
-	{ EVHTTP_REQ_GET, "/v1/events", events_get, events_query },
+	{ GET, "/healthz", health_get, NULL, ACCESS_OWN, true },
+	{ GET, "/readyz", readiness_get, NULL, ACCESS_OWN, true },
+	{ GET, "/v1/info", info_get, NULL, ACCESS_OWN, false },
+	{ GET, "/v1/targets", targets_get, targets_query, ACCESS_READ, false },
+	{ POST, "/v1/targets", targets_post, NULL, ACCESS_OPERATE, false },
+	{ GET, "/v1/targets/*", target_get, NULL, ACCESS_READ, false },
+	{ DELETE, "/v1/targets/*", target_delete, NULL, ACCESS_OPERATE, false },
+	{ GET, "/v1/sites", sites_get, sites_query, ACCESS_DETAIL, false },
+	{ GET, "/v1/snapshots", snapshots_get, NULL, ACCESS_DETAIL, false },
+	{ POST, "/v1/snapshots", snapshots_post, NULL, ACCESS_OPERATE, false },
+	{ DELETE, "/v1/snapshots/*", snapshot_delete, NULL, ACCESS_OPERATE, false },
+	{ GET, "/v1/diff", diff_get, diff_query, ACCESS_DETAIL, false },
+	{ GET, "/v1/leaks", leaks_get, leaks_query, ACCESS_READ, false },
+	{ GET, "/v1/leaks/*", leak_get, NULL, ACCESS_READ, false },
+	{ POST, "/v1/leaks/*/ack", leak_acknowledge, NULL, ACCESS_OPERATE, false },
+	{ POST, "/v1/leaks/*/suppress", leak_suppress, NULL, ACCESS_OPERATE, false },
+	{ POST, "/v1/leaks/*/mark", leak_mark, NULL, ACCESS_OPERATE, false },
+	{ GET, "/v1/history", history_get, history_query, ACCESS_READ, false },
+	{ GET, "/v1/events", events_get, events_query, ACCESS_DETAIL, false },
 };
 
 /* What stands for a route's "*"; text is NULL for a route without. */
@@ -67,9 +74,9 @@ static bool matches(const struct route *route, const char *path, struct segment 
 static const char *method_name(enum evhttp_cmd_type method)
 {
 	switch (method) {
-	case EVHTTP_REQ_GET:
+	case GET:
 		return "GET, HEAD";
-	case EVHTTP_REQ_POST:
+	case POST:
 		return "POST";
 	default:
 		return "DELETE";
@@ -211,6 +218,47 @@ static bool read_segment(struct exchange *x, const struct segment *segment)
 	return r == 0;
 }
 
+/*
+ * A web page that a user has open can have the browser ask at any name that leads to this machine (DNS
+ * rebinding, CVE-2018-5702 and many since): the Host tells, and so does the Origin.
+ */
+static bool check_web(struct exchange *x)
+{
+	if (loopback_is_host(exchange_get_header(x, "Host")) &&
+	    loopback_is_origin(exchange_get_header(x, "Origin")))
+		return true;
+	x->must_close = true;
+	(void)exchange_refuse(x, PROBLEM_FOREIGN_HOST,
+			      "Host and Origin must name this machine: localhost, 127.0.0.1 or "
+			      "[::1].");
+	return false;
+}
+
+/* What is not for everybody on this machine. */
+static bool check_remote(struct exchange *x, const struct route *route)
+{
+	if (route->is_remote)
+		return true;
+	if (route->level >= ACCESS_OPERATE)
+		exchange_set_deed(x, "%s %s", method_name(route->method), route->path);
+	(void)exchange_refuse(x, PROBLEM_NOT_PERMITTED,
+			      "%s is answered on the unix socket only, which knows who asks.",
+			      route->path);
+	return false;
+}
+
+/* Until the handler says it better. */
+static void note_deed(struct exchange *x, const struct route *route)
+{
+	const char *star = strchr(route->path, '*');
+
+	if (route->level < ACCESS_OPERATE)
+		return;
+	exchange_set_deed(x, "%s %.*s%s%s", method_name(route->method),
+			  star ? (int)(star - route->path) : (int)strlen(route->path), route->path,
+			  star ? x->segment : "", star ? star + 1 : "");
+}
+
 int routes_dispatch(struct exchange *x, const char *path)
 {
 	enum evhttp_cmd_type method = evhttp_request_get_command(x->request);
@@ -223,8 +271,13 @@ int routes_dispatch(struct exchange *x, const char *path)
 	if (!check_framing(x, method == EVHTTP_REQ_POST || method == EVHTTP_REQ_PUT ||
 				      method == EVHTTP_REQ_PATCH))
 		return EXCHANGE_ANSWERED;
-	route = find_route(x, path, method, &segment);
-	if (!route || !read_query(x, route) || !read_segment(x, &segment))
+	if (x->peer.is_remote && !check_web(x))
 		return EXCHANGE_ANSWERED;
+	route = find_route(x, path, method, &segment);
+	if (!route || (x->peer.is_remote && !check_remote(x, route)) || !read_query(x, route) ||
+	    !read_segment(x, &segment))
+		return EXCHANGE_ANSWERED;
+	x->needs = route->level;
+	note_deed(x, route);
 	return route->handle(x);
 }

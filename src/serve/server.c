@@ -7,6 +7,7 @@
 #include <event2/event.h>
 #include <event2/http.h>
 #include <event2/listener.h>
+#include <event2/util.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -20,26 +21,35 @@
 #include "serve/exchange.h"
 #include "serve/follow.h"
 #include "serve/handlers.h"
+#include "serve/loopback.h"
 #include "serve/socket.h"
 
-#define BACKLOG		64
-#define IDLE_DEFAULT_NS (30 * NS_PER_SECOND)
+#define BACKLOG		   64
+#define IDLE_DEFAULT_NS	   (30 * NS_PER_SECOND)
 /* Under the time that clients wait; the symbolizer has its own, shorter deadlines. */
-#define HOLD_DEFAULT_NS (25 * NS_PER_SECOND)
+#define HOLD_DEFAULT_NS	   (25 * NS_PER_SECOND)
 /* Under the time after which proxies give up a silent connection. */
-#define HEARTBEAT_NS	(15 * NS_PER_SECOND)
+#define HEARTBEAT_NS	   (15 * NS_PER_SECOND)
 /* Where the library itself stops reading; the limits that are told are in routes.c and body.h. */
-#define HEAD_BYTES_STOP 32768
-#define BODY_BYTES_STOP 262144
-#define HEALTHY_TICKS	3
-#define TICK_DEFAULT_NS (10 * NS_PER_SECOND)
+#define HEAD_BYTES_STOP	   32768
+#define BODY_BYTES_STOP	   262144
+#define HEALTHY_TICKS	   3
+/* A request that comes in small steps, and an answer that is taken so, still end. */
+#define REQUEST_DEFAULT_NS (30 * NS_PER_SECOND)
+#define ANSWER_DEFAULT_NS  (300 * NS_PER_SECOND)
+#define SWEEPS_PER_TIMEOUT 4
+#define TICK_DEFAULT_NS	   (10 * NS_PER_SECOND)
+
+#define LISTENERS 2 /* unix socket, loopback */
 
 struct server {
 	struct event_base *base;   /* borrowed */
 	struct monitor *monitor;   /* borrowed */
 	struct socket_name socket; /* owned */
 	struct evhttp *http;	   /* owned, and with it the listener */
-	struct evconnlistener *listener;
+	struct evconnlistener *listeners[LISTENERS];
+	size_t n_listeners;
+	struct event *sweep; /* owned; runs on_sweep() */
 	struct event *admit; /* owned; runs on_admit() */
 	struct event *pulse; /* owned; runs on_pulse() */
 	struct event *rest;  /* owned; ends a pause of the listener */
@@ -48,7 +58,8 @@ struct server {
 	struct exchange_list held;
 	struct timeval hold; /* how long each may be */
 	struct followers followers;
-	char *group; /* owned; NULL: none */
+	char *groups[ACCESS_LEVELS];	    /* owned: names; NULL: none */
+	const struct config_status *config; /* borrowed; NULL: none */
 	uint64_t started_ns;
 	uint64_t ticks;	       /* as last seen */
 	uint64_t tick_seen_ns; /* when they were seen to move */
@@ -92,8 +103,18 @@ void server_get_status(struct server *s, struct server_status *ret)
 		.started_ns = s->started_ns,
 		.connections = connections_count(&s->connections),
 		.refused_connections = s->connections.refused,
-		.group = s->group,
+		.ended_connections = s->connections.ended,
+		.group = s->groups[ACCESS_OPERATE],
+		.config = s->config,
 	};
+	/* Who may operate may do the rest, too. */
+	for (int level = ACCESS_OPERATE; level > ACCESS_OWN; level--)
+		ret->groups[level] = s->groups[level] ?: s->groups[ACCESS_OPERATE];
+}
+
+void server_set_config(struct server *s, const struct config_status *status)
+{
+	s->config = status;
 }
 
 /* Tells a client that is not taken in why, as far as that goes without waiting. */
@@ -126,7 +147,7 @@ static void admit_fresh(struct server *s)
 	if (!stream)
 		return;
 	fd = bufferevent_getfd(stream);
-	if (fd >= 0 && connections_add(&s->connections, fd) < 0)
+	if (fd >= 0 && connections_add(&s->connections, fd, stream, clock_ns(CLOCK_MONOTONIC)) < 0)
 		turn_away(fd);
 	(void)bufferevent_decref(stream);
 }
@@ -166,7 +187,17 @@ static void on_rest_over(int fd, short what, void *userdata)
 
 	(void)fd;
 	(void)what;
-	(void)evconnlistener_enable(s->listener);
+	for (size_t i = 0; i < s->n_listeners; i++)
+		(void)evconnlistener_enable(s->listeners[i]);
+}
+
+static void on_sweep(int fd, short what, void *userdata)
+{
+	struct server *s = userdata;
+
+	(void)fd;
+	(void)what;
+	connections_end_slow(&s->connections, clock_ns(CLOCK_MONOTONIC));
 }
 
 /* Most likely out of descriptors: without a pause the loop would spin. */
@@ -178,10 +209,26 @@ static void on_accept_error(struct evconnlistener *listener, void *userdata)
 
 	if (event_pending(s->rest, EV_TIMEOUT, NULL))
 		return;
-	(void)log_warning_errno(r, "failed to accept a client on %s, pausing for a second",
-				s->socket.path);
+	(void)log_warning_errno(r, "failed to accept a client, pausing for a second");
 	(void)evconnlistener_disable(listener);
 	(void)evtimer_add(s->rest, &pause);
+}
+
+/* The answer was taken: the time for the next request begins. */
+static void on_taken(struct evhttp_request *request, void *userdata)
+{
+	struct evhttp_connection *connection = evhttp_request_get_connection(request);
+	struct server *s = userdata;
+	struct connection *c;
+
+	c = connection ? connections_find(
+				 &s->connections,
+				 bufferevent_getfd(evhttp_connection_get_bufferevent(connection))) :
+			 NULL;
+	if (!c)
+		return;
+	c->is_answering = c->is_endless = false;
+	c->since_ns = clock_ns(CLOCK_MONOTONIC);
 }
 
 /* Who asks; false: nobody that was taken in. The request is answered then. */
@@ -189,7 +236,7 @@ static bool read_peer(struct server *s, struct exchange *x)
 {
 	struct evhttp_connection *connection = evhttp_request_get_connection(x->request);
 	int fd = bufferevent_getfd(evhttp_connection_get_bufferevent(connection));
-	const struct connection *c = connections_find(&s->connections, fd);
+	struct connection *c = connections_find(&s->connections, fd);
 
 	if (!c) {
 		x->must_close = true;
@@ -198,10 +245,19 @@ static bool read_peer(struct server *s, struct exchange *x)
 				      "later.");
 		return false;
 	}
+	c->is_answering = true;
+	c->since_ns = clock_ns(CLOCK_MONOTONIC);
+	evhttp_request_set_on_complete_cb(x->request, on_taken, s);
+	x->connections = &s->connections;
 	x->peer = c->peer;
-	x->scope.is_restricted = !c->peer.is_operator;
+	x->scope.is_restricted = c->peer.level < ACCESS_DETAIL;
 	x->scope.uid = c->peer.uid;
-	return true;
+	if (!connections_are_full(&s->connections, c->peer.uid))
+		return true;
+	x->must_close = true;
+	(void)exchange_refuse(x, PROBLEM_BUSY,
+			      "Earlier answers wait to be taken; take them, or ask again later.");
+	return false;
 }
 
 static void on_request(struct evhttp_request *request, void *userdata)
@@ -246,13 +302,11 @@ static void ignore_sigpipe(void)
 	(void)sigaction(SIGPIPE, &action, NULL);
 }
 
-static int start_http(struct server *s, int fd, const struct timeval *idle)
+static int make_http(struct server *s, const struct timeval *idle)
 {
 	s->http = evhttp_new(s->base);
-	if (!s->http) {
-		(void)close_fd(fd);
+	if (!s->http)
 		return -ENOMEM;
-	}
 	evhttp_set_timeout_tv(s->http, idle);
 	evhttp_set_max_headers_size(s->http, HEAD_BYTES_STOP);
 	evhttp_set_max_body_size(s->http, BODY_BYTES_STOP);
@@ -264,18 +318,63 @@ static int start_http(struct server *s, int fd, const struct timeval *idle)
 						    EVHTTP_REQ_CONNECT | EVHTTP_REQ_PATCH);
 	evhttp_set_bevcb(s->http, on_accept, s);
 	evhttp_set_gencb(s->http, on_request, s);
-	s->listener = evconnlistener_new(s->base, NULL, NULL,
-					 LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC, 0, fd);
-	if (!s->listener) {
-		(void)close_fd(fd);
-		return -ENOMEM;
-	}
-	if (!evhttp_bind_listener(s->http, s->listener)) {
-		evconnlistener_free(s->listener);
-		return -ENOMEM;
-	}
-	evconnlistener_set_error_cb(s->listener, on_accept_error);
 	return 0;
+}
+
+/* Takes over @fd. */
+static int add_listener(struct server *s, int fd)
+{
+	_cleanup_close_ int owned = fd;
+	struct evconnlistener *listener;
+
+	/* Of a socket that was handed over this is not known. */
+	if (evutil_make_socket_nonblocking(owned) < 0)
+		return -errno;
+	listener = evconnlistener_new(s->base, NULL, NULL,
+				      LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC, 0, owned);
+	if (!listener)
+		return -ENOMEM;
+	(void)TAKE_FD(owned);
+	if (!evhttp_bind_listener(s->http, listener)) {
+		evconnlistener_free(listener);
+		return -ENOMEM;
+	}
+	evconnlistener_set_error_cb(listener, on_accept_error);
+	s->listeners[s->n_listeners++] = listener;
+	return 0;
+}
+
+/* Takes what listens already out of @api and @http, as far as it is used. */
+static int listen_on_all(struct server *s, const struct server_options *o, int *api, int *http)
+{
+	int r = 0;
+
+	if (*api < 0)
+		r = socket_listen(o->socket_path, o->mode ? o->mode : 0660, o->gid, BACKLOG, api,
+				  &s->socket);
+	if (r == 0)
+		r = add_listener(s, TAKE_FD(*api));
+	if (r == 0 && *http >= 0)
+		r = loopback_check(*http);
+	else if (r == 0 && o->http)
+		r = loopback_listen(o->http, BACKLOG, http);
+	if (r == 0 && *http >= 0)
+		r = add_listener(s, TAKE_FD(*http));
+	return r;
+}
+
+static int set_groups(struct server *s, const struct server_options *o)
+{
+	struct peer_groups *groups = &s->connections.groups;
+	int r = 0;
+
+	groups->of[ACCESS_OWN] = PEER_NO_GROUP;
+	groups->of[ACCESS_READ] = o->read_gid ? o->read_gid : PEER_NO_GROUP;
+	groups->of[ACCESS_DETAIL] = o->detail_gid ? o->detail_gid : PEER_NO_GROUP;
+	groups->of[ACCESS_OPERATE] = o->gid;
+	for (int level = ACCESS_READ; level < ACCESS_LEVELS && r == 0; level++)
+		r = peer_group_name(groups->of[level], &s->groups[level]);
+	return r;
 }
 
 static int start_timers(struct server *s)
@@ -292,18 +391,32 @@ static int start_timers(struct server *s)
 	s->admit = event_new(s->base, -1, 0, on_admit, s);
 	s->rest = evtimer_new(s->base, on_rest_over, s);
 	s->pulse = event_new(s->base, -1, EV_PERSIST, on_pulse, s);
+	s->sweep = event_new(s->base, -1, EV_PERSIST, on_sweep, s);
 	if (!s->admit || !s->rest || !s->pulse || evtimer_add(s->pulse, &interval) < 0)
 		return -ENOMEM;
+	interval = timeval_from_ns(s->connections.request_ns / SWEEPS_PER_TIMEOUT);
+	if (!s->sweep || evtimer_add(s->sweep, &interval) < 0)
+		return -ENOMEM;
 	return 0;
+}
+
+static void set_times(struct server *s, const struct server_options *o)
+{
+	s->followers.idle =
+		timeval_from_ns(o->idle_timeout_ns ? o->idle_timeout_ns : IDLE_DEFAULT_NS);
+	s->followers.heartbeat = timeval_from_ns(o->heartbeat_ns ? o->heartbeat_ns : HEARTBEAT_NS);
+	s->hold = timeval_from_ns(o->hold_timeout_ns ? o->hold_timeout_ns : HOLD_DEFAULT_NS);
+	s->connections.request_ns =
+		o->request_timeout_ns ? o->request_timeout_ns : REQUEST_DEFAULT_NS;
+	s->connections.answer_ns = o->answer_timeout_ns ? o->answer_timeout_ns : ANSWER_DEFAULT_NS;
 }
 
 int server_new(struct event_base *base, struct monitor *m, const struct server_options *options,
 	       struct server **ret)
 {
+	_cleanup_close_ int api = options->socket_fd > 0 ? options->socket_fd : -EBADF;
+	_cleanup_close_ int http = options->http_fd > 0 ? options->http_fd : -EBADF;
 	_cleanup_(server_freep) struct server *s = NULL;
-	const struct timeval idle = timeval_from_ns(
-		options->idle_timeout_ns ? options->idle_timeout_ns : IDLE_DEFAULT_NS);
-	_cleanup_close_ int fd = -EBADF;
 	int r;
 
 	s = calloc(1, sizeof(*s));
@@ -313,24 +426,16 @@ int server_new(struct event_base *base, struct monitor *m, const struct server_o
 	s->monitor = m;
 	LIST_INIT(&s->held);
 	LIST_INIT(&s->followers.list);
-	s->followers.idle = idle;
-	s->followers.heartbeat =
-		timeval_from_ns(options->heartbeat_ns ? options->heartbeat_ns : HEARTBEAT_NS);
-	s->connections.group = options->gid;
-	s->hold = timeval_from_ns(options->hold_timeout_ns ? options->hold_timeout_ns :
-							     HOLD_DEFAULT_NS);
-	r = peer_group_name(options->gid, &s->group);
-	if (r < 0)
-		return r;
-	r = start_timers(s);
+	set_times(s, options);
+	r = set_groups(s, options);
+	if (r == 0)
+		r = start_timers(s);
+	if (r == 0)
+		r = make_http(s, &s->followers.idle);
 	if (r < 0)
 		return r;
 	ignore_sigpipe();
-	r = socket_listen(options->socket_path, options->mode ? options->mode : 0660, options->gid,
-			  BACKLOG, &fd, &s->socket);
-	if (r < 0)
-		return r;
-	r = start_http(s, TAKE_FD(fd), &idle);
+	r = listen_on_all(s, options, &api, &http);
 	if (r < 0)
 		return r;
 	*ret = TAKE_PTR(s);
@@ -358,7 +463,10 @@ struct server *server_free(struct server *s)
 		event_free(s->rest);
 	if (s->admit)
 		event_free(s->admit);
-	free(s->group);
+	if (s->sweep)
+		event_free(s->sweep);
+	for (size_t i = 0; i < ARRAY_SIZE(s->groups); i++)
+		free(s->groups[i]);
 	free(s);
 	return NULL;
 }

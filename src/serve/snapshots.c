@@ -6,7 +6,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/log.h"
 #include "heap/snapshot.h"
 #include "monitor.h"
 #include "serve/body.h"
@@ -121,7 +120,6 @@ static int take(struct exchange *x, uint32_t target)
 			exchange_unhold(x);
 		return refuse_snapshot(x, r, x->segment);
 	}
-	log_info("uid %u (pid %d) takes snapshot %s", x->peer.uid, (int)x->peer.pid, x->segment);
 	if (!is_held)
 		return reply_taken(x);
 	if (monitor_keep_snapshot(x->monitor, x->segment, exchange_resume, x) == 0)
@@ -142,7 +140,7 @@ int snapshots_post(struct exchange *x)
 	char made[40];
 	int r;
 
-	if (!x->peer.is_operator)
+	if (x->peer.level < ACCESS_OPERATE)
 		return access_refuse(x, "take snapshots");
 	if (!body_read(x, fields))
 		return EXCHANGE_ANSWERED;
@@ -162,6 +160,7 @@ int snapshots_post(struct exchange *x)
 	/* In a diff "now" is the present. */
 	if (strcmp(name, "now") == 0 || snapshot_check_name(name) < 0)
 		return refuse_snapshot(x, -EINVAL, name);
+	exchange_set_deed(x, "takes snapshot %s", name);
 	x->segment = strdup(name);
 	return x->segment ? take(x, t ? t->key : 0) : -ENOMEM;
 }
@@ -170,13 +169,13 @@ int snapshot_delete(struct exchange *x)
 {
 	int r;
 
-	if (!x->peer.is_operator)
+	exchange_set_deed(x, "deletes snapshot %s", x->segment);
+	if (x->peer.level < ACCESS_OPERATE)
 		return access_refuse(x, "delete snapshots");
 	r = monitor_drop_snapshot(x->monitor, x->segment);
 	if (r == -ENOENT)
 		return refuse_missing(x, x->segment);
 	if (r < 0)
 		return r;
-	log_info("uid %u (pid %d) deletes snapshot %s", x->peer.uid, (int)x->peer.pid, x->segment);
 	return exchange_reply_nothing(x);
 }

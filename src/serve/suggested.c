@@ -28,7 +28,7 @@ int suggested_get(struct exchange *x)
 {
 	json_auto_t *o = json_object(), *list = json_array();
 	struct monitor_suggestion *suggestions;
-	const uid_t *only = x->peer.is_operator ? NULL : &x->peer.uid;
+	const uid_t *only = x->peer.level >= x->needs ? NULL : &x->peer.uid;
 	size_t n;
 	int r;
 

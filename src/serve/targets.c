@@ -6,7 +6,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/log.h"
 #include "monitor.h"
 #include "serve/body.h"
 #include "serve/exchange.h"
@@ -32,6 +31,7 @@ static int put_targets(struct exchange *x, json_t *o, struct target *const *targ
 		if (!access_has_target(x, targets[i]))
 			continue;
 		r |= view_target_with(x->monitor, targets[i], verdicts, &t);
+		r |= access_trim(x, targets[i]->uid, t);
 		r |= view_append(list, t);
 		shown++;
 	}
@@ -48,11 +48,12 @@ static int put_selectors(struct exchange *x, json_t *o)
 	size_t n = monitor_selectors(x->monitor, selectors, SELECTORS_SHOWN);
 	int r = 0;
 
-	for (size_t i = 0; x->peer.is_operator && i < n && i < SELECTORS_SHOWN; i++) {
+	for (size_t i = 0; x->peer.level >= ACCESS_OPERATE && i < n && i < SELECTORS_SHOWN; i++) {
 		json_t *s = json_object();
 
 		r |= view_put(s, "selector", view_text(selectors[i].text));
 		r |= view_put(s, "follow", json_boolean(selectors[i].follow));
+		r |= view_put(s, "is_configured", json_boolean(selectors[i].is_configured));
 		r |= view_put(s, "targets", view_u64(selectors[i].n_targets));
 		r |= view_append(list, s);
 	}
@@ -84,8 +85,10 @@ int target_get(struct exchange *x)
 
 	if (!t)
 		return EXCHANGE_ANSWERED;
-	(void)view_target(x->monitor, t, &o);
-	return exchange_reply(x, 200, o);
+	if (view_target(x->monitor, t, &o) == 0 && access_trim(x, t->uid, o) == 0)
+		return exchange_reply(x, 200, o);
+	json_decref(o);
+	return exchange_reply(x, 200, NULL);
 }
 
 /* Whether the peer may watch what @s means: all, or one process of its own. */
@@ -94,7 +97,7 @@ static bool may_track(struct exchange *x, const struct selector *s)
 	uid_t uid;
 	int r;
 
-	if (x->peer.is_operator)
+	if (x->peer.level >= ACCESS_OPERATE)
 		return true;
 	if (s->kind != SELECTOR_PID) {
 		(void)access_refuse(x, "track by anything but a process id");
@@ -242,6 +245,7 @@ int targets_post(struct exchange *x)
 				       text, why);
 	if (r < 0)
 		return r;
+	exchange_set_deed(x, "tracks %s", text);
 	if (!may_track(x, selector))
 		return EXCHANGE_ANSWERED;
 	r = monitor_track(x->monitor, TAKE_PTR(selector), &how, &targets, &n);
@@ -253,8 +257,7 @@ int targets_post(struct exchange *x)
 			(void)monitor_untrack(x->monitor, text);
 			return access_refuse(x, "track processes of other users");
 		}
-	log_info("uid %u (pid %d) tracks %s, processes now: %zu", x->peer.uid, (int)x->peer.pid,
-		 text, n);
+	exchange_set_deed(x, "tracks %s, processes now: %zu", text, n);
 	return reply_tracked(x, text, targets, n);
 }
 
@@ -265,7 +268,7 @@ static bool may_untrack(struct exchange *x, const char *text)
 	struct target *const *targets;
 	size_t n;
 
-	if (x->peer.is_operator)
+	if (x->peer.level >= ACCESS_OPERATE)
 		return true;
 	/* A selector of one process of the peer is as good as the target's id. */
 	if (selector_parse(text, &selector, NULL) < 0 || selector->kind != SELECTOR_PID)
@@ -282,6 +285,7 @@ int target_delete(struct exchange *x)
 {
 	int r;
 
+	exchange_set_deed(x, "untracks %s", x->segment);
 	if (!may_untrack(x, x->segment))
 		return EXCHANGE_ANSWERED;
 	r = monitor_untrack(x->monitor, x->segment);
@@ -292,6 +296,5 @@ int target_delete(struct exchange *x)
 				       x->segment);
 	if (r < 0)
 		return r;
-	log_info("uid %u (pid %d) untracks %s", x->peer.uid, (int)x->peer.pid, x->segment);
 	return exchange_reply_nothing(x);
 }

@@ -18,6 +18,8 @@
 #define USER	      65534 /* nobody */
 #define STRANGER      65521
 #define GROUP_OF_TEST 4 /* adm: there on every Debian */
+#define READERS	      1 /* daemon, bin */
+#define DETAILERS     2
 #define USERS_TARGET  "4243-1"
 #define ROOTS_TARGET  "4253-2"
 
@@ -125,6 +127,91 @@ static void test_root(void **state)
 	if (geteuid() != 0)
 		skip();
 	check_rows(*state, 0, SERVER_NO_GROUP, true);
+}
+
+static int set_up_levels(void **state)
+{
+	return set_up_with(state, (struct server_options){ .mode = 0666,
+							   .gid = GROUP_OF_TEST,
+							   .read_gid = READERS,
+							   .detail_gid = DETAILERS });
+}
+
+/* What each level may ask of a process of root, with the group whose members may. */
+static void test_levels(void **state)
+{
+	static const struct {
+		const char *request;
+		int status[4]; /* nobody's, read, detail, operate */
+		const char *group;
+	} cases[] = {
+		{ "GET /v1/info HTTP/1.1\r\n\r\n", { 200, 200, 200, 200 }, NULL },
+		{ "GET /v1/targets/" ROOTS_TARGET " HTTP/1.1\r\n\r\n",
+		  { 403, 200, 200, 200 },
+		  "group daemon may" },
+		{ "GET /v1/sites?target=" ROOTS_TARGET " HTTP/1.1\r\n\r\n",
+		  { 403, 403, 200, 200 },
+		  "group bin may" },
+		{ "GET /v1/diff?from=roots HTTP/1.1\r\n\r\n", { 403, 403, 200, 200 }, NULL },
+		{ "DELETE /v1/targets/" ROOTS_TARGET " HTTP/1.1\r\n\r\n",
+		  { 403, 403, 403, 204 },
+		  "group adm may" },
+		{ "DELETE /v1/snapshots/gone HTTP/1.1\r\n\r\n", { 403, 403, 403, 404 }, NULL },
+	};
+	static const gid_t groups[] = { SERVER_NO_GROUP, READERS, DETAILERS, GROUP_OF_TEST };
+	struct fixture *f = *state;
+
+	if (geteuid() != 0)
+		skip();
+	add_targets(f);
+	assert_int_equal(monitor_snapshot(f->monitor, "roots", 2, NULL), 0);
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++)
+		for (size_t k = 0; k < ARRAY_SIZE(groups); k++) {
+			struct answer a = ask_as(f, STRANGER, groups[k], cases[i].request);
+
+			if (a.status != cases[i].status[k])
+				fail_msg("%.50s by level %zu: %d, %s", cases[i].request, k,
+					 a.status, a.body);
+			if (a.status == 403 && cases[i].group)
+				assert_non_null(strstr(a.body, cases[i].group));
+			answer_done(&a);
+		}
+}
+
+/* Figures without what tells of code and files; of an own process, everything. */
+static void test_reader_sees_no_detail(void **state)
+{
+	struct fixture *f = *state;
+	struct answer a;
+	const json_t *leak, *list;
+
+	if (geteuid() != 0)
+		skip();
+	add_targets(f);
+	fake_leak(f->monitor, 0x1234, f->monitor->targets[1], "secret_function", TREND_LEAKING,
+		  TREND_OPENED);
+	for (int may_see = 0; may_see < 2; may_see++) {
+		gid_t group = may_see ? DETAILERS : READERS;
+
+		a = ask_as(f, STRANGER, group, "GET /v1/leaks HTTP/1.1\r\n\r\n");
+		list = json_object_get(a.json, "leaks");
+		assert_int_equal(json_array_size(list), 1);
+		leak = json_array_get(list, 0);
+		assert_int_equal(json_array_size(json_object_get(leak, "frames")), may_see);
+		assert_int_equal(json_is_string(json_object_get(leak, "exe")), may_see);
+		assert_int_equal(json_integer_value(json_object_get(leak, "leaked_bytes")), 126144);
+		answer_done(&a);
+		a = ask_as(f, STRANGER, group, "GET /v1/leaks/0000000000001234 HTTP/1.1\r\n\r\n");
+		assert_int_equal(strstr(a.body, "secret_function") != NULL, may_see);
+		answer_done(&a);
+		a = ask_as(f, USER, group, "GET /v1/targets HTTP/1.1\r\n\r\n");
+		list = json_object_get(a.json, "targets");
+		assert_int_equal(json_array_size(list), 2);
+		assert_true(json_is_string(json_object_get(json_array_get(list, 0), "exe")));
+		assert_int_equal(json_is_string(json_object_get(json_array_get(list, 1), "exe")),
+				 may_see);
+		answer_done(&a);
+	}
 }
 
 /* Lists hold what the peer may see, and sums nothing else. */
@@ -324,6 +411,9 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_user, set_up_group, tear_down),
 		cmocka_unit_test_setup_teardown(test_member, set_up_group, tear_down),
 		cmocka_unit_test_setup_teardown(test_root, set_up_group, tear_down),
+		cmocka_unit_test_setup_teardown(test_levels, set_up_levels, tear_down),
+		cmocka_unit_test_setup_teardown(test_reader_sees_no_detail, set_up_levels,
+						tear_down),
 		cmocka_unit_test_setup_teardown(test_lists_are_filtered, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_user_tracks_own, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_connections_per_user, set_up, tear_down),

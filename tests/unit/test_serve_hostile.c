@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Clients that send nonsense, too much, too slowly, or go away in between. */
+/* Clients that send nonsense, or too much, or go away in between. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -7,70 +7,7 @@
 #include <cmocka.h>
 
 #include "serve/connections.h"
-#include "serve_fixture.h"
-#include "totals.h"
-
-#define MS 1000000ull
-
-static int set_up_impatient(void **state)
-{
-	return set_up_with(state, (struct server_options){ .mode = 0666,
-							   .gid = SERVER_NO_GROUP,
-							   .idle_timeout_ns = 997 * MS,
-							   .hold_timeout_ns = 31 * MS });
-}
-
-static size_t open_connections(const struct fixture *f)
-{
-	struct server_status status;
-
-	server_get_status(f->server, &status);
-	return status.connections;
-}
-
-/* Turns the loop until so many connections are open. */
-static void wait_for_connections(struct fixture *f, size_t n)
-{
-	time_t end = time(NULL) + DEADLINE_SECONDS;
-
-	while (open_connections(f) != n) {
-		assert_true(time(NULL) < end);
-		event_base_loop(f->base, EVLOOP_ONCE | EVLOOP_NONBLOCK);
-	}
-}
-
-static void assert_healthy(struct fixture *f)
-{
-	struct answer a = get(f, "/healthz");
-
-	assert_int_equal(a.status, 200);
-	answer_done(&a);
-}
-
-static void assert_status(struct answer a, int status, const char *code)
-{
-	assert_int_equal(a.status, status);
-	if (code)
-		assert_string_equal(answer_code(&a), code);
-	answer_done(&a);
-}
-
-/* Enough that an answer does not fit any socket buffer: 463 different stacks of 31 frames. */
-static void add_many_sites(struct fixture *f)
-{
-	uint64_t frames[31], stack[31];
-	const size_t n = ARRAY_SIZE(frames);
-
-	fake_target(f->monitor, 1, 4243, 0);
-	for (size_t i = 0; i < n; i++)
-		frames[i] = fake_frame(f->monitor, 0x1000 * (i + 1), "function_with_a_long_name",
-				       (uint32_t)i + 1);
-	for (uint64_t i = 0; i < 463; i++) {
-		for (size_t k = 0; k < n; k++)
-			stack[k] = frames[(i + k * (1 + i / n)) % n];
-		fake_site(f->monitor, 1, i + 1, totals_of(100 * i, i, 0, 0), stack, (uint16_t)n);
-	}
-}
+#include "serve_clients.h"
 
 static uint32_t next_random(uint32_t *seed)
 {
@@ -311,41 +248,6 @@ static void test_held_too_long(void **state)
 	assert_status(get_resolved(f, "/v1/sites"), 200, NULL);
 }
 
-/* Half a request, and no more. */
-static void test_slow_sender(void **state)
-{
-	struct fixture *f = *state;
-	int fds[7];
-
-	for (size_t i = 0; i < ARRAY_SIZE(fds); i++) {
-		fds[i] = client_connect(f);
-		client_send(f, fds[i], "GET /v1/si", i);
-		turn(f);
-	}
-	wait_for_connections(f, 0);
-	for (size_t i = 0; i < ARRAY_SIZE(fds); i++) {
-		assert_status(client_read(f, fds[i], false), 0, NULL);
-		close(fds[i]);
-	}
-}
-
-/* Asks for much and takes nothing. */
-static void test_slow_reader(void **state)
-{
-	static const char request[] = "GET /v1/sites?limit=1000 HTTP/1.1\r\n\r\n";
-	struct fixture *f = *state;
-	int fd = client_connect(f);
-
-	add_many_sites(f);
-	client_send(f, fd, request, strlen(request));
-	turn(f);
-	fake_answer(f->monitor);
-	turn(f);
-	assert_int_equal(open_connections(f), 1);
-	wait_for_connections(f, 0);
-	close(fd);
-}
-
 static void test_large_answer(void **state)
 {
 	struct fixture *f = *state;
@@ -396,8 +298,6 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_server_gone_while_held, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_resolve_fails, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_held_too_long, set_up_impatient, tear_down),
-		cmocka_unit_test_setup_teardown(test_slow_sender, set_up_impatient, tear_down),
-		cmocka_unit_test_setup_teardown(test_slow_reader, set_up_impatient, tear_down),
 		cmocka_unit_test_setup_teardown(test_large_answer, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_too_many_connections, set_up, tear_down),
 	};
