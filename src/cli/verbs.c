@@ -22,6 +22,7 @@ static const struct cli_verb verbs[] = {
 	{ "history", cli_history, "how memory moved", "Looking" },
 	{ "events", cli_events, "what has happened to leaks, and what happens", "Looking" },
 	{ "check", cli_check, "one line and an exit code, for Nagios", "Looking" },
+	{ "metrics", cli_metrics, "figures in Prometheus' format", "Looking" },
 	{ "track", cli_track, "watch a process", "Acting" },
 	{ "untrack", cli_untrack, "stop to watch it", "Acting" },
 	{ "snapshot", cli_snapshot, "keep the present totals under a name", "Acting" },

@@ -59,6 +59,7 @@ int cli_show(int argc, char **argv, const struct cli_context *context);
 int cli_history(int argc, char **argv, const struct cli_context *context);
 int cli_events(int argc, char **argv, const struct cli_context *context);
 int cli_check(int argc, char **argv, const struct cli_context *context);
+int cli_metrics(int argc, char **argv, const struct cli_context *context);
 int cli_ack(int argc, char **argv, const struct cli_context *context);
 int cli_suppress(int argc, char **argv, const struct cli_context *context);
 int cli_mark(int argc, char **argv, const struct cli_context *context);

@@ -30,6 +30,7 @@ struct event;
 struct event_base;
 struct evhttp_request;
 struct followers;
+struct metric_totals;
 struct server;
 
 /* What a handler returns; or a negative errno, which becomes PROBLEM_INTERNAL. */
@@ -46,6 +47,7 @@ struct exchange {
 	struct event_base *base;	 /* borrowed */
 	struct evhttp_request *request;	 /* borrowed from the HTTP library */
 	struct connections *connections; /* of the server */
+	struct metric_totals *totals;	 /* of the server */
 	struct peer peer;
 	enum access_level needs; /* of the route: for processes of others */
 	char deed[DEED_BYTES]; /* what an operator asked for, logged with the answer; "": nothing */

@@ -41,6 +41,12 @@ int info_get(struct exchange *x);
 int health_get(struct exchange *x);
 int readiness_get(struct exchange *x);
 
+/* metrics.c */
+int metrics_get(struct exchange *x);
+
+/* discovery.c */
+int discovery_get(struct exchange *x);
+
 /* suggested.c */
 extern const struct query_rule targets_query[];
 /* 1 and whether "suggested" is asked for; else refused and answered. */

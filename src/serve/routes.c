@@ -31,6 +31,8 @@ struct route {
 static const struct route routes[] = {
 	{ GET, "/healthz", health_get, NULL, ACCESS_OWN, true },
 	{ GET, "/readyz", readiness_get, NULL, ACCESS_OWN, true },
+	{ GET, "/metrics", metrics_get, NULL, ACCESS_READ, true },
+	{ GET, "/v1/sd", discovery_get, NULL, ACCESS_READ, true },
 	{ GET, "/v1/info", info_get, NULL, ACCESS_OWN, false },
 	{ GET, "/v1/targets", targets_get, targets_query, ACCESS_READ, false },
 	{ POST, "/v1/targets", targets_post, NULL, ACCESS_OPERATE, false },

@@ -22,6 +22,7 @@
 #include "serve/follow.h"
 #include "serve/handlers.h"
 #include "serve/loopback.h"
+#include "serve/metric_totals.h"
 #include "serve/socket.h"
 
 #define BACKLOG		   64
@@ -58,6 +59,7 @@ struct server {
 	struct exchange_list held;
 	struct timeval hold; /* how long each may be */
 	struct followers followers;
+	struct metric_totals *totals;	    /* owned: of /metrics */
 	char *groups[ACCESS_LEVELS];	    /* owned: names; NULL: none */
 	const struct config_status *config; /* borrowed; NULL: none */
 	uint64_t started_ns;
@@ -249,6 +251,7 @@ static bool read_peer(struct server *s, struct exchange *x)
 	c->since_ns = clock_ns(CLOCK_MONOTONIC);
 	evhttp_request_set_on_complete_cb(x->request, on_taken, s);
 	x->connections = &s->connections;
+	x->totals = s->totals;
 	x->peer = c->peer;
 	x->scope.is_restricted = c->peer.level < ACCESS_DETAIL;
 	x->scope.uid = c->peer.uid;
@@ -427,7 +430,8 @@ int server_new(struct event_base *base, struct monitor *m, const struct server_o
 	LIST_INIT(&s->held);
 	LIST_INIT(&s->followers.list);
 	set_times(s, options);
-	r = set_groups(s, options);
+	s->totals = metric_totals_new();
+	r = s->totals ? set_groups(s, options) : -ENOMEM;
 	if (r == 0)
 		r = start_timers(s);
 	if (r == 0)
@@ -465,6 +469,7 @@ struct server *server_free(struct server *s)
 		event_free(s->admit);
 	if (s->sweep)
 		event_free(s->sweep);
+	metric_totals_free(s->totals);
 	for (size_t i = 0; i < ARRAY_SIZE(s->groups); i++)
 		free(s->groups[i]);
 	free(s);

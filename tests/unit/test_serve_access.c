@@ -146,6 +146,7 @@ static void test_levels(void **state)
 		const char *group;
 	} cases[] = {
 		{ "GET /v1/info HTTP/1.1\r\n\r\n", { 200, 200, 200, 200 }, NULL },
+		{ "GET /metrics HTTP/1.1\r\n\r\n", { 200, 200, 200, 200 }, NULL },
 		{ "GET /v1/targets/" ROOTS_TARGET " HTTP/1.1\r\n\r\n",
 		  { 403, 200, 200, 200 },
 		  "group daemon may" },
@@ -203,6 +204,10 @@ static void test_reader_sees_no_detail(void **state)
 		answer_done(&a);
 		a = ask_as(f, STRANGER, group, "GET /v1/leaks/0000000000001234 HTTP/1.1\r\n\r\n");
 		assert_int_equal(strstr(a.body, "secret_function") != NULL, may_see);
+		answer_done(&a);
+		a = ask_as(f, STRANGER, group, "GET /metrics HTTP/1.1\r\n\r\n");
+		assert_int_equal(strstr(a.body, "secret_function") != NULL, may_see);
+		assert_non_null(strstr(a.body, "leak_id=\"0000000000001234\""));
 		answer_done(&a);
 		a = ask_as(f, USER, group, "GET /v1/targets HTTP/1.1\r\n\r\n");
 		list = json_object_get(a.json, "targets");
