@@ -41,7 +41,7 @@ VERSION := $(shell sed -n 's/^## \([0-9][^ ]*\).*/\1/p' CHANGELOG.md 2>/dev/null
 # Debian packages: to build and to run the demo; for tests and lint; for make fuzz; for test-vm.
 BUILD_PACKAGES := gcc make clang llvm pkg-config bpftool libbpf-dev libelf-dev zlib1g-dev libdw-dev \
 	libcapstone-dev libevent-dev libjansson-dev libseccomp-dev libcap-dev libiberty-dev \
-	libsqlite3-dev libsystemd-dev uthash-dev jq
+	libsqlite3-dev libsystemd-dev libinih-dev uthash-dev jq
 PACKAGES := $(BUILD_PACKAGES) g++ libcmocka-dev libasan8 libubsan1 clang-format clang-tidy cppcheck \
 	shellcheck curl python3 procps util-linux gdb binutils dwz xz-utils musl-tools
 
@@ -53,7 +53,7 @@ FUZZ_PACKAGES := libclang-rt-14-dev
 VM_PACKAGES := qemu-system-x86 busybox-static cpio debian-archive-keyring
 
 LIBS := libbpf libelf libdw capstone libevent_core libevent_extra jansson libseccomp libcap zlib sqlite3 \
-	libsystemd
+	libsystemd inih
 
 WARN := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wwrite-strings \
 	-Wformat=2 -Wundef -Wvla -Wconversion -Wno-sign-conversion -Wpointer-arith

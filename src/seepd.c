@@ -2,18 +2,20 @@
 /*
  * seepd: options, wiring, the event loop.
  */
-#include <grp.h>
 #include <signal.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include <event2/event.h>
 
 #include "base/cleanup.h"
 #include "base/limits.h"
 #include "base/log.h"
-#include "daemon/options.h"
+#include "daemon/config.h"
+#include "daemon/listen_fds.h"
+#include "daemon/listeners.h"
+#include "daemon/reload.h"
 #include "daemon/sinks.h"
 #include "daemon/suppressions.h"
 #include "daemon/state_dir.h"
@@ -21,27 +23,14 @@
 #include "serve/server.h"
 #include "target/selector.h"
 
-#define GROUP "seep" /* its members may read and operate */
-
 /* What ends the program: owned by main, handed to the signal callback. */
 struct daemon {
 	struct event_base *base;
 	struct event *signals[2];
+	struct listen_fds *fds; /* owned: what the service manager handed over */
+	int argc;		/* for reloads */
+	char **argv;
 };
-
-/* A socket in a folder that systemd would have made; /run is empty after each boot. */
-static int make_socket_folder(const char *socket_path)
-{
-	_cleanup_free_ char *folder = strdup(socket_path);
-	char *slash = folder ? strrchr(folder, '/') : NULL;
-
-	if (!folder)
-		return -ENOMEM;
-	if (!slash || slash == folder)
-		return 0;
-	*slash = '\0';
-	return mkdir(folder, 0755) < 0 && errno != EEXIST ? -errno : 0;
-}
 
 static void on_signal(evutil_socket_t signal, short what, void *userdata)
 {
@@ -103,80 +92,142 @@ static char *find_history(const struct seepd_options *o)
 	return path;
 }
 
-static int serve(struct daemon *d, const struct seepd_options *o)
+static int make_monitor(struct daemon *d, const struct seepd_options *o, struct monitor **ret)
 {
 	_cleanup_free_ char *history = find_history(o);
-	struct monitor_options monitor_options = o->monitor;
-	_cleanup_(monitor_freep) struct monitor *m = NULL;
-	_cleanup_(sinks_freep) struct sinks *sinks = NULL;
-	_cleanup_(server_freep) struct server *server = NULL;
-	const struct group *group = getgrnam(GROUP);
-	struct server_options server_options = {
-		.socket_path = o->socket_path,
-		.gid = group ? group->gr_gid : SERVER_NO_GROUP,
-	};
+	struct monitor_options options = o->monitor;
 	const char *why = NULL;
 	int r;
 
-	monitor_options.history_path = history;
-	r = monitor_new(d->base, &monitor_options, &m, &why);
-	if (r < 0) {
+	options.history_path = history;
+	options.force_links = o->links ? monitor_link_words[o->links - 1] : NULL;
+	r = monitor_new(d->base, &options, ret, &why);
+	if (r < 0)
 		log_error("cannot start: %s", why ? why : strerror(-r));
-		return r;
-	}
-	r = sinks_new(d->base, m, o->on_alert, o->on_alert_user, &sinks);
+	return r;
+}
+
+static int make_sinks(struct daemon *d, struct monitor *m, const struct seepd_options *o,
+		      struct sinks **ret)
+{
+	int r;
+
+	r = sinks_new(d->base, m, o->on_alert, o->on_alert_user, ret);
 	if (r < 0)
 		return log_error_errno(r, "cannot run '%s' for alerts%s%s", o->on_alert,
 				       o->on_alert_user ? " as " : "", o->on_alert_user ?: "");
-	r = o->suppressions ? suppressions_load(monitor_alerts(m), o->suppressions) : 0;
+	return o->suppressions ? suppressions_load(monitor_alerts(m), o->suppressions) : 0;
+}
+
+/* Takes over @config. */
+static int serve(struct daemon *d, struct config *config)
+{
+	const struct seepd_options *o = &config->options;
+	_cleanup_(monitor_freep) struct monitor *m = NULL;
+	_cleanup_(sinks_freep) struct sinks *sinks = NULL;
+	_cleanup_(server_freep) struct server *server = NULL;
+	_cleanup_(reload_freep) struct reload *reload = NULL;
+	struct reload_options reload_options = { .argc = d->argc,
+						 .argv = d->argv,
+						 .base = d->base };
+	int r;
+
+	r = make_monitor(d, o, &m);
+	if (r == 0)
+		r = make_sinks(d, m, o, &sinks);
 	if (r < 0)
 		return r;
 	/* Once, and before anybody waits for an answer. */
 	(void)monitor_get_prices(m);
-	r = make_socket_folder(o->socket_path);
+	r = listeners_start(d->base, m, o, d->fds, &server);
 	if (r == 0)
-		r = server_new(d->base, m, &server_options, &server);
-	if (r < 0)
-		return log_error_errno(r, "failed to listen on %s", o->socket_path);
-	r = catch_signals(d);
+		r = catch_signals(d);
 	if (r == 0)
 		r = track_selectors(m, o);
 	if (r < 0)
 		return r;
-	log_info("listening on %s", o->socket_path);
+	reload_options.monitor = m;
+	reload_options.sinks = sinks;
+	r = reload_new(&reload_options, config, &reload);
+	if (r < 0)
+		return log_error_errno(r, "failed to take the configuration");
+	server_set_config(server, reload_status(reload));
+	d->fds = listen_fds_free(d->fds);
 	if (event_base_dispatch(d->base) < 0)
 		return log_error_errno(-EIO, "the event loop failed");
 	return 0;
 }
 
-int main(int argc, char **argv)
+/* Mistakes stand alone on their lines, so that editors can jump to them. */
+static int say_check(const struct config *c)
 {
-	struct seepd_options options = {
-		.socket_path = getenv("SEEP_SOCKET"),
-		.monitor.watch_host = true,
-	};
-	struct daemon d = { .base = NULL };
-	int status, r;
+	const struct problems *p = &c->problems;
 
-	log_open("seepd");
-	if (!options.socket_path || !*options.socket_path)
-		options.socket_path = DEFAULT_SOCKET;
-	if (seepd_options_parse(argc, argv, &options, &status) == 0)
-		return status;
-	if (options.verbose)
-		log_set_level(LOG_DEBUG);
+	for (size_t i = 0; i < p->n; i++)
+		(void)fprintf(stderr, "%s\n", p->lines[i]);
+	if (p->left_out)
+		(void)fprintf(stderr, "and %zu more\n", p->left_out);
+	if (problems_count(p) > 0)
+		return EXIT_STATUS_ERROR;
+	for (size_t i = 0; i < c->files.n; i++)
+		(void)printf("%s\n", c->files.paths[i]);
+	(void)printf("no mistakes in %zu files, %zu targets\n", c->files.n, c->rules.n);
+	return EXIT_STATUS_OK;
+}
+
+static int refuse_config(const struct config *c)
+{
+	for (size_t i = 0; i < c->problems.n; i++)
+		log_error("%s", c->problems.lines[i]);
+	log_error("the configuration is wrong, see 'seepd --check'");
+	return EXIT_STATUS_CONFIG;
+}
+
+static int run(struct daemon *d, struct config *config)
+{
+	int r;
+
+	/* A reload that comes before there is anything to reload. */
+	(void)signal(SIGHUP, SIG_IGN);
 	r = limits_raise_descriptors(NULL);
 	if (r < 0)
 		log_warning_errno(r, "failed to raise the limit of open files, ignoring");
-	d.base = event_base_new();
-	if (!d.base) {
+	d->base = event_base_new();
+	if (!d->base) {
 		log_error("out of memory");
 		return EXIT_STATUS_ERROR;
 	}
-	r = serve(&d, &options);
-	for (size_t i = 0; i < ARRAY_SIZE(d.signals); i++)
-		if (d.signals[i])
-			event_free(d.signals[i]);
-	event_base_free(d.base);
+	r = serve(d, config);
+	for (size_t i = 0; i < ARRAY_SIZE(d->signals); i++)
+		if (d->signals[i])
+			event_free(d->signals[i]);
+	event_base_free(d->base);
 	return r < 0 ? EXIT_STATUS_ERROR : EXIT_STATUS_OK;
+}
+
+int main(int argc, char **argv)
+{
+	struct daemon d = { .argc = argc, .argv = argv };
+	struct config config;
+	int status, r;
+
+	log_open("seepd");
+	/* Before anything else opens a descriptor. */
+	r = listen_fds_new(&d.fds);
+	if (r < 0) {
+		log_error_errno(r, "failed to take the sockets of the service manager");
+		return EXIT_STATUS_ERROR;
+	}
+	if (config_read(argc, argv, &config, &status) == 1) {
+		log_set_level(seepd_options_log_level(&config.options));
+		if (config.options.check)
+			status = say_check(&config);
+		else if (problems_count(&config.problems) > 0)
+			status = refuse_config(&config);
+		else
+			status = run(&d, &config);
+	}
+	config_done(&config);
+	listen_fds_free(d.fds);
+	return status;
 }

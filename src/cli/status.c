@@ -45,6 +45,27 @@ static void put_use(const char *what, const json_t *info, const char *used, cons
 		(void)printf(" of %s", format_count(field_count(limits, limit), o->raw_bytes).text);
 }
 
+static void put_warning(const char *before, const char *text, const struct render_options *o)
+{
+	render_style(stdout, o, RENDER_WARN);
+	(void)fputs(before, stdout);
+	text_put_clean(stdout, text, o->ascii);
+	render_style(stdout, o, RENDER_PLAIN);
+	(void)fputc('\n', stdout);
+}
+
+/* What people have written, and the daemon does not do. */
+static void put_config(const json_t *config, const struct render_options *o)
+{
+	const json_t *text;
+	size_t i;
+
+	json_array_foreach(json_object_get(config, "errors"), i, text)
+		put_warning("configuration not taken: ", json_string_value(text) ?: "", o);
+	json_array_foreach(json_object_get(config, "takes_restart"), i, text)
+		put_warning("takes a restart of seepd: ", json_string_value(text) ?: "", o);
+}
+
 static void put_daemon(const struct cli_context *context, const json_t *info,
 		       const struct render_options *o)
 {
@@ -65,6 +86,7 @@ static void put_daemon(const struct cli_context *context, const json_t *info,
 		render_style(stdout, o, RENDER_PLAIN);
 		(void)fputc('\n', stdout);
 	}
+	put_config(json_object_get(info, "config"), o);
 	put_use("live blocks", info, "live_blocks", "blocks", o);
 	put_use(", sites", info, "sites", "sites", o);
 	if (json_object_get(info, "usage"))

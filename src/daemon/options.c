@@ -1,246 +1,101 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* The command line of seepd. See options.h. */
+/* All that seepd can be told. See options.h. */
 #include "daemon/options.h"
 
-#include <getopt.h>
-#include <stdio.h>
-#include <string.h>
+#include <syslog.h>
 
 #include "../bpf/abi.h" /* SAMPLING_INTERVAL_MIN */
-#include "base/log.h"
-#include "base/parse.h"
 
-#define SECOND_NS 1000000000ull
+#define SECOND_NS	 1000000000.0
+#define HOUR_NS		 (3600 * SECOND_NS)
+#define YEAR_NS		 (365 * 24 * HOUR_NS)
+#define FIELD(member)	 SETTING_FIELD(struct seepd_options, member)
+#define COUNT(low, high) .kind = SETTING_COUNT, .least = (low), .most = (high)
 
-static const char usage[] =
-	"Usage: seepd [OPTION...]\n"
-	"\n"
-	"Watches processes for memory leaks; seepctl asks it. Needs root.\n"
-	"\n"
-	"  -s, --socket PATH      where clients connect (default: $SEEP_SOCKET, else\n"
-	"                         " DEFAULT_SOCKET ")\n"
-	"  -t, --track SELECTOR   watch this from the start; may be given several times\n"
-	"      --tick DURATION    how often the maps are read, 1s to 1h (default: 10s)\n"
-	"      --detector-tick DURATION\n"
-	"                         unit of all times of the detector, 50ms to 1h (default: 60s)\n"
-	"      --auto-track       track by itself what seepctl targets --suggested lists\n"
-	"      --state-dir FOLDER where the history is kept (default: " DEFAULT_STATE_DIR ";\n"
-	"                         none: nothing is kept)\n"
-	"      --on-alert COMMAND run this for each event that people are told of, with the event "
-	"as\n"
-	"                         JSON on its standard input; an absolute path, and arguments\n"
-	"      --on-alert-user USER\n"
-	"                         whom it runs as (default: nobody)\n"
-	"      --suppressions FILE\n"
-	"                         leaks not to tell of, in the syntax of LeakSanitizer\n"
-	"      --budget PERCENT   of one processor that tracing may cost a process (default: 2)\n"
-	"      --total-budget PERCENT\n"
-	"                         the same for all processes together (default: 5)\n"
-	"      --sampling-interval SIZE\n"
-	"                         a block each so many bytes, while sampling (default: 64K)\n"
-	"      --max-blocks N     room for live blocks, all targets (default: 1048576)\n"
-	"      --max-sites N      room for call stacks, all targets (default: 65536)\n"
-	"      --max-threads N    room for threads, all targets (default: 16384)\n"
-	"      --max-targets N    processes watched at once (default: 500)\n"
-	"      --max-frames N     frames kept of a stack, 1 to 127 (default: 48)\n"
-	"      --ring-size SIZE   of the buffer for notes from the kernel (default: 256K)\n"
-	"      --links KIND       session, multi or perf: set probes this way (default: what "
-	"works)\n"
-	"  -v, --verbose          say what is being done\n"
-	"  -h, --help             this text\n"
-	"  -V, --version          the version\n";
+static const char *const link_words[] = { "session", "multi", "perf", NULL };
+static const char *const level_words[] = { "error", "warning", "info", "debug", NULL };
 
-enum option_value {
-	OPT_TICK = 256,
-	OPT_DETECTOR_TICK,
-	OPT_AUTO_TRACK,
-	OPT_STATE_DIR,
-	OPT_ON_ALERT,
-	OPT_ON_ALERT_USER,
-	OPT_SUPPRESSIONS,
-	OPT_BUDGET,
-	OPT_TOTAL_BUDGET,
-	OPT_SAMPLING_INTERVAL,
-	OPT_MAX_BLOCKS,
-	OPT_MAX_SITES,
-	OPT_MAX_THREADS,
-	OPT_MAX_TARGETS,
-	OPT_MAX_FRAMES,
-	OPT_RING_SIZE,
-	OPT_LINKS,
+const struct setting seepd_settings[] = {
+	{ "Daemon", "Socket", "socket", SETTING_TEXT, FIELD(socket_path), .form = "a path" },
+	{ "Daemon", "Tick", "tick", SETTING_DURATION, FIELD(monitor.tick_ns), .least = SECOND_NS,
+	  .most = HOUR_NS, .form = "a duration from 1s to 1h" },
+	{ "Daemon", "AutoTrack", "auto-track", SETTING_SWITCH, FIELD(monitor.auto_track),
+	  .form = "yes or no" },
+	{ "Daemon", "LogLevel", NULL, SETTING_WORD, FIELD(log_level), .words = level_words,
+	  .form = "error, warning, info or debug", .is_live = true },
+	{ "Daemon", "MaxTargets", "max-targets", FIELD(monitor.max_targets), COUNT(1, 100000),
+	  .form = "a number from 1 to 100000" },
+	{ "Daemon", "MaxBlocks", "max-blocks", FIELD(monitor.max_blocks), COUNT(64, 1u << 28),
+	  .form = "a number from 64 to 268435456" },
+	{ "Daemon", "MaxSites", "max-sites", FIELD(monitor.max_sites), COUNT(16, 1u << 24),
+	  .form = "a number from 16 to 16777216" },
+	{ "Daemon", "MaxThreads", "max-threads", FIELD(monitor.max_threads), COUNT(16, 1u << 22),
+	  .form = "a number from 16 to 4194304" },
+	{ "Daemon", "MaxFrames", "max-frames", FIELD(monitor.max_frames), COUNT(1, 127),
+	  .form = "a number from 1 to 127" },
+	{ "Daemon", "RingSize", "ring-size", SETTING_POWER, FIELD(monitor.ring_bytes),
+	  .least = 4096, .most = 64u << 20, .form = "a power of two from 4K to 64M" },
+	{ "Daemon", "Links", "links", SETTING_WORD, FIELD(links), .words = link_words,
+	  .form = "session, multi or perf" },
+	{ "Budget", "Target", "budget", SETTING_PERCENT, FIELD(monitor.budget_ratio),
+	  .form = "a percentage above 0, at most 100", .is_live = true },
+	{ "Budget", "Total", "total-budget", SETTING_PERCENT, FIELD(monitor.total_budget_ratio),
+	  .form = "a percentage above 0, at most 100", .is_live = true },
+	{ "Budget", "SamplingInterval", "sampling-interval", SETTING_SIZE,
+	  FIELD(monitor.sampling_interval), .least = SAMPLING_INTERVAL_MIN,
+	  .most = SAMPLING_INTERVAL_MAX, .form = "a size from 1K to 1G", .is_live = true },
+	{ "Detector", "Tick", "detector-tick", SETTING_DURATION, FIELD(monitor.detector_tick_ns),
+	  .least = DETECTOR_TICK_MIN_NS, .most = HOUR_NS, .form = "a duration from 50ms to 1h" },
+	{ "Detector", "Confidence", NULL, SETTING_PERCENT,
+	  FIELD(monitor.thresholds.least_confidence), .form = "a percentage above 0, at most 100",
+	  .is_live = true },
+	{ "Detector", "LeastBlocks", NULL, FIELD(monitor.thresholds.least_blocks),
+	  COUNT(1, 1000000), .form = "a number from 1 to 1000000", .is_live = true },
+	{ "Detector", "LongestToLimit", NULL, SETTING_DURATION,
+	  FIELD(monitor.thresholds.longest_to_limit_ns), .least = 60 * SECOND_NS,
+	  .most = 100 * YEAR_NS, .form = "a duration from 1min to 36500d", .is_live = true },
+	{ "History", "Directory", "state-dir", SETTING_TEXT, FIELD(state_dir),
+	  .form = "a folder, or none" },
+	{ "History", "Size", NULL, SETTING_SIZE, FIELD(monitor.history_bytes), .least = 1u << 20,
+	  .most = 1ull << 40, .form = "a size from 1M to 1024G" },
+	{ "Alerts", "Command", "on-alert", SETTING_PATH, FIELD(on_alert),
+	  .form = "the absolute path of a command, and arguments", .is_live = true },
+	{ "Alerts", "User", "on-alert-user", SETTING_USER, FIELD(on_alert_user),
+	  .form = "the name of a user", .is_live = true },
+	{ "Alerts", "Suppressions", "suppressions", SETTING_TEXT, FIELD(suppressions),
+	  .form = "the path of a file", .is_live = true },
+	{ "Http", "Listen", "http", SETTING_ADDRESS, FIELD(http),
+	  .form = "a loopback address and a port, such as 127.0.0.1:9837" },
+	{ "Access", "ReadGroup", NULL, SETTING_GROUP, FIELD(read_group),
+	  .form = "the name of a group" },
+	{ "Access", "DetailGroup", NULL, SETTING_GROUP, FIELD(detail_group),
+	  .form = "the name of a group" },
+	{ "Access", "OperateGroup", NULL, SETTING_GROUP, FIELD(operate_group),
+	  .form = "the name of a group" },
+	{ "Access", "Others", NULL, SETTING_SWITCH, FIELD(others), .form = "yes or no" },
 };
 
-static const struct option long_options[] = {
-	{ "socket", required_argument, NULL, 's' },
-	{ "track", required_argument, NULL, 't' },
-	{ "tick", required_argument, NULL, OPT_TICK },
-	{ "detector-tick", required_argument, NULL, OPT_DETECTOR_TICK },
-	{ "auto-track", no_argument, NULL, OPT_AUTO_TRACK },
-	{ "state-dir", required_argument, NULL, OPT_STATE_DIR },
-	{ "on-alert", required_argument, NULL, OPT_ON_ALERT },
-	{ "on-alert-user", required_argument, NULL, OPT_ON_ALERT_USER },
-	{ "suppressions", required_argument, NULL, OPT_SUPPRESSIONS },
-	{ "budget", required_argument, NULL, OPT_BUDGET },
-	{ "total-budget", required_argument, NULL, OPT_TOTAL_BUDGET },
-	{ "sampling-interval", required_argument, NULL, OPT_SAMPLING_INTERVAL },
-	{ "max-blocks", required_argument, NULL, OPT_MAX_BLOCKS },
-	{ "max-sites", required_argument, NULL, OPT_MAX_SITES },
-	{ "max-threads", required_argument, NULL, OPT_MAX_THREADS },
-	{ "max-targets", required_argument, NULL, OPT_MAX_TARGETS },
-	{ "max-frames", required_argument, NULL, OPT_MAX_FRAMES },
-	{ "ring-size", required_argument, NULL, OPT_RING_SIZE },
-	{ "links", required_argument, NULL, OPT_LINKS },
-	{ "verbose", no_argument, NULL, 'v' },
-	{ "help", no_argument, NULL, 'h' },
-	{ "version", no_argument, NULL, 'V' },
-	{ NULL, 0, NULL, 0 },
-};
+const size_t n_seepd_settings = ARRAY_SIZE(seepd_settings);
 
-static int take_number(const char *text, uint64_t min, uint64_t max, uint32_t *ret)
+void seepd_options_done(struct seepd_options *o)
 {
-	uint64_t value;
-	int r;
-
-	r = parse_u64_range(text, min, max, &value);
-	if (r == 0)
-		*ret = (uint32_t)value;
-	return r;
+	for (size_t i = 0; i < n_seepd_settings; i++)
+		setting_reset(&seepd_settings[i], o);
+	for (size_t i = 0; i < o->n_selectors; i++)
+		free(o->selectors[i]);
+	free(o->config);
+	*o = (struct seepd_options){ .monitor.watch_host = true };
 }
 
-static int take_tick(const char *text, uint64_t least_ns, uint64_t *ret)
+int seepd_options_log_level(const struct seepd_options *o)
 {
-	uint64_t ns;
-	int r;
+	static const int levels[] = {
+		[0] = LOG_INFO,
+		[LOG_LEVEL_ERROR] = LOG_ERR,
+		[LOG_LEVEL_WARNING] = LOG_WARNING,
+		[LOG_LEVEL_INFO] = LOG_INFO,
+		[LOG_LEVEL_DEBUG] = LOG_DEBUG,
+	};
 
-	r = parse_duration(text, &ns);
-	if (r < 0)
-		return r;
-	if (ns < least_ns || ns > 3600 * SECOND_NS)
-		return -ERANGE;
-	*ret = ns;
-	return 0;
-}
-
-static int take_interval(const char *text, uint32_t *ret)
-{
-	uint64_t bytes;
-	int r;
-
-	r = parse_size(text, &bytes);
-	if (r < 0)
-		return r;
-	if (bytes < SAMPLING_INTERVAL_MIN || bytes > SAMPLING_INTERVAL_MAX)
-		return -ERANGE;
-	*ret = (uint32_t)bytes;
-	return 0;
-}
-
-static int take_ring_size(const char *text, uint32_t *ret)
-{
-	uint64_t bytes;
-	int r;
-
-	r = parse_size(text, &bytes);
-	if (r < 0)
-		return r;
-	if (bytes < 4096 || bytes > 64u << 20 || (bytes & (bytes - 1)))
-		return -ERANGE;
-	*ret = (uint32_t)bytes;
-	return 0;
-}
-
-static int take_value(struct seepd_options *o, int option, const char *text)
-{
-	switch (option) {
-	case 's':
-		o->socket_path = text;
-		return *text ? 0 : -EINVAL;
-	case 't':
-		if (o->n_selectors == MAX_SELECTORS)
-			return -ERANGE;
-		o->selectors[o->n_selectors++] = text;
-		return 0;
-	case OPT_TICK:
-		return take_tick(text, SECOND_NS, &o->monitor.tick_ns);
-	case OPT_DETECTOR_TICK:
-		return take_tick(text, DETECTOR_TICK_MIN_NS, &o->monitor.detector_tick_ns);
-	case OPT_AUTO_TRACK:
-		o->monitor.auto_track = true;
-		return 0;
-	case OPT_STATE_DIR:
-		o->state_dir = text;
-		return *text ? 0 : -EINVAL;
-	case OPT_ON_ALERT:
-		o->on_alert = text;
-		return text[0] == '/' ? 0 : -EINVAL;
-	case OPT_ON_ALERT_USER:
-		o->on_alert_user = text;
-		return *text ? 0 : -EINVAL;
-	case OPT_SUPPRESSIONS:
-		o->suppressions = text;
-		return *text ? 0 : -EINVAL;
-	case OPT_BUDGET:
-		return parse_percent(text, &o->monitor.budget_ratio);
-	case OPT_TOTAL_BUDGET:
-		return parse_percent(text, &o->monitor.total_budget_ratio);
-	case OPT_SAMPLING_INTERVAL:
-		return take_interval(text, &o->monitor.sampling_interval);
-	case OPT_MAX_BLOCKS:
-		return take_number(text, 64, 1u << 28, &o->monitor.max_blocks);
-	case OPT_MAX_SITES:
-		return take_number(text, 16, 1u << 24, &o->monitor.max_sites);
-	case OPT_MAX_THREADS:
-		return take_number(text, 16, 1u << 22, &o->monitor.max_threads);
-	case OPT_MAX_TARGETS:
-		return take_number(text, 1, 100000, &o->monitor.max_targets);
-	case OPT_MAX_FRAMES:
-		return take_number(text, 1, 127, &o->monitor.max_frames);
-	case OPT_RING_SIZE:
-		return take_ring_size(text, &o->monitor.ring_bytes);
-	case OPT_LINKS:
-		o->monitor.force_links = text;
-		for (size_t i = 0; monitor_link_words[i]; i++)
-			if (strcmp(text, monitor_link_words[i]) == 0)
-				return 0;
-		return -EINVAL;
-	default:
-		return -EINVAL;
-	}
-}
-
-int seepd_options_parse(int argc, char **argv, struct seepd_options *o, int *ret_status)
-{
-	int option, index = -1, r;
-
-	*ret_status = EXIT_STATUS_USAGE;
-	while ((option = getopt_long(argc, argv, "s:t:vhV", long_options, &index)) != -1) {
-		switch (option) {
-		case 'v':
-			o->verbose = true;
-			continue;
-		case 'h':
-			(void)fputs(usage, stdout);
-			*ret_status = EXIT_STATUS_OK;
-			return 0;
-		case 'V':
-			(void)puts("seepd " SEEP_VERSION);
-			*ret_status = EXIT_STATUS_OK;
-			return 0;
-		case '?':
-			(void)fputs("Try 'seepd --help'.\n", stderr);
-			return 0;
-		}
-		r = take_value(o, option, optarg);
-		if (r < 0) {
-			log_error("'%s' is %s; try 'seepd --help'", optarg,
-				  r == -ERANGE ? "out of range for this option" :
-						 "not a valid value for this option");
-			return 0;
-		}
-	}
-	if (optind < argc) {
-		log_error("unexpected argument '%s'; try 'seepd --help'", argv[optind]);
-		return 0;
-	}
-	return 1;
+	return levels[o->log_level];
 }

@@ -16,6 +16,7 @@
 #define WORDS_MAX 32
 
 struct sinks {
+	struct event_base *base;       /* borrowed */
 	struct monitor *monitor;       /* borrowed */
 	struct alert_command *command; /* owned; NULL: none */
 };
@@ -50,8 +51,8 @@ static void on_alert(int number, const struct alert *a, void *userdata)
 				  (unsigned long long)a->id);
 }
 
-static int make_command(struct sinks *s, struct event_base *base, const char *line,
-			const char *user)
+static int make_command(struct event_base *base, const char *line, const char *user,
+			struct alert_command **ret)
 {
 	_cleanup_free_ char *words = strdup(line);
 	const char *argv[WORDS_MAX + 1] = { NULL };
@@ -66,7 +67,20 @@ static int make_command(struct sinks *s, struct event_base *base, const char *li
 			return -E2BIG;
 		argv[n++] = word;
 	}
-	return n ? alert_command_new(base, &options, &s->command) : -EINVAL;
+	return n ? alert_command_new(base, &options, ret) : -EINVAL;
+}
+
+int sinks_set_command(struct sinks *s, const char *command, const char *user)
+{
+	struct alert_command *new = NULL;
+	int r;
+
+	r = command ? make_command(s->base, command, user, &new) : 0;
+	if (r < 0)
+		return r;
+	alert_command_free(s->command);
+	s->command = new;
+	return 0;
 }
 
 int sinks_new(struct event_base *base, struct monitor *m, const char *command, const char *user,
@@ -77,8 +91,9 @@ int sinks_new(struct event_base *base, struct monitor *m, const char *command, c
 
 	if (!s)
 		return -ENOMEM;
+	s->base = base;
 	s->monitor = m;
-	r = command ? make_command(s, base, command, user) : 0;
+	r = sinks_set_command(s, command, user);
 	if (r < 0)
 		return r;
 	monitor_on_alert(m, on_alert, s);

@@ -17,6 +17,8 @@ struct sinks;
  */
 int sinks_new(struct event_base *base, struct monitor *m, const char *on_alert, const char *user,
 	      struct sinks **ret);
+/* Another command, or none; what runs of the old one is killed. Errors as above: the old one stays. */
+int sinks_set_command(struct sinks *s, const char *command, const char *user);
 /* Before the monitor. */
 struct sinks *sinks_free(struct sinks *s);
 DEFINE_CLEANUP(struct sinks *, sinks_free)

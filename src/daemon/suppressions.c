@@ -3,54 +3,55 @@
 #include "daemon/suppressions.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <stdlib.h>
-#include <sys/stat.h>
-#include <unistd.h>
+#include <string.h>
 
 #include "alert/book.h"
+#include "alert/suppressions.h"
 #include "base/cleanup.h"
 #include "base/log.h"
+#include "daemon/problems.h"
+#include "daemon/whole_file.h"
 
 #define BYTES_MAX (1u << 20)
 
-/* One byte more than is allowed tells a file that is too large. */
-static ssize_t read_whole(int fd, char *buffer)
-{
-	size_t n = 0;
-
-	while (n <= BYTES_MAX) {
-		ssize_t r = read(fd, buffer + n, BYTES_MAX + 1 - n);
-
-		if (r < 0)
-			return -errno;
-		if (r == 0)
-			return (ssize_t)n;
-		n += (size_t)r;
-	}
-	return -EFBIG;
-}
-
 int suppressions_load(struct alert_book *b, const char *path)
 {
-	_cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
-	_cleanup_free_ char *text = malloc(BYTES_MAX + 1);
+	_cleanup_free_ char *text = NULL;
 	const char *why = NULL;
 	unsigned line = 0;
-	ssize_t n;
+	size_t n = 0;
 	int r;
 
-	if (fd < 0)
-		return log_error_errno(-errno, "failed to open %s", path);
-	if (!text)
-		return log_error_errno(-ENOMEM, "failed to read %s", path);
-	n = read_whole(fd, text);
-	if (n < 0)
-		return log_error_errno((int)n, "failed to read %s", path);
-	r = alert_book_set_suppressions(b, text, (size_t)n, &line, &why);
+	r = path ? whole_file_read(path, BYTES_MAX, &text, &n) : 0;
+	if (r < 0)
+		return log_error_errno(r, "failed to read %s", path);
+	r = alert_book_set_suppressions(b, text ? text : "", n, &line, &why);
 	if (r == -EINVAL)
 		log_error("%s:%u: %s", path, line, why ?: "not understood");
 	else if (r < 0)
-		(void)log_error_errno(r, "failed to take %s", path);
+		(void)log_error_errno(r, "failed to take %s", path ?: "no suppressions");
+	return r;
+}
+
+int suppressions_check(const char *path, struct problems *problems)
+{
+	_cleanup_(suppressions_freep) struct suppressions *parsed = NULL;
+	_cleanup_free_ char *text = NULL;
+	const char *why = NULL;
+	unsigned line = 0;
+	size_t n = 0;
+	int r;
+
+	r = whole_file_read(path, BYTES_MAX, &text, &n);
+	if (r < 0 && r != -ENOMEM) {
+		problems_add(problems, path, 0, "cannot be read: %s", strerror(-r));
+		return 0;
+	}
+	if (r == 0)
+		r = suppressions_parse(text, n, &parsed, &line, &why);
+	if (r == -EINVAL) {
+		problems_add(problems, path, line, "%s", why ?: "not understood");
+		return 0;
+	}
 	return r;
 }

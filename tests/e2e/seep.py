@@ -213,15 +213,20 @@ def symbolizers_of(pid):
 class Daemon:
     """A private seepd. As a context it checks at its end that nothing was left behind."""
 
-    def __init__(self, *options, tick="1s", check=True, state_dir=None):
+    def __init__(self, *options, tick="1s", check=True, state_dir=None, config=None):
+        """config: {name: text} of files in its folder of configuration; that of the host is not read."""
         self.folder = tempfile.TemporaryDirectory(prefix="seep-e2e-")
         os.chmod(self.folder.name, 0o755)
         self.socket = os.path.join(self.folder.name, "seep.sock")
         self.log_path = os.path.join(self.folder.name, "log")
         self.check = check
+        self.config = os.path.join(self.folder.name, "config")
+        os.mkdir(self.config)
+        for name, text in (config or {}).items():
+            self.write_config(name, text)
         with open(self.log_path, "wb") as log:
             self.process = subprocess.Popen(
-                [SEEPD, "--socket", self.socket, "--tick", tick,
+                [SEEPD, "--config", self.config, "--socket", self.socket, "--tick", tick,
                  "--state-dir", state_dir or os.path.join(self.folder.name, "state"), *options],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, preexec_fn=die_with_parent)
         self.pid = self.process.pid
@@ -233,6 +238,23 @@ class Daemon:
             self.descriptors = self.own_descriptors()
             self.warm_up()
             self.rss = rss_bytes(self.pid)
+
+    def write_config(self, name, text):
+        """None: the file goes."""
+        path = os.path.join(self.config, name)
+        if text is None:
+            os.unlink(path)
+            return
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        with open(path, "w", encoding="utf-8") as f:
+            f.write(text)
+
+    def reload(self):
+        """SIGHUP; returns what /v1/info says of the configuration then."""
+        before = self.log_whole().count("configuration")
+        self.process.send_signal(signal.SIGHUP)
+        wait_until(lambda: self.log_whole().count("configuration") > before, "a reload")
+        return self.get("/v1/info")["config"]
 
     def own_descriptors(self):
         """Without those of targets' files: by design one is kept of each, so that its names stay
@@ -252,9 +274,12 @@ class Daemon:
         except OSError:
             return False
 
-    def log(self):
+    def log_whole(self):
         with open(self.log_path, encoding="utf-8", errors="replace") as f:
-            return f.read()[-2000:]
+            return f.read()
+
+    def log(self):
+        return self.log_whole()[-2000:]
 
     def warm_up(self):
         """One small target from beginning to end, so that all caches have been used once."""
