@@ -10,10 +10,22 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "base/sandbox.h"
 #include "elf/unwind_compile.h"
 #include "symbolize/child_file.h"
 #include "symbolize/demangle.h"
-#include "symbolize/sandbox.h"
+
+/* On top of what the parent has. Files are mapped, so they count; debug files can be big. */
+#define ADDRESS_SPACE_BYTES (4ull << 30)
+
+/* Private memory, likewise. libdw needs about 40 MiB for a big library. */
+#define DATA_BYTES (1ull << 30)
+
+/* Open files: three for each file that is kept open, and some. */
+#define DESCRIPTORS_MAX 64
+
+/* Written files are memfds: rows, and symbol tables out of .gnu_debugdata. */
+#define FILE_BYTES_MAX (UNWIND_MAX_ROWS * sizeof(struct unwind_row))
 
 /* Files that are kept open; libdw takes some 40 MiB for a big one. */
 #define OPEN_FILES_MAX 8
@@ -344,9 +356,17 @@ static ssize_t receive(struct child *c, int *ret_fd)
 int child_main(int socket, int parent, uint64_t cpu_seconds)
 {
 	const struct message hello = { .type = MESSAGE_HELLO };
+	const struct sandbox sandbox = {
+		.name = "seep-symbols",
+		.cpu_seconds = cpu_seconds,
+		.address_space_bytes = ADDRESS_SPACE_BYTES,
+		.data_bytes = DATA_BYTES,
+		.descriptors = DESCRIPTORS_MAX,
+		.file_bytes = FILE_BYTES_MAX,
+	};
 	_cleanup_free_ struct child *c = NULL;
 
-	if (sandbox_enter(socket, parent, cpu_seconds) < 0)
+	if (sandbox_enter(&sandbox, socket, parent) < 0)
 		return EXIT_FAILURE;
 	c = calloc(1, sizeof(*c));
 	if (!c)

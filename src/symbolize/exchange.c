@@ -13,6 +13,7 @@
 
 #include "../bpf/abi.h"
 #include "elf/unwind_table.h"
+#include "symbolize/child.h"
 #include "symbolize/state.h"
 
 /* A busy child is replaced now and then: libdw's memory only grows. */
@@ -150,7 +151,7 @@ static void start_worker(struct symbolizer *s)
 	uint64_t cpu_seconds = (WORKER_LIFE_NS + 2 * s->request_timeout_ns) / 1000000000ull + 1;
 	int r;
 
-	r = worker_start(s->base, &s->stopped, cpu_seconds, &callbacks, &s->worker);
+	r = worker_start(s->base, &s->stopped, child_main, cpu_seconds, &callbacks, &s->worker);
 	if (r < 0) {
 		exchange_fail(s, s->first, r, true);
 		symbolizer_kick(s);

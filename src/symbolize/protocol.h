@@ -2,10 +2,9 @@
 /*
  * What the symbolizer's parent and child say to each other.
  *
- * A SOCK_SEQPACKET pair keeps message borders. The child greets once; then the parent asks, one
- * request at a time, and the child answers with one message, or several of which the last has
- * MESSAGE_LAST. Both sides are the same program image, so structs are sent as they are. Files go
- * from parent to child as descriptors. Nothing the child says is believed unchecked.
+ * The child greets once; then the parent asks, one request at a time, and the child answers with one
+ * message (base/worker.h), or several of which the last has MESSAGE_LAST. Files go from parent to child
+ * as descriptors. Nothing the child says is believed unchecked.
  */
 #ifndef SEEP_SYMBOLIZE_PROTOCOL_H
 #define SEEP_SYMBOLIZE_PROTOCOL_H
@@ -13,6 +12,7 @@
 #include <limits.h>
 #include <stdint.h>
 
+#include "base/worker.h"
 #include "elf/image.h"
 
 enum message_type {
@@ -26,19 +26,10 @@ enum message_type {
 	MESSAGE_PYTHON,	   /* answer: struct python_file */
 };
 
-#define MESSAGE_LAST (1u << 0)
-
-struct message {
-	uint32_t type;
-	uint32_t id;   /* of the request; an answer repeats it */
-	int32_t error; /* answers: 0 or a negative errno; -ESTALE: the child has not got the slot */
-	uint32_t slot;
-	uint32_t count; /* addresses, names, points or rows */
-	uint32_t flags;
-};
-
-/* Well below the least socket buffer that Linux uses by default (208 KiB). */
-#define MESSAGE_BYTES_MAX 65536
+/*
+ * Of a message's members, slot is that of a file, and count the number of addresses, names, points or
+ * rows. An error of -ESTALE: the child has not got the slot.
+ */
 
 /* Addresses per request: few, since the deadline is for all of them. */
 #define RESOLVE_MAX 64

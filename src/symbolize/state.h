@@ -13,13 +13,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/worker.h"
 #include "elf/files.h"
 #include "symbolize/codes.h"
 #include "symbolize/debug_files.h"
 #include "symbolize/names.h"
 #include "symbolize/protocol.h"
 #include "symbolize/symbolizer.h"
-#include "symbolize/worker.h"
 
 /* A file that has cost us this many children is left alone. */
 #define KILLS_MAX 2

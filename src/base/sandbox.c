@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Shuts the symbolizer's child in. See sandbox.h. */
-#include "symbolize/sandbox.h"
+/* Shuts a worker in. See sandbox.h. */
+#include "base/sandbox.h"
 
 #include <fcntl.h>
 #include <inttypes.h>
@@ -19,7 +19,6 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
-#include "elf/unwind_table.h"
 
 /* clang and gcc tell of the address sanitizer in different ways. */
 #if defined(__SANITIZE_ADDRESS__)
@@ -32,18 +31,6 @@
 #ifndef HAS_ADDRESS_SANITIZER
 #define HAS_ADDRESS_SANITIZER 0
 #endif
-
-/* On top of what the parent has. Files are mapped, so they count; debug files can be big. */
-#define ADDRESS_SPACE_BYTES (4ull << 30)
-
-/* Private memory, likewise. libdw needs about 40 MiB for a big library. */
-#define DATA_BYTES (1ull << 30)
-
-/* Open files: three for each file that is kept open, and some. */
-#define DESCRIPTORS_MAX 64
-
-/* Written files are memfds: rows, and symbol tables out of .gnu_debugdata. */
-#define FILE_BYTES_MAX (UNWIND_MAX_ROWS * sizeof(struct unwind_row))
 
 /* Keeps the socket and, on 0 to 2, nothing (sanitizers keep standard error for their reports). */
 static int close_descriptors(int socket)
@@ -115,7 +102,7 @@ static int read_usage(uint64_t *ret_address_space, uint64_t *ret_data)
 	return 0;
 }
 
-static int set_limits(uint64_t cpu_seconds)
+static int set_limits(const struct sandbox *s)
 {
 	uint64_t address_space = 0, data = 0;
 	int r = read_usage(&address_space, &data);
@@ -128,13 +115,13 @@ static int set_limits(uint64_t cpu_seconds)
 		uint64_t value;
 	} limits[] = {
 		{ RLIMIT_CORE, 0 },
-		{ RLIMIT_NOFILE, DESCRIPTORS_MAX },
-		{ RLIMIT_FSIZE, FILE_BYTES_MAX },
-		{ RLIMIT_CPU, cpu_seconds },
+		{ RLIMIT_NOFILE, s->descriptors },
+		{ RLIMIT_FSIZE, s->file_bytes },
+		{ RLIMIT_CPU, s->cpu_seconds },
 		/* The sanitizer's shadow alone is bigger than these two allow. */
-		{ RLIMIT_DATA, HAS_ADDRESS_SANITIZER ? RLIM_INFINITY : data + DATA_BYTES },
+		{ RLIMIT_DATA, HAS_ADDRESS_SANITIZER ? RLIM_INFINITY : data + s->data_bytes },
 		{ RLIMIT_AS,
-		  HAS_ADDRESS_SANITIZER ? RLIM_INFINITY : address_space + ADDRESS_SPACE_BYTES },
+		  HAS_ADDRESS_SANITIZER ? RLIM_INFINITY : address_space + s->address_space_bytes },
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(limits); i++) {
@@ -154,26 +141,52 @@ static void offer_to_oom_killer(void)
 		return;
 }
 
-static int drop_capabilities(void)
+static bool is_kept(const struct sandbox *s, int cap)
 {
-	cap_t none;
+	for (size_t i = 0; i < s->n_capabilities; i++)
+		if (s->capabilities[i] == cap)
+			return true;
+	return false;
+}
+
+/* Of what is to be kept, what this process has. NULL: no memory. */
+static cap_t kept_capabilities(const struct sandbox *s)
+{
+	cap_t have = cap_get_proc(), kept = cap_init();
+
+	for (size_t i = 0; have && kept && i < s->n_capabilities; i++) {
+		cap_value_t cap = s->capabilities[i];
+		cap_flag_value_t has = CAP_CLEAR;
+
+		if (cap_get_flag(have, cap, CAP_PERMITTED, &has) < 0 || has != CAP_SET)
+			continue;
+		(void)cap_set_flag(kept, CAP_PERMITTED, 1, &cap, CAP_SET);
+		(void)cap_set_flag(kept, CAP_EFFECTIVE, 1, &cap, CAP_SET);
+	}
+	(void)cap_free(have);
+	return kept;
+}
+
+static int drop_capabilities(const struct sandbox *s)
+{
+	cap_t kept;
 	int r = 0;
 
 	/* Without CAP_SETPCAP the set stays; no_new_privs makes it useless all the same. */
 	for (int cap = 0; prctl(PR_CAPBSET_READ, cap, 0, 0, 0) >= 0; cap++) {
-		if (prctl(PR_CAPBSET_DROP, cap, 0, 0, 0) < 0 && errno != EPERM)
+		if (!is_kept(s, cap) && prctl(PR_CAPBSET_DROP, cap, 0, 0, 0) < 0 && errno != EPERM)
 			return -errno;
 	}
 	if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) < 0)
 		return -errno;
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
 		return -errno;
-	none = cap_init();
-	if (!none)
+	kept = kept_capabilities(s);
+	if (!kept)
 		return -errno;
-	if (cap_set_proc(none) < 0)
+	if (cap_set_proc(kept) < 0)
 		r = -errno;
-	(void)cap_free(none);
+	(void)cap_free(kept);
 	return r;
 }
 
@@ -211,7 +224,7 @@ static int allow_calls(scmp_filter_ctx filter)
 	return r;
 }
 
-static int filter_calls(void)
+static int filter_calls(const struct sandbox *s)
 {
 	scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ERRNO(EPERM));
 	int r;
@@ -219,6 +232,8 @@ static int filter_calls(void)
 	if (!filter)
 		return -ENOMEM;
 	r = allow_calls(filter);
+	if (r == 0 && s->allow)
+		r = s->allow(filter);
 	if (r == 0)
 		r = seccomp_load(filter);
 	seccomp_release(filter);
@@ -236,12 +251,12 @@ static void reset_signals(void)
 	(void)sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
-int sandbox_enter(int socket, int parent, uint64_t cpu_seconds)
+int sandbox_enter(const struct sandbox *s, int socket, int parent)
 {
 	int r;
 
 	reset_signals();
-	if (prctl(PR_SET_NAME, "seep-symbols", 0, 0, 0) < 0)
+	if (prctl(PR_SET_NAME, s->name, 0, 0, 0) < 0)
 		return -errno;
 	r = close_descriptors(socket);
 	if (r < 0)
@@ -250,10 +265,13 @@ int sandbox_enter(int socket, int parent, uint64_t cpu_seconds)
 	if (r < 0)
 		return r;
 	offer_to_oom_killer();
-	r = set_limits(cpu_seconds);
+	errno = 0;
+	if (s->niceness && nice(s->niceness) < 0 && errno)
+		return -errno;
+	r = set_limits(s);
 	if (r < 0)
 		return r;
-	r = drop_capabilities();
+	r = drop_capabilities(s);
 	if (r < 0)
 		return r;
 	/* Last of the settings that others could undo; the parent may be gone already. */
@@ -261,5 +279,5 @@ int sandbox_enter(int socket, int parent, uint64_t cpu_seconds)
 		return -errno;
 	if (getppid() != parent)
 		return -ESRCH;
-	return filter_calls();
+	return filter_calls(s);
 }

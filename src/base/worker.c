@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* The symbolizer's child as its parent sees it. See worker.h. */
-#include "symbolize/worker.h"
+/* A disposable child as its parent sees it. See worker.h. */
+#include "base/worker.h"
 
 #include <event2/event.h>
 #include <fcntl.h>
@@ -11,10 +11,10 @@
 #include <sys/pidfd.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
-#include "symbolize/child.h"
 
 /* How long a killed process may take to end before its zombie is left to our own end. */
 #define END_WAIT_MS 3000
@@ -116,7 +116,7 @@ static void on_readable(evutil_socket_t fd, short what, void *userdata)
 }
 
 /* Forks; in the child this does not return. */
-static int start_child(struct worker *w, uint64_t cpu_seconds)
+static int start_child(struct worker *w, worker_main_fn run, uint64_t cpu_seconds)
 {
 	_cleanup_close_ int theirs = -EBADF;
 	pid_t parent = getpid();
@@ -132,7 +132,7 @@ static int start_child(struct worker *w, uint64_t cpu_seconds)
 		return -errno;
 	}
 	if (w->pid == 0)
-		_exit(child_main(theirs, parent, cpu_seconds));
+		_exit(run(theirs, parent, cpu_seconds));
 	w->pidfd = pidfd_open(w->pid, 0);
 	return w->pidfd < 0 ? -errno : 0;
 }
@@ -148,8 +148,9 @@ static void abandon(struct worker *w)
 	w->pid = 0;
 }
 
-int worker_start(struct event_base *base, struct worker_list *list, uint64_t cpu_seconds,
-		 const struct worker_callbacks *callbacks, struct worker **ret)
+int worker_start(struct event_base *base, struct worker_list *list, worker_main_fn run,
+		 uint64_t cpu_seconds, const struct worker_callbacks *callbacks,
+		 struct worker **ret)
 {
 	_cleanup_(worker_freep) struct worker *w = NULL;
 	int r;
@@ -160,7 +161,7 @@ int worker_start(struct event_base *base, struct worker_list *list, uint64_t cpu
 	w->callbacks = *callbacks;
 	w->list = list;
 	w->socket = w->pidfd = -EBADF;
-	r = start_child(w, cpu_seconds);
+	r = start_child(w, run, cpu_seconds);
 	if (r == 0) {
 		w->ended = event_new(base, w->pidfd, EV_READ | EV_PERSIST, on_ended, w);
 		w->readable = event_new(base, w->socket, EV_READ | EV_PERSIST, on_readable, w);
@@ -207,6 +208,17 @@ int worker_send(struct worker *w, const struct message *header, const void *body
 		n = sendmsg(w->socket, &m, MSG_NOSIGNAL | MSG_DONTWAIT);
 	while (n < 0 && errno == EINTR);
 	return n < 0 ? -errno : 0;
+}
+
+uint64_t worker_cpu_ns(const struct worker *w)
+{
+	struct timespec used;
+	clockid_t clock;
+
+	if (w->pid == 0 || clock_getcpuclockid(w->pid, &clock) != 0 ||
+	    clock_gettime(clock, &used) < 0)
+		return 0;
+	return (uint64_t)used.tv_sec * 1000000000ull + (uint64_t)used.tv_nsec;
 }
 
 struct worker *worker_stop(struct worker *w)
