@@ -116,7 +116,7 @@ static void on_readable(evutil_socket_t fd, short what, void *userdata)
 }
 
 /* Forks; in the child this does not return. */
-static int start_child(struct worker *w, worker_main_fn run, uint64_t cpu_seconds)
+static int start_child(struct worker *w, worker_main_fn run, const void *data, uint64_t cpu_seconds)
 {
 	_cleanup_close_ int theirs = -EBADF;
 	pid_t parent = getpid();
@@ -132,7 +132,7 @@ static int start_child(struct worker *w, worker_main_fn run, uint64_t cpu_second
 		return -errno;
 	}
 	if (w->pid == 0)
-		_exit(run(theirs, parent, cpu_seconds));
+		_exit(run(theirs, parent, cpu_seconds, data));
 	w->pidfd = pidfd_open(w->pid, 0);
 	return w->pidfd < 0 ? -errno : 0;
 }
@@ -149,7 +149,7 @@ static void abandon(struct worker *w)
 }
 
 int worker_start(struct event_base *base, struct worker_list *list, worker_main_fn run,
-		 uint64_t cpu_seconds, const struct worker_callbacks *callbacks,
+		 const void *data, uint64_t cpu_seconds, const struct worker_callbacks *callbacks,
 		 struct worker **ret)
 {
 	_cleanup_(worker_freep) struct worker *w = NULL;
@@ -161,7 +161,7 @@ int worker_start(struct event_base *base, struct worker_list *list, worker_main_
 	w->callbacks = *callbacks;
 	w->list = list;
 	w->socket = w->pidfd = -EBADF;
-	r = start_child(w, run, cpu_seconds);
+	r = start_child(w, run, data, cpu_seconds);
 	if (r == 0) {
 		w->ended = event_new(base, w->pidfd, EV_READ | EV_PERSIST, on_ended, w);
 		w->readable = event_new(base, w->socket, EV_READ | EV_PERSIST, on_readable, w);

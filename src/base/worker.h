@@ -49,11 +49,11 @@ struct worker_list {
  * What the child does: its exit code. It is fresh from fork(), @parent is who forked; @cpu_seconds is the
  * CPU time that it may use in its life.
  */
-typedef int (*worker_main_fn)(int socket, pid_t parent, uint64_t cpu_seconds);
+typedef int (*worker_main_fn)(int socket, pid_t parent, uint64_t cpu_seconds, const void *data);
 
 /* Starts a child. @list outlives it. */
 int worker_start(struct event_base *base, struct worker_list *list, worker_main_fn run,
-		 uint64_t cpu_seconds, const struct worker_callbacks *callbacks,
+		 const void *data, uint64_t cpu_seconds, const struct worker_callbacks *callbacks,
 		 struct worker **ret);
 
 /* CPU time that the child has used so far; 0: it is gone. */

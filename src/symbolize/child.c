@@ -353,7 +353,7 @@ static ssize_t receive(struct child *c, int *ret_fd)
 	return n;
 }
 
-int child_main(int socket, int parent, uint64_t cpu_seconds)
+int child_main(int socket, int parent, uint64_t cpu_seconds, const void *unused)
 {
 	const struct message hello = { .type = MESSAGE_HELLO };
 	const struct sandbox sandbox = {
@@ -366,6 +366,7 @@ int child_main(int socket, int parent, uint64_t cpu_seconds)
 	};
 	_cleanup_free_ struct child *c = NULL;
 
+	(void)unused;
 	if (sandbox_enter(&sandbox, socket, parent) < 0)
 		return EXIT_FAILURE;
 	c = calloc(1, sizeof(*c));

@@ -6,6 +6,6 @@
 #include <stdint.h>
 
 /* Called in a child fresh from fork(). Returns what to give to _exit(). */
-int child_main(int socket, int parent, uint64_t cpu_seconds);
+int child_main(int socket, int parent, uint64_t cpu_seconds, const void *unused);
 
 #endif

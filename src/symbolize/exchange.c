@@ -151,7 +151,8 @@ static void start_worker(struct symbolizer *s)
 	uint64_t cpu_seconds = (WORKER_LIFE_NS + 2 * s->request_timeout_ns) / 1000000000ull + 1;
 	int r;
 
-	r = worker_start(s->base, &s->stopped, child_main, cpu_seconds, &callbacks, &s->worker);
+	r = worker_start(s->base, &s->stopped, child_main, NULL, cpu_seconds, &callbacks,
+			 &s->worker);
 	if (r < 0) {
 		exchange_fail(s, s->first, r, true);
 		symbolizer_kick(s);
