@@ -16,7 +16,7 @@
 
 #include "python/census.h"
 #include "python/holders.h"
-#include "python/objects.h"
+#include "python/kind_objects.h"
 
 enum python_message {
 	PYTHON_HELLO = 1, /* child: the sandbox is closed */

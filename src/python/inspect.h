@@ -16,7 +16,7 @@
 #include "base/cleanup.h"
 #include "python/census.h"
 #include "python/holders.h"
-#include "python/objects.h"
+#include "python/kind_objects.h"
 
 struct event_base;
 struct python_inspector;

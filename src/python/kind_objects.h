@@ -3,8 +3,8 @@
  * The objects of single kinds, for who follows them from one census to the next: where they are, and how to
  * tell an object from a later one at the same address.
  */
-#ifndef SEEP_PYTHON_OBJECTS_H
-#define SEEP_PYTHON_OBJECTS_H
+#ifndef SEEP_PYTHON_KIND_OBJECTS_H
+#define SEEP_PYTHON_KIND_OBJECTS_H
 
 #include <stdbool.h>
 #include <stddef.h>
