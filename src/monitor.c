@@ -12,6 +12,7 @@
 
 #include "base/log.h"
 #include "monitor/detect.h"
+#include "monitor/python.h"
 #include "monitor/state.h"
 
 #define SECOND_NS 1000000000ull
@@ -24,6 +25,7 @@ void monitor_fill_defaults(struct monitor_options *o)
 {
 	o->tick_ns = o->tick_ns ?: 10 * SECOND_NS;
 	o->detector_tick_ns = o->detector_tick_ns ?: 60 * SECOND_NS;
+	o->census_budget_ratio = o->census_budget_ratio > 0 ? o->census_budget_ratio : 0.005;
 	o->max_blocks = o->max_blocks ?: 1u << 20;
 	o->max_sites = o->max_sites ?: 1u << 16;
 	o->max_threads = o->max_threads ?: 1u << 14;
@@ -206,6 +208,8 @@ int monitor_new(struct event_base *base, const struct monitor_options *options,
 	if (r == 0)
 		r = snapshots_start(m);
 	if (r == 0)
+		r = python_start(m);
+	if (r == 0)
 		r = detect_start(m);
 	if (r == 0 && m->options.watch_host)
 		r = host_start(m);
@@ -244,6 +248,7 @@ struct monitor *monitor_free(struct monitor *m)
 		life_unlink_watch(m, w);
 	}
 	snapshots_stop(m);
+	python_stop(m);
 	free(m->list);
 	free(m->orphans);
 	symbolizer_free(m->symbolizer);

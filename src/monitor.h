@@ -16,6 +16,7 @@
 #include "base/cleanup.h"
 #include "heap/snapshot.h"
 #include "target/target.h"
+#include "trend/slope.h"
 
 struct alert_book;
 struct event_base;
@@ -53,6 +54,7 @@ struct monitor_options {
 	const char *history_path;   /* of the database; NULL: nothing outlives the monitor */
 	uint64_t history_bytes;	    /* 0: 256 MiB */
 	bool watch_host;	    /* every process is followed without probes, see below */
+	double census_budget_ratio; /* of one processor, for each Python target; 0: 0.005 */
 	bool auto_track;	    /* with watch_host: what it suggests is tracked */
 	struct detector_thresholds thresholds;
 	const char *force_links; /* one of monitor_link_words: instead of the best, for tests */
@@ -206,6 +208,43 @@ struct monitor_suggestion *monitor_suggestions_free(struct monitor_suggestion *l
 
 struct heap *monitor_heap(struct monitor *m);
 struct symbolizer *monitor_symbolizer(struct monitor *m);
+
+/*
+ * The Python objects of a target, at its latest census. Targets whose files look like Python's have one
+ * each detector tick, or as seldom as its budget asks for. -ENOENT: no such target.
+ */
+struct python_census;
+struct trend_evidence;
+
+struct monitor_census {
+	const struct python_census *census; /* borrowed until the loop runs on; NULL: none yet */
+	uint64_t taken_ns;		    /* monotonic */
+	uint64_t interval_ns; /* until the next one; 0: none is planned, it is no Python */
+	int error;	      /* of the last try: negative errno; 0: it was taken, or there was none */
+	const char *why;      /* a sentence, borrowed like census; NULL: not known */
+};
+
+int monitor_census(const struct monitor *m, uint32_t target, struct monitor_census *ret);
+
+/* What is known of a kind of that census, by its index. */
+struct monitor_kind {
+	uint64_t id;			       /* the same in all censuses and lives */
+	struct slope_estimate growth;	       /* of its bytes */
+	const struct trend_evidence *evidence; /* borrowed; NULL: nothing is thought of it */
+	uint64_t leak; /* id of the alert that it would be told under */
+};
+
+int monitor_census_kind(const struct monitor *m, uint32_t target, size_t index,
+			struct monitor_kind *ret);
+
+/*
+ * A census of any process, now, of which nothing is kept. @done is called from the event loop or
+ * monitor_free(): -ENOENT it runs no Python; -EOPNOTSUPP its heap cannot be swept, @why says why;
+ * -ESRCH; -ECANCELED.
+ */
+typedef void (*monitor_census_fn)(int error, const char *why, struct python_census *c,
+				  void *userdata);
+int monitor_take_census(struct monitor *m, pid_t pid, monitor_census_fn done, void *userdata);
 
 /* What the detector says. */
 struct alert_book *monitor_alerts(struct monitor *m);

@@ -14,6 +14,7 @@ static const char *const scopes[] = {
 	[ALERT_STACK] = "stack",
 	[ALERT_FRAMES] = "frames",
 	[ALERT_PROCESS] = "process",
+	[ALERT_TYPE] = "type",
 };
 
 static const char *const marks[] = {
@@ -49,6 +50,7 @@ struct alert *alert_free(struct alert *a)
 		frame_release(&a->frames[i]);
 	free(a->frames);
 	free(a->stacks);
+	alert_python_free(a->python);
 	free(a->service);
 	free(a->exe);
 	free(a->unit);

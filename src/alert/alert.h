@@ -14,6 +14,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "alert/python.h"
 #include "base/cleanup.h"
 #include "symbolize/frame.h"
 #include "trend/evidence.h"
@@ -23,6 +24,7 @@ enum alert_scope {
 	ALERT_STACK,   /* one call stack */
 	ALERT_FRAMES,  /* all stacks with the same three innermost frames outside of allocators */
 	ALERT_PROCESS, /* the process: too many places share the growth */
+	ALERT_TYPE,    /* Python objects of one type (and code) */
 };
 
 /* What a person said of it; later confidences learn from it. */
@@ -87,6 +89,8 @@ struct alert {
 	size_t n_stacks;
 	double sampling_error_bytes; /* of the live bytes, standard error; 0: exact */
 
+	struct alert_python *python; /* owned; NULL: it is not of Python objects */
+
 	/* The process' memory since its watch began: how much of its growth is explained by live bytes
 	 * (of all sites); both 0 while unknown. */
 	double growth_bytes;
@@ -102,7 +106,7 @@ struct alert *alert_new(void); /* NULL: no memory */
 struct alert *alert_free(struct alert *a);
 DEFINE_CLEANUP(struct alert *, alert_free)
 
-/* Words of API and CLI: "stack", "frames", "process"; "true", ...; "quiet", "leaking", ... */
+/* Words of API and CLI: "stack", "frames", "process", "type"; "true", ...; "quiet", "leaking", ... */
 const char *alert_scope_name(enum alert_scope scope);
 const char *alert_mark_name(enum alert_mark mark);
 const char *alert_state_name(enum trend_state state);

@@ -203,6 +203,7 @@ int alert_to_json(const struct alert *a, json_t **ret)
 	r |= put_state(o, a);
 	r |= put_process(o, a);
 	r |= put_frames(o, a);
+	r |= alert_python_put(o, a->python);
 	r |= put_growth(o, a);
 	r |= put_limit(o, a);
 	r |= put_reasons(o, a);

@@ -210,6 +210,7 @@ int alert_from_json(const json_t *json, struct alert **ret)
 	r = read_state(json, a);
 	r = r < 0 ? r : read_process(json, a);
 	r = r < 0 ? r : read_frames(json, a);
+	r = r < 0 ? r : alert_python_read(json, &a->python);
 	r = r < 0 ? r : read_bars(json, a);
 	r = r < 0 ? r : read_numbers(json, a);
 	if (r < 0)

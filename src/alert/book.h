@@ -129,6 +129,12 @@ int alert_book_acknowledge(struct alert_book *b, uint64_t id, const char *note, 
 			   uint64_t now_ms);
 int alert_book_suppress(struct alert_book *b, uint64_t id, bool on, uint64_t now_ms);
 int alert_book_mark(struct alert_book *b, uint64_t id, enum alert_mark mark, uint64_t now_ms);
+/*
+ * What has come to be known of an entry's Python objects, with no change of its state: lines and holders of
+ * @p, which it takes over, also on failure, replace those that were known. Its listener for silent
+ * changes is called. -ENOENT.
+ */
+int alert_book_describe(struct alert_book *b, uint64_t id, struct alert_python *p);
 /* Over all entries, whatever their state. */
 void alert_book_count_marks(const struct alert_book *b, struct confidence_marks *ret);
 
@@ -136,7 +142,8 @@ void alert_book_count_marks(const struct alert_book *b, struct confidence_marks 
 
 /*
  * Patterns of LeakSanitizer's suppression files: lines "leak:PATTERN", '#' comments; a pattern matches
- * a part of a frame's function, source file or module, with * for any text, ^ and $ for the ends.
+ * a part of a frame's function, source file or module, with * for any text, ^ and $ for the ends. Lines
+ * "type:PATTERN" do the same with the type of Python objects.
  * Entries whose frames match are suppressed from then on; those of a file that was given before and
  * are not in this one are no more, and told with their next evaluation if nobody was told. @text is
  * the whole file. -EINVAL: *ret_line is the line that is wrong, *ret_why a static text, and nothing is

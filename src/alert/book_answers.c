@@ -94,6 +94,25 @@ static bool is_same(const char *a, const char *b)
 	return a && b ? strcmp(a, b) == 0 : !a && !b;
 }
 
+/* Of Python objects, lines that make them and the code that they run are as good as frames. */
+static const char *find_python(const struct suppressions *s, const struct alert_python *p)
+{
+	struct frame frames[ALERT_LINES_MAX + 1];
+	const char *by;
+	size_t n = 0;
+
+	if (!p)
+		return NULL;
+	by = suppressions_find_type(s, p->type);
+	if (by)
+		return by;
+	for (size_t i = 0; i < p->n_created_at; i++)
+		frames[n++] = (struct frame){ .function = p->created_at[i].function,
+					      .file = p->created_at[i].file };
+	frames[n++] = (struct frame){ .function = p->function, .file = p->file };
+	return suppressions_find(s, frames, n);
+}
+
 int book_match(struct alert_book *b, struct entry *e)
 {
 	struct alert *a = e->a;
@@ -102,7 +121,8 @@ int book_match(struct alert_book *b, struct entry *e)
 
 	if (e->is_matched || is_by_id(a))
 		return 0;
-	by = suppressions_find(b->suppressions, a->frames, a->n_frames);
+	by = suppressions_find(b->suppressions, a->frames, a->n_frames) ?:
+	     find_python(b->suppressions, a->python);
 	if (by && !is_same(by, a->suppressed_by)) {
 		copy = strdup(by);
 		if (!copy)
@@ -117,6 +137,26 @@ int book_match(struct alert_book *b, struct entry *e)
 	if (a->state != TREND_QUIET)
 		book_emit(b, ALERT_SUPPRESSED, e);
 	return 0;
+}
+
+int alert_book_describe(struct alert_book *b, uint64_t id, struct alert_python *p)
+{
+	_cleanup_(alert_python_freep) struct alert_python *known = p;
+	struct entry *e = book_find(b, id);
+	struct alert *a = e ? e->a : NULL;
+	int r;
+
+	if (!a)
+		return -ENOENT;
+	if (a->python)
+		alert_python_keep(a->python, known);
+	alert_python_free(a->python);
+	a->python = TAKE_PTR(known);
+	e->is_matched = false;
+	r = book_match(b, e);
+	if (b->silent)
+		b->silent(a, b->silent_userdata);
+	return r;
 }
 
 int alert_book_set_suppressions(struct alert_book *b, const char *text, size_t size,

@@ -168,6 +168,18 @@ static void keep_frames(struct alert *old, struct alert *found)
 	old->n_frames = 0;
 }
 
+/* Holders and lines are looked for now and then, and are not asked for again for a process that is gone. */
+static void keep_python(struct entry *e, struct alert *old, struct alert *found)
+{
+	/* Lines come late; patterns may know them. */
+	if (found->python && (!old->python || old->python->n_created_at == 0))
+		e->is_matched = false;
+	if (!found->python)
+		found->python = TAKE_PTR(old->python);
+	else if (old->python)
+		alert_python_keep(old->python, found->python);
+}
+
 /* The entry shows @found from now on, with what it was and what people said kept. */
 static void show(struct entry *e, struct alert *found, uint64_t now_ms)
 {
@@ -175,6 +187,7 @@ static void show(struct entry *e, struct alert *found, uint64_t now_ms)
 
 	keep_finding(old, found);
 	keep_frames(old, found);
+	keep_python(e, old, found);
 	if (old->n_frames > 0 ? !has_same_frames(old, found) : found->n_frames > 0)
 		e->is_matched = false;
 	found->state = old->state;

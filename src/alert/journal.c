@@ -237,6 +237,23 @@ static void add_leak(struct fields *f, enum alert_event event, const struct aler
 		add(f, "SEEP_SECONDS_TO_LIMIT=%.0f", alert_seconds(a, e->ticks_to_limit));
 }
 
+/* Of Python objects: the type, its first line and its first holder. */
+static void add_python(struct fields *f, const struct alert_python *p)
+{
+	const struct alert_line *line = p && p->n_created_at ? &p->created_at[0] : NULL;
+
+	if (!p)
+		return;
+	add_text(f, "SEEP_TYPE", p->type);
+	if (p->n_held_by)
+		add_text(f, "SEEP_HELD_BY", p->held_by[0].path);
+	/* Where no line is known that makes them, the code that they run. */
+	add_text(f, "SEEP_FUNCTION", line ? line->function : p->function);
+	add_text(f, "SEEP_FILE", line ? line->file : p->file);
+	if (line ? line->line : p->line)
+		add(f, "SEEP_LINE=%" PRIu32, line ? line->line : p->line);
+}
+
 static void add_place(struct fields *f, const struct alert *a)
 {
 	const struct frame *line = alert_line(a);
@@ -250,6 +267,7 @@ static void add_place(struct fields *f, const struct alert *a)
 		add_text(f, "SEEP_MODULE", line->module);
 		add_text(f, "SEEP_BUILD_ID", line->build_id);
 	}
+	add_python(f, a->python);
 	if (f->r == 0)
 		f->r = make_stack(a, &stack);
 	if (f->r == 0)

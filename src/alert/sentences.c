@@ -8,10 +8,10 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "alert/python_sentences.h"
 #include "base/words.h"
 #include "base/utf8.h"
 #include "base/values.h"
-#include "heap/ids.h"
 
 /* Ratios without an old part are 99 (trend/window.h). */
 #define NO_RATIO 99
@@ -36,6 +36,11 @@ __attribute__((format(printf, 2, 3))) static void add(struct list *list, const c
 	if (n < 0)
 		text = NULL;
 	list->r = text ? view_append(list->array, view_text(text)) : -ENOMEM;
+}
+
+static const char *plural(const struct alert *a)
+{
+	return a->python ? "objects of this kind" : "blocks from here";
 }
 
 static struct words ticks(const struct alert *a, double n)
@@ -71,8 +76,9 @@ static void add_leaked(struct list *list, const struct alert *a)
 	bool is_one = e->leaked_blocks < 1.5;
 
 	if (e->leaked_blocks > 0)
-		add(list, "%s with %s, allocated since then, %s not been freed.",
-		    words_blocks(e->leaked_blocks).text, words_bytes(e->leaked_bytes).text,
+		add(list, "%s with %s, %s since then, %s not been freed.",
+		    sentences_things(a, e->leaked_blocks).text, words_bytes(e->leaked_bytes).text,
+		    a->python ? "made" : "allocated",
 		    a->state == TREND_CLOSED ? "had" :
 		    is_one		     ? "has" :
 					       "have");
@@ -98,18 +104,21 @@ static void add_lifetime(struct list *list, const struct alert *a)
 	struct words maturity = ticks(a, e->maturity);
 
 	if (e->freed_beyond < 0.5)
-		add(list, "None of %s that got older than %s was freed.", words_blocks(old).text,
+		add(list, "None of %s that got older than %s was freed.", sentences_things(a, old).text,
 		    maturity.text);
 	else
 		add(list, "%s of %s that got older than %s %s freed.",
-		    words_count(e->freed_beyond).text, words_blocks(old).text, maturity.text,
+		    words_count(e->freed_beyond).text, sentences_things(a, old).text, maturity.text,
 		    e->freed_beyond < 1.5 ? "was" : "were");
 	if (e->longest_lifetime > 1)
-		add(list, "The longest known lifetime of blocks from here is %s.",
+		add(list, "The longest known lifetime of %s is %s.", plural(a),
 		    ticks(a, e->longest_lifetime).text);
 	else
-		add(list, "No age is known at which blocks from here are freed.");
-	if (e->window.sum.births > 0)
+		add(list, "No age is known at which %s are freed.", plural(a));
+	if (a->python)
+		add(list, "How many were made is not known, only those that lived from one census "
+			  "to the next are.");
+	else if (e->window.sum.births > 0)
 		add(list, "%s of what was allocated in these intervals is still there.",
 		    words_share(fmin(1, e->window.sum.blocks / e->window.sum.births)).text);
 }
@@ -152,8 +161,9 @@ static void add_finding(struct list *list, const struct alert *a)
 	case TREND_BY_NONE:
 		return;
 	case TREND_BY_FEW_BLOCKS:
-		add(list, "Few blocks, each time larger ones, as of one buffer that grows without "
-			  "bound.");
+		add(list,
+		    "Few %s, each time larger ones, as of one buffer that grows without bound.",
+		    a->python ? "objects" : "blocks");
 		return;
 	case TREND_BY_EXHAUSTION:
 		add(list, "Memory runs out, and most of what the process grew by comes from here.");
@@ -223,6 +233,9 @@ static void add_hold(struct list *list, const struct alert *a)
 
 	switch (e->hold) {
 	case TREND_NOT_HELD:
+		/* A census misses none of them. */
+		if (a->python)
+			return;
 		if (e->lost_share > 0)
 			add(list, "Of the frees, up to %s may have been missed.", lost.text);
 		else if (e->channel != TREND_BY_NONE)
@@ -331,6 +344,8 @@ int sentences_evidence(const struct alert *a, json_t **ret)
 	json_auto_t *array = json_array();
 	struct list list = { .array = array, .r = array ? 0 : -ENOMEM };
 
+	if (a->python && list.r == 0)
+		list.r = python_sentences(a->python, array);
 	add_growth(&list, a);
 	add_leaked(&list, a);
 	add_finding(&list, a);
@@ -393,63 +408,18 @@ int sentences_disproof(const struct alert *a, char **ret)
 			     by(a, e->ticks_to_limit).text);
 	else if (e->window.n == 0 && e->leaked_bytes > 0)
 		n = asprintf(&text,
-			     "A free of %s of these blocks, or no more growth %s, would prove it "
+			     "A free of %s of these %s, or no more growth %s, would prove it "
 			     "wrong.",
-			     half.text, when.text);
+			     half.text, a->python ? "objects" : "blocks", when.text);
 	else if (e->leaked_bytes > 0)
 		n = asprintf(&text,
-			     "A free of %s of these blocks, or no new survivors %s, would prove it "
+			     "A free of %s of these %s, or no new survivors %s, would prove it "
 			     "wrong.",
-			     half.text, when.text);
+			     half.text, a->python ? "objects" : "blocks", when.text);
 	else
 		n = asprintf(&text, "No more growth %s would prove it wrong.", when.text);
 	if (n < 0)
 		return -ENOMEM;
 	*ret = text;
 	return 0;
-}
-
-static const char *claim(const struct alert *a)
-{
-	switch (a->state) {
-	case TREND_SUSPECT:
-		return "possible leak";
-	case TREND_EXHAUSTION:
-		return "memory runs out";
-	case TREND_STOPPED:
-		return "leak that has stopped";
-	case TREND_RESOLVED:
-		return "leak that was freed";
-	case TREND_QUIET:
-		return "no leak";
-	case TREND_LEAKING:
-	case TREND_CLOSED:
-		return "leak";
-	}
-	return "leak";
-}
-
-int sentences_summary(const struct alert *a, char **ret)
-{
-	const struct trend_evidence *e = &a->evidence;
-	const struct frame *line = alert_line(a);
-	const char *module = line ? path_base_name(line->module) : NULL;
-	const char *function = line ? line->function : NULL;
-	_cleanup_free_ char *text = NULL;
-	int n;
-
-	n = asprintf(&text, "%s in %s: %s in %s%s%s%s%s%s%s%s", claim(a),
-		     a->service ? a->service : a->comm, words_bytes(e->leaked_bytes).text,
-		     words_blocks(e->leaked_blocks).text, alert_is_growing(a) ? ", +" : "",
-		     alert_is_growing(a) ?
-			     words_rate(alert_bytes_per_hour(a, e->bytes_per_tick)).text :
-			     "",
-		     function || module ? ", " : "", function ? function : "",
-		     function && module ? " (" : "", module ? module : "",
-		     function && module ? ")" : "");
-	if (n < 0) {
-		text = NULL;
-		return -ENOMEM;
-	}
-	return utf8_sanitize(text, strlen(text), ret);
 }

@@ -11,6 +11,7 @@
 #include <jansson.h>
 
 #include "alert/alert.h"
+#include "base/words.h"
 
 /* Why. An array of texts, new reference; -ENOMEM. Empty where nothing was ever found. */
 int sentences_evidence(const struct alert *a, json_t **ret);
@@ -23,5 +24,8 @@ int sentences_disproof(const struct alert *a, char **ret);
  * +1.4 MiB per hour, ngx_foo_init (libfoo.so)". The caller's; -ENOMEM.
  */
 int sentences_summary(const struct alert *a, char **ret);
+
+/* "8,210 blocks", or "8,210 objects" where these are Python's. */
+struct words sentences_things(const struct alert *a, double n);
 
 #endif

@@ -7,11 +7,13 @@
 
 #include "base/utf8.h"
 
-#define PREFIX	      "leak:"
-#define PREFIX_LENGTH (sizeof(PREFIX) - 1)
+/* Both are as long. */
+#define LEAK	      "leak:"
+#define TYPE	      "type:"
+#define PREFIX_LENGTH (sizeof(LEAK) - 1)
 
 struct suppressions {
-	char **lines; /* owned: "leak:PATTERN" */
+	char **lines; /* owned: "leak:PATTERN", "type:PATTERN" */
 	size_t n;
 	size_t room;
 };
@@ -68,11 +70,26 @@ static bool frame_matches(const char *pattern, const struct frame *f)
 	       suppression_matches(pattern, f->module);
 }
 
+static bool begins_with(const char *line, const char *prefix)
+{
+	return memcmp(line, prefix, PREFIX_LENGTH) == 0;
+}
+
+const char *suppressions_find_type(const struct suppressions *s, const char *type)
+{
+	for (size_t i = 0; s && type && i < s->n; i++)
+		if (begins_with(s->lines[i], TYPE) &&
+		    suppression_matches(s->lines[i] + PREFIX_LENGTH, type))
+			return s->lines[i];
+	return NULL;
+}
+
 const char *suppressions_find(const struct suppressions *s, const struct frame *frames, size_t n)
 {
 	for (size_t i = 0; s && i < s->n; i++)
 		for (size_t k = 0; k < n; k++)
-			if (frame_matches(s->lines[i] + PREFIX_LENGTH, &frames[k]))
+			if (begins_with(s->lines[i], LEAK) &&
+			    frame_matches(s->lines[i] + PREFIX_LENGTH, &frames[k]))
 				return s->lines[i];
 	return NULL;
 }
@@ -87,8 +104,8 @@ static const char *why_refused(const char *line, size_t length)
 {
 	if (!utf8_is_printable(line, length))
 		return "this is not text";
-	if (length < PREFIX_LENGTH || memcmp(line, PREFIX, PREFIX_LENGTH) != 0)
-		return "a line is leak:PATTERN, or begins with #";
+	if (length < PREFIX_LENGTH || (!begins_with(line, LEAK) && !begins_with(line, TYPE)))
+		return "a line is leak:PATTERN or type:PATTERN, or begins with #";
 	if (length == PREFIX_LENGTH)
 		return "the pattern is empty and would match everything";
 	if (length - PREFIX_LENGTH > SUPPRESSION_BYTES_MAX)

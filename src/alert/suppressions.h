@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * LeakSanitizer's suppression files: lines "leak:PATTERN", and comments with '#' in front. Blanks
- * around a line do not count.
+ * around a line do not count. Lines "type:PATTERN" are seep's own, for the types of Python objects.
  *
  * A pattern matches a part of a text, with '*' for anything, '^' in front for the text's start and
  * '$' at its end for the text's end. Pure.
@@ -31,6 +31,8 @@ DEFINE_CLEANUP(struct suppressions *, suppressions_free)
  * "leak:PATTERN"; NULL: none does. Borrowed. @s may be NULL.
  */
 const char *suppressions_find(const struct suppressions *s, const struct frame *frames, size_t n);
+/* The same of a type of Python objects, as "type:PATTERN". */
+const char *suppressions_find_type(const struct suppressions *s, const char *type);
 
 /* An empty text (or NULL) matches no pattern. */
 bool suppression_matches(const char *pattern, const char *text);

@@ -11,6 +11,7 @@
 #include "detect/detector.h"
 #include "heap/ids.h"
 #include "history/history.h"
+#include "monitor/python.h"
 #include "monitor/state.h"
 
 /* A life that ended this near to its limit was probably ended by it. */
@@ -113,7 +114,7 @@ static double bytes_factor(const struct target *t)
 }
 
 /* A limit that people set is one for the process alone. */
-static void read_process(const struct tracked *t, struct detector_process *ret)
+void detect_read_process(const struct tracked *t, struct detector_process *ret)
 {
 	const struct target *target = t->target;
 	const struct memory *memory = &target->memory;
@@ -147,7 +148,7 @@ static int tick_target(struct monitor *m, struct tracked *t, uint64_t now_ns)
 		if (r < 0)
 			return r;
 	}
-	read_process(t, &process);
+	detect_read_process(t, &process);
 	/* Gone, or its memory cannot be read: the next tick knows more. */
 	if (!(process.usage_bytes > 0 && process.limit_bytes > 0))
 		return 0;
@@ -211,6 +212,7 @@ static void on_timer(evutil_socket_t fd, short what, void *userdata)
 		return;
 	if (tick_read(m) == 0)
 		tick_all(m);
+	python_tick(m);
 	tell_close_unseen(m);
 }
 
@@ -313,8 +315,13 @@ static void save(void *userdata, const struct detector_ids *ids,
 
 void detect_end(struct monitor *m, struct tracked *t, enum trend_end how)
 {
-	if (!t->detector)
+	bool had_python = python_end(m, t, how);
+
+	if (!t->detector) {
+		if (had_python)
+			tell_ended(m, t);
 		return;
+	}
 	if (how == TREND_ENDED && t->usage_share >= EXHAUSTED_SHARE)
 		how = TREND_EXHAUSTED;
 	if (m->history)

@@ -32,15 +32,24 @@ bool detect_step(struct monitor *m);
 /* names.c: ids and names of stacks. False: their names are on their way; called again later. */
 bool names_identify(struct monitor *m, struct site *s);
 
+/* What the process is judged against. */
+struct detector_process;
+void detect_read_process(const struct tracked *t, struct detector_process *ret);
+
 /* tell.c: from a finding to an alert, once its frames have names. */
 struct detector_finding;
 int tell_finding(struct monitor *m, struct tracked *t, const struct detector_finding *f);
 void tell_forget_all(struct monitor *m);
 void tell_ended(struct monitor *m, struct tracked *t);
 uint64_t wall_ms(void);
+/* For others that make alerts: the process, -ENOMEM; its life, of which tick 0 was at @origin_ns. */
+struct alert;
+int tell_describe_target(struct alert *a, const struct tracked *t);
+void tell_describe_life(struct alert *a, const struct monitor *m, uint64_t origin_ns);
+/* Into the book and the history; takes over @a. */
+int tell_take(struct monitor *m, struct alert *a, enum trend_event event);
 
 /* keep.c: book, events, history */
-struct alert;
 int tell_start(struct monitor *m);
 void tell_stop(struct monitor *m);
 void keep_alert(struct monitor *m, const struct alert *a, uint64_t now_ms);

@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "history/history.h"
 #include "monitor/detect.h"
+#include "monitor/python.h"
 #include "monitor/state.h"
 
 #define SITES_MAX  64 /* of a target */
@@ -141,7 +142,9 @@ static int add_target(struct monitor *m, const struct tracked *t, uint64_t now_m
 	int r;
 
 	r = history_add_point(m->history, &key, &point);
-	return r < 0 ? r : add_sites(m, t, now_ms);
+	if (r == 0)
+		r = add_sites(m, t, now_ms);
+	return r < 0 ? r : python_add_points(m, t, now_ms);
 }
 
 void points_take(struct monitor *m)

@@ -80,20 +80,23 @@ struct detector;
 struct govern;
 struct history;
 struct keeping;
+struct python_inspector;
+struct python_watch;
 struct telling;
 
 struct tracked {
 	struct target *target; /* owned */
 	struct watch *watch;   /* NULL: adopted */
 	struct track_options options;
-	struct monitor *monitor;    /* borrowed */
-	struct govern *govern;	    /* owned; NULL: nothing is traced yet, or any more */
-	struct detector *detector;  /* owned; NULL: no tick of it yet, or its life is over */
-	struct trend_options trend; /* the detector's: the monitor's, and its own thresholds */
-	uint64_t unseen_frees;	    /* blocks that may have been freed while no probe was there */
-	double usage_share;	    /* of the memory limit, when last read */
-	bool is_attached;	    /* its files were looked at, and probes set as far as wanted */
-	bool from_start; /* every allocation since its image began met the probes, if any did */
+	struct monitor *monitor;      /* borrowed */
+	struct govern *govern;	      /* owned; NULL: nothing is traced yet, or any more */
+	struct detector *detector;    /* owned; NULL: no tick of it yet, or its life is over */
+	struct trend_options trend;   /* the detector's: the monitor's, and its own thresholds */
+	struct python_watch *objects; /* owned; NULL: nobody has looked for Python objects yet */
+	uint64_t unseen_frees;	      /* blocks that may have been freed while no probe was there */
+	double usage_share;	      /* of the memory limit, when last read */
+	bool is_attached; /* its files were looked at, and probes set as far as wanted */
+	bool from_start;  /* every allocation since its image began met the probes, if any did */
 	bool armed_by_kernel; /* began at a fork or exec of another target */
 	uint16_t *slots;      /* of the files that it maps; owned */
 	size_t n_slots;
@@ -164,11 +167,14 @@ struct monitor {
 	uint64_t walk_began_ns;
 	uint64_t walk_ns; /* spent on it so far */
 	uint64_t last_walk_ns;
-	uint64_t last_evaluation_ns; /* how long judging took */
-	struct alert_book *alerts;   /* owned */
-	struct events *events;	     /* owned */
-	struct history *history;     /* owned; NULL: none is kept */
-	struct telling *tellings;    /* owned: findings that wait for names */
+	uint64_t last_evaluation_ns;	     /* how long judging took */
+	struct alert_book *alerts;	     /* owned */
+	struct events *events;		     /* owned */
+	struct history *history;	     /* owned; NULL: none is kept */
+	struct python_inspector *inspector;  /* owned */
+	struct python_watch *python_watches; /* all, also those whose target is gone */
+	struct census_ask *census_asks;	     /* owned: for who asked for one */
+	struct telling *tellings;	     /* owned: findings that wait for names */
 	uint64_t started_ns;
 	bool unseen_are_closed;
 	bool is_stopping; /* targets live on, and so do their alerts */

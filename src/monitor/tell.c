@@ -65,7 +65,7 @@ static int copy_text(char **to, const char *text)
 	return *to ? 0 : -ENOMEM;
 }
 
-static int describe_target(struct alert *a, const struct tracked *t)
+int tell_describe_target(struct alert *a, const struct tracked *t)
 {
 	const struct target *target = t->target;
 
@@ -83,11 +83,11 @@ static int describe_target(struct alert *a, const struct tracked *t)
 		       0;
 }
 
-static void describe_life(struct alert *a, const struct monitor *m, const struct detector *d)
+void tell_describe_life(struct alert *a, const struct monitor *m, uint64_t origin_ns)
 {
 	const struct window *w = &a->evidence.window;
 
-	a->life.began_ms = wall_ms_of(detector_origin_ns(d));
+	a->life.began_ms = wall_ms_of(origin_ns);
 	a->life.tick_seconds = (double)m->options.detector_tick_ns / NS_PER_SECOND;
 	a->n_bars = w->n < ALERT_BARS ? w->n : ALERT_BARS;
 	for (size_t i = 0; i < a->n_bars; i++) {
@@ -141,8 +141,8 @@ static int build_alert(const struct monitor *m, const struct tracked *t,
 		a->growth_bytes = (double)t->target->coverage.growth_bytes;
 		a->explained_bytes = (double)t->target->coverage.explained_bytes;
 	}
-	describe_life(a, m, t->detector);
-	r = describe_target(a, t);
+	tell_describe_life(a, m, detector_origin_ns(t->detector));
+	r = tell_describe_target(a, t);
 	if (r == 0)
 		r = copy_stacks(a, m, f);
 	if (r < 0)
@@ -235,7 +235,7 @@ static int set_frames(struct monitor *m, struct telling *t)
 }
 
 /* Not every change is an event: the history gets the entry as it is now. */
-static int take(struct monitor *m, struct alert *a, enum trend_event event)
+int tell_take(struct monitor *m, struct alert *a, enum trend_event event)
 {
 	uint64_t now_ms = wall_ms(), id = a->id;
 	const struct alert *entry;
@@ -269,7 +269,7 @@ static void on_names(void *userdata)
 	if (r == 0)
 		r = set_frames(m, t);
 	if (r == 0)
-		r = take(m, TAKE_PTR(t->alert), t->event);
+		r = tell_take(m, TAKE_PTR(t->alert), t->event);
 	if (r == 0 && has_ended(m, target))
 		alert_book_target_ended(m->alerts, target, wall_ms());
 	if (r < 0)

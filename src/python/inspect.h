@@ -52,9 +52,10 @@ DEFINE_CLEANUP(struct python_inspector *, python_inspector_free)
 /*
  * @error: 0 or a negative errno, with @why a sentence or NULL; -ENOENT: it runs no Python; -EPIPE: the child
  * died; -ETIMEDOUT. What is passed is valid during the call, and NULL after an error. CPU times are those
- * that the child was seen to use, not what it says.
+ * that the child was seen to use, not what it says. A census may be taken over: copy the struct, and set
+ * it to zeros.
  */
-typedef void (*python_census_fn)(int error, const char *why, const struct python_census *c,
+typedef void (*python_census_fn)(int error, const char *why, struct python_census *c,
 				 void *userdata);
 int python_inspect_census(struct python_inspector *p, pid_t pid,
 			  const struct python_census_options *o, python_census_fn done,

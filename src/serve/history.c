@@ -77,7 +77,7 @@ static bool read_subject(struct exchange *x, struct history_key *key)
 		return false;
 	key->service = a->service;
 	key->pid = x->peer.level >= x->needs ? 0 : a->pid;
-	key->site = a->scope == ALERT_PROCESS ? 0 : leak_id_of(a);
+	key->site = a->scope == ALERT_PROCESS ? 0 : a->scope == ALERT_TYPE ? a->id : leak_id_of(a);
 	return true;
 }
 

@@ -171,7 +171,7 @@ static void heard(struct bench *b, int error, const char *why)
 	(void)snprintf(b->why, sizeof(b->why), "%s", why ? why : "");
 }
 
-static void on_census(int error, const char *why, const struct python_census *c, void *userdata)
+static void on_census(int error, const char *why, struct python_census *c, void *userdata)
 {
 	struct bench *b = userdata;
 
