@@ -110,11 +110,63 @@ static void put_title(FILE *out, const json_t *leak, const struct render_options
 	(void)fputs(")\n", out);
 }
 
+static int put_lines(FILE *out, const json_t *leak, const struct render_options *o)
+{
+	const json_t *list = json_object_get(leak, "created_at"), *line;
+	size_t i;
+
+	json_array_foreach(list, i, line) {
+		_cleanup_free_ char *name = NULL;
+		int r = render_line_name(line, o->ascii, &name);
+
+		if (r < 0)
+			return r;
+		put_line(out, o, i == 0 ? "Made in" : "", "%s: of %s sampled %s still there", name,
+			 format_count(field_count(line, "sampled"), o->raw_bytes).text,
+			 format_plural(field_count(line, "survivors"), "object", o->raw_bytes)
+				 .text);
+	}
+	return 0;
+}
+
+static void put_holders(FILE *out, const json_t *leak, const struct render_options *o)
+{
+	const json_t *list = json_object_get(leak, "held_by"), *holder;
+	size_t i;
+
+	json_array_foreach(list, i, holder) {
+		const char *container = field_text(holder, "container");
+
+		put_line(out, o, i == 0 ? "Held by" : "", "%s%s%s%s: %" PRIu64 " of %" PRIu64,
+			 field_text_or(holder, "path", "?"), container ? " (" : "",
+			 container ? container : "", container ? ")" : "",
+			 field_count(holder, "samples"), field_count(leak, "held_samples"));
+	}
+}
+
+/* Python objects: what they are, where they are made, who holds them. */
+static int put_type(FILE *out, const json_t *leak, const struct render_options *o)
+{
+	_cleanup_free_ char *name = NULL;
+	int r = render_type_name(leak, o->ascii, &name);
+
+	if (r < 0)
+		return r;
+	put_line(out, o, "What", "%s", name);
+	r = put_lines(out, leak, o);
+	if (r < 0)
+		return r;
+	put_holders(out, leak, o);
+	return 0;
+}
+
 static int put_where(FILE *out, const json_t *leak, const struct render_options *o)
 {
 	const char *scope = field_text_or(leak, "scope", "stack");
 	uint64_t stacks = field_count(leak, "n_stacks");
 
+	if (field_text(leak, "type"))
+		return put_type(out, leak, o);
 	put_label(out, "Where", o);
 	if (strcmp(scope, "process") == 0)
 		(void)fputs("the whole process: too many places share the growth; the largest:\n",
@@ -142,7 +194,8 @@ static void put_rate(FILE *out, const json_t *leak, const struct render_options 
 	double high = field_number(leak, "bytes_per_hour_high");
 	struct number rate = render_leak_rate(leak, o), lost = bytes_of(leak, "leaked_bytes", o);
 	struct number blocks =
-		format_plural(field_count(leak, "leaked_blocks"), "block", o->raw_bytes);
+		format_plural(field_count(leak, "leaked_blocks"),
+			      field_text(leak, "type") ? "object" : "block", o->raw_bytes);
 
 	if (!*rate.text)
 		put_line(out, o, "How fast", "not known");
@@ -249,7 +302,11 @@ static void put_bars(FILE *out, const json_t *leak, const struct render_options 
 	}
 	if (n == 0)
 		return;
-	put_heading(out, "Blocks by the time of their birth: solid ones live, grey ones were freed",
+	put_heading(out,
+		    field_text(leak, "type") ?
+			    "Objects by the time of their birth: solid ones live, grey ones were "
+			    "freed" :
+			    "Blocks by the time of their birth: solid ones live, grey ones were freed",
 		    o);
 	chart_print_bars(out, bars, n, o);
 }

@@ -55,6 +55,26 @@ size_t render_id_digits(const json_t *leaks)
 	return digits < DIGITS_MAX ? digits : DIGITS_MAX;
 }
 
+/* "app.Session made in open (hub.py:16)", or what such objects run, as far as is known. */
+static int render_leak_type(const json_t *leak, bool ascii, char **ret)
+{
+	const json_t *line = json_array_get(json_object_get(leak, "created_at"), 0);
+	_cleanup_free_ char *where = NULL, *name = NULL;
+	int r;
+
+	if (!line)
+		return render_type_name(leak, ascii, ret);
+	r = render_line_name(line, ascii, &where);
+	if (r < 0)
+		return r;
+	if (asprintf(&name, "%s made in %s", field_text(leak, "type"), where) < 0) {
+		name = NULL; /* asprintf() leaves it undefined on failure */
+		return -ENOMEM;
+	}
+	*ret = text_clean(name, ascii);
+	return *ret ? 0 : -ENOMEM;
+}
+
 int render_leak_place(const json_t *leak, bool ascii, char **ret)
 {
 	const json_t *frame = render_blamed_frame(json_object_get(leak, "frames"));
@@ -63,6 +83,8 @@ int render_leak_place(const json_t *leak, bool ascii, char **ret)
 	_cleanup_free_ char *name = NULL;
 	int r;
 
+	if (field_text(leak, "type"))
+		return render_leak_type(leak, ascii, ret);
 	if (strcmp(scope, "process") == 0 || !frame) {
 		*ret = strdup(frame || strcmp(scope, "process") == 0 ? "the whole process" :
 								       "(unknown)");

@@ -23,6 +23,15 @@ size_t render_id_digits(const json_t *leaks);
 /* What is blamed: "leak_handler (server.c:87)", or "the whole process". The caller frees. */
 int render_leak_place(const json_t *leak, bool ascii, char **ret);
 
+/* A type of Python objects with the code that they run: "_asyncio.Task of Hub.audit (hub.py:16), ended". */
+int render_type_name(const json_t *object, bool ascii, char **ret);
+/* A census as a table, and what was counted and what was not, below it. */
+int render_census(FILE *out, const json_t *census, const struct render_options *o);
+void render_census_sums(FILE *out, const json_t *census, const struct render_options *o);
+
+/* A line of "created_at", or "runs": "Hub.audit (hub.py:16)". */
+int render_line_name(const json_t *line, bool ascii, char **ret);
+
 /* "+12.3 MiB/h"; "" where it is not known. */
 struct number render_leak_rate(const json_t *leak, const struct render_options *o);
 

@@ -18,6 +18,7 @@ static const struct cli_verb verbs[] = {
 	{ "leaks", cli_leaks, "what leaks, how fast, and how sure that is", "Looking" },
 	{ "show", cli_show, "one leak, and why it is thought to be one", "Looking" },
 	{ "sites", cli_sites, "where live blocks were allocated", "Looking" },
+	{ "census", cli_census, "what lives on the heap of a Python process", "Looking" },
 	{ "diff", cli_diff, "what changed since a snapshot", "Looking" },
 	{ "history", cli_history, "how memory moved", "Looking" },
 	{ "events", cli_events, "what has happened to leaks, and what happens", "Looking" },

@@ -53,6 +53,7 @@ int cli_track(int argc, char **argv, const struct cli_context *context);
 int cli_untrack(int argc, char **argv, const struct cli_context *context);
 int cli_sites(int argc, char **argv, const struct cli_context *context);
 int cli_snapshot(int argc, char **argv, const struct cli_context *context);
+int cli_census(int argc, char **argv, const struct cli_context *context);
 int cli_diff(int argc, char **argv, const struct cli_context *context);
 int cli_leaks(int argc, char **argv, const struct cli_context *context);
 int cli_show(int argc, char **argv, const struct cli_context *context);

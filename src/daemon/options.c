@@ -41,6 +41,8 @@ const struct setting seepd_settings[] = {
 	  .form = "a percentage above 0, at most 100", .is_live = true },
 	{ "Budget", "Total", "total-budget", SETTING_PERCENT, FIELD(monitor.total_budget_ratio),
 	  .form = "a percentage above 0, at most 100", .is_live = true },
+	{ "Budget", "Census", "census-budget", SETTING_PERCENT,
+	  FIELD(monitor.census_budget_ratio), .form = "a percentage above 0, at most 100" },
 	{ "Budget", "SamplingInterval", "sampling-interval", SETTING_SIZE,
 	  FIELD(monitor.sampling_interval), .least = SAMPLING_INTERVAL_MIN,
 	  .most = SAMPLING_INTERVAL_MAX, .form = "a size from 1K to 1G", .is_live = true },

@@ -26,8 +26,8 @@ bool access_has_alert(const struct exchange *x, const struct alert *a)
 }
 
 /* Fields of targets and leaks that tell of code and files, which takes ACCESS_DETAIL. */
-static const char *const details[] = { "exe", "command", "cgroup" };
-static const char *const detail_lists[] = { "frames", "allocators" };
+static const char *const details[] = { "exe", "command", "cgroup", "held_by" };
+static const char *const detail_lists[] = { "frames", "allocators", "created_at" };
 
 int access_trim(const struct exchange *x, uid_t uid, json_t *o)
 {

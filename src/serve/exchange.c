@@ -13,6 +13,7 @@
 
 #include "base/log.h"
 #include "base/utf8.h"
+#include "python/census.h"
 
 #define HELD_MAX     64
 #define DETAIL_BYTES 1024
@@ -31,6 +32,10 @@ struct exchange *exchange_free(struct exchange *x)
 	if (x->deadline)
 		event_free(x->deadline);
 	monitor_snapshot_done(&x->present);
+	if (x->census)
+		python_census_done(x->census);
+	free(x->census);
+	free(x->census_why);
 	json_decref(x->body);
 	query_done(&x->query);
 	free(x->segment);

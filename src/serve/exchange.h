@@ -31,6 +31,7 @@ struct event_base;
 struct evhttp_request;
 struct followers;
 struct metric_totals;
+struct python_census;
 struct server;
 
 /* What a handler returns; or a negative errno, which becomes PROBLEM_INTERNAL. */
@@ -63,6 +64,13 @@ struct exchange {
 	const char *include[QUERY_MAX]; /* borrowed from query */
 	const char *exclude[QUERY_MAX];
 	struct monitor_snapshot present; /* owned; the later end of a diff that ends now */
+
+	/* Of a census that is taken for this request. */
+	struct python_census *census; /* owned; NULL: not taken, census_error says why */
+	int census_error;
+	char *census_why; /* owned */
+	pid_t census_pid;
+	bool wants_sites; /* it is to be listed as /v1/sites does */
 
 	int (*resume)(struct exchange *x); /* when held */
 	int (*late)(struct exchange *x);   /* answers when held too long; NULL: timed_out */

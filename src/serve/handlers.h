@@ -68,6 +68,11 @@ bool sites_read_options(struct exchange *x);
 bool query_read_limit(struct exchange *x, const char *name, uint64_t otherwise, uint64_t max,
 		      uint64_t *ret);
 
+/* census.c */
+extern const struct query_rule census_query[];
+int census_get(struct exchange *x);
+int census_get_sites(struct exchange *x); /* /v1/sites by type */
+
 /* snapshots.c */
 int snapshots_get(struct exchange *x);
 int snapshots_post(struct exchange *x);

@@ -59,8 +59,8 @@ static bool read_words(struct exchange *x)
 	x->options.sort = GROUP_SORT_LIVE;
 	if (by && group_by_parse(by, &x->options.by) < 0) {
 		(void)exchange_refuse(x, PROBLEM_BAD_PARAMETER,
-				      "by=%.32s is not known; use stack, line, function, file or "
-				      "module.",
+				      "by=%.32s is not known; use stack, line, function, file, "
+				      "module or type.",
 				      by);
 		return false;
 	}
@@ -111,9 +111,11 @@ static int reply_sites(struct exchange *x)
 
 int sites_get(struct exchange *x)
 {
-	const char *id = query_get(&x->query, "target");
+	const char *id = query_get(&x->query, "target"), *by = query_get(&x->query, "by");
 	int r;
 
+	if (by && strcmp(by, "type") == 0)
+		return census_get_sites(x);
 	if (!sites_read_options(x))
 		return EXCHANGE_ANSWERED;
 	if (id) {
