@@ -220,8 +220,8 @@ struct monitor_census {
 	const struct python_census *census; /* borrowed until the loop runs on; NULL: none yet */
 	uint64_t taken_ns;		    /* monotonic */
 	uint64_t interval_ns; /* until the next one; 0: none is planned, it is no Python */
-	int error;	      /* of the last try: negative errno; 0: it was taken, or there was none */
-	const char *why;      /* a sentence, borrowed like census; NULL: not known */
+	int error;	 /* of the last try: negative errno; 0: it was taken, or there was none */
+	const char *why; /* a sentence, borrowed like census; NULL: not known */
 };
 
 int monitor_census(const struct monitor *m, uint32_t target, struct monitor_census *ret);
@@ -231,7 +231,7 @@ struct monitor_kind {
 	uint64_t id;			       /* the same in all censuses and lives */
 	struct slope_estimate growth;	       /* of its bytes */
 	const struct trend_evidence *evidence; /* borrowed; NULL: nothing is thought of it */
-	uint64_t leak; /* id of the alert that it would be told under */
+	uint64_t leak;			       /* id of the alert that it would be told under */
 };
 
 int monitor_census_kind(const struct monitor *m, uint32_t target, size_t index,

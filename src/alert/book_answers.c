@@ -122,7 +122,7 @@ int book_match(struct alert_book *b, struct entry *e)
 	if (e->is_matched || is_by_id(a))
 		return 0;
 	by = suppressions_find(b->suppressions, a->frames, a->n_frames) ?:
-	     find_python(b->suppressions, a->python);
+		     find_python(b->suppressions, a->python);
 	if (by && !is_same(by, a->suppressed_by)) {
 		copy = strdup(by);
 		if (!copy)

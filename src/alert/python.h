@@ -20,7 +20,7 @@
 struct alert_line {
 	char *function;
 	char *file;
-	uint32_t line; /* 0: not known */
+	uint32_t line;	    /* 0: not known */
 	uint64_t survivors; /* of those that were seen to be made, */
 	uint64_t sampled;
 	double share; /* of all survivors that were sampled, 0 to 1 */
@@ -39,12 +39,12 @@ struct alert_companion {
 };
 
 struct alert_python {
-	char *type;	/* "_asyncio.Task" */
+	char *type; /* "_asyncio.Task" */
 	char *function; /* the code that a task, coroutine or generator runs; NULL: the type runs none */
 	char *file;
 	uint32_t line;
-	bool done; /* they have all ended */
-	double bytes_per_object; /* with companions; 0: not known */
+	bool done;					   /* they have all ended */
+	double bytes_per_object;			   /* with companions; 0: not known */
 	struct alert_companion with[ALERT_COMPANIONS_MAX]; /* the largest first */
 	size_t n_with;
 	struct alert_line created_at[ALERT_LINES_MAX]; /* most survivors first */

@@ -104,8 +104,8 @@ static void add_lifetime(struct list *list, const struct alert *a)
 	struct words maturity = ticks(a, e->maturity);
 
 	if (e->freed_beyond < 0.5)
-		add(list, "None of %s that got older than %s was freed.", sentences_things(a, old).text,
-		    maturity.text);
+		add(list, "None of %s that got older than %s was freed.",
+		    sentences_things(a, old).text, maturity.text);
 	else
 		add(list, "%s of %s that got older than %s %s freed.",
 		    words_count(e->freed_beyond).text, sentences_things(a, old).text, maturity.text,

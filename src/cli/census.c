@@ -39,8 +39,10 @@ static const struct cli_option options[] = {
 static const struct option_set census_options = {
 	.verb = "census",
 	.operands = "SELECTOR|ID|PID",
-	.about = "Counts the objects of a Python process by type, from outside and without a stop. Of\n"
-		 "a target it shows the latest of its regular censuses, and how each type moves; of\n"
+	.about = "Counts the objects of a Python process by type, from outside and without a stop. "
+		 "Of\n"
+		 "a target it shows the latest of its regular censuses, and how each type moves; "
+		 "of\n"
 		 "another process, given by its pid, one that is taken now.",
 	.examples = "  seepctl census api.service --sort growth\n"
 		    "  seepctl census 4242 --by type --limit 5\n"

@@ -121,10 +121,10 @@ static int put_lines(FILE *out, const json_t *leak, const struct render_options 
 
 		if (r < 0)
 			return r;
-		put_line(out, o, i == 0 ? "Made in" : "", "%s: of %s sampled %s still there", name,
-			 format_count(field_count(line, "sampled"), o->raw_bytes).text,
-			 format_plural(field_count(line, "survivors"), "object", o->raw_bytes)
-				 .text);
+		put_line(
+			out, o, i == 0 ? "Made in" : "", "%s: of %s sampled %s still there", name,
+			format_count(field_count(line, "sampled"), o->raw_bytes).text,
+			format_plural(field_count(line, "survivors"), "object", o->raw_bytes).text);
 	}
 	return 0;
 }
@@ -302,12 +302,13 @@ static void put_bars(FILE *out, const json_t *leak, const struct render_options 
 	}
 	if (n == 0)
 		return;
-	put_heading(out,
-		    field_text(leak, "type") ?
-			    "Objects by the time of their birth: solid ones live, grey ones were "
-			    "freed" :
-			    "Blocks by the time of their birth: solid ones live, grey ones were freed",
-		    o);
+	put_heading(
+		out,
+		field_text(leak, "type") ?
+			"Objects by the time of their birth: solid ones live, grey ones were "
+			"freed" :
+			"Blocks by the time of their birth: solid ones live, grey ones were freed",
+		o);
 	chart_print_bars(out, bars, n, o);
 }
 

@@ -23,7 +23,8 @@ static int put_file(char **ret, const char *file, uint64_t line)
 
 int render_line_name(const json_t *line, bool ascii, char **ret)
 {
-	const char *function = field_text_or(line, "function", "?"), *file = field_text(line, "file");
+	const char *function = field_text_or(line, "function", "?"),
+		   *file = field_text(line, "file");
 	_cleanup_free_ char *where = NULL, *name = NULL;
 	int n;
 
@@ -115,10 +116,12 @@ int render_census(FILE *out, const json_t *census, const struct render_options *
 void render_census_sums(FILE *out, const json_t *census, const struct render_options *o)
 {
 	size_t shown = json_array_size(json_object_get(census, "types"));
-	uint64_t total = field_count(census, "total"), skipped = field_count(census, "skipped_bytes");
+	uint64_t total = field_count(census, "total"),
+		 skipped = field_count(census, "skipped_bytes");
 	double error = field_number(census, "error_ratio");
 
-	(void)fprintf(out, "%s in %s", format_bytes(field_count(census, "bytes"), o->raw_bytes).text,
+	(void)fprintf(out, "%s in %s",
+		      format_bytes(field_count(census, "bytes"), o->raw_bytes).text,
 		      format_plural(field_count(census, "objects"), "object", o->raw_bytes).text);
 	if (error > 0)
 		(void)fprintf(out, ", off by at most %s: the heap changed while it was read",

@@ -269,7 +269,7 @@ static int tick_process(struct kind_watch *k, uint32_t now, const struct kind_pr
 }
 
 int kind_watch_count(struct kind_watch *k, uint64_t now_ns, const struct kind_process *in,
-		const struct kind_count *list, size_t n)
+		     const struct kind_count *list, size_t n)
 {
 	uint32_t now = tick_of(k, now_ns);
 	int r;
@@ -371,9 +371,9 @@ uint64_t kind_watch_left_out(const struct kind_watch *k)
 }
 
 void kind_watch_end(struct kind_watch *k, enum trend_end how,
-	       void (*save)(void *userdata, const struct detector_ids *ids,
-			    const struct trend_profile *profile),
-	       void *userdata)
+		    void (*save)(void *userdata, const struct detector_ids *ids,
+				 const struct trend_profile *profile),
+		    void *userdata)
 {
 	const struct detector_env *env = &k->options.env;
 	struct watched_kind *kind, *next;

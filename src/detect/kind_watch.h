@@ -68,7 +68,7 @@ struct kind_process {
  * taken, nor are objects of it; 1: taken. -ENOMEM.
  */
 int kind_watch_count(struct kind_watch *k, uint64_t now_ns, const struct kind_process *in,
-		const struct kind_count *list, size_t n);
+		     const struct kind_count *list, size_t n);
 
 struct kind_wanted {
 	uint64_t key;
@@ -116,9 +116,9 @@ uint64_t kind_watch_blamed(const struct kind_watch *k, uint64_t key);
 
 /* As detector_end(). */
 void kind_watch_end(struct kind_watch *k, enum trend_end how,
-	       void (*save)(void *userdata, const struct detector_ids *ids,
-			    const struct trend_profile *profile),
-	       void *userdata);
+		    void (*save)(void *userdata, const struct detector_ids *ids,
+				 const struct trend_profile *profile),
+		    void *userdata);
 
 uint64_t kind_watch_origin_ns(const struct kind_watch *k);
 size_t kind_watch_followed(const struct kind_watch *k);

@@ -65,8 +65,8 @@ static bool gain_alike(double a, double b, double tolerance)
 	return a > 0 && b > 0 && is_multiple(fmax(a, b), fmin(a, b), tolerance);
 }
 
-static bool grow_in_step(const struct kind_watch *k, const struct watched_kind *a, const struct watched_kind *b,
-			 uint32_t from)
+static bool grow_in_step(const struct kind_watch *k, const struct watched_kind *a,
+			 const struct watched_kind *b, uint32_t from)
 {
 	uint32_t middle = from + (k->n_points - 1 - from) / 2;
 	bool were = a->was_blamed && a->was_blamed == b->was_blamed;
@@ -82,7 +82,8 @@ static bool tells_more(const struct watched_kind *a, const struct watched_kind *
 	return a->rank != than->rank ? a->rank < than->rank : a->bytes > than->bytes;
 }
 
-static struct watched_kind *find_leader(const struct kind_watch *k, struct watched_kind *of, uint32_t from)
+static struct watched_kind *find_leader(const struct kind_watch *k, struct watched_kind *of,
+					uint32_t from)
 {
 	struct watched_kind *kind, *next, *leader = of;
 
@@ -93,7 +94,8 @@ static struct watched_kind *find_leader(const struct kind_watch *k, struct watch
 }
 
 /* A name that people were told stays, and one that they could read is changed for a better one only. */
-static struct watched_kind *name_of(const struct kind_watch *k, struct watched_kind *of, uint32_t from)
+static struct watched_kind *name_of(const struct kind_watch *k, struct watched_kind *of,
+				    uint32_t from)
 {
 	struct watched_kind *named = of->named ? kind_watch_find(k, of->named) : NULL;
 	struct watched_kind *leader = find_leader(k, of, from);
@@ -104,7 +106,8 @@ static struct watched_kind *name_of(const struct kind_watch *k, struct watched_k
 }
 
 /* What comes with each object of @judged, in bytes, and all of them have their blame now. */
-static void gather(struct kind_watch *k, struct watched_kind *judged, const struct watched_kind *leader, uint32_t from)
+static void gather(struct kind_watch *k, struct watched_kind *judged,
+		   const struct watched_kind *leader, uint32_t from)
 {
 	double gained = fmax(gain(k, judged, from), 1);
 	struct watched_kind *kind, *next;

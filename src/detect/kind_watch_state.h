@@ -47,7 +47,7 @@ struct watched_kind {
 struct kind_watch {
 	struct kind_options options;
 	struct trend_process *process; /* owned */
-	struct watched_kind *kinds;	       /* hash by key; owned */
+	struct watched_kind *kinds;    /* hash by key; owned */
 	size_t n_followed;
 	uint64_t left_out;
 	struct task_clock tasks;

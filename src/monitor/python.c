@@ -13,11 +13,11 @@
 #include "monitor/detect.h"
 #include "monitor/state.h"
 
-#define KINDS_TAKEN	4096
-#define RETRY_TICKS	30 /* after a census that failed */
-#define DEADLINE_NS	(10 * NS_PER_SECOND)
+#define KINDS_TAKEN 4096
+#define RETRY_TICKS 30 /* after a census that failed */
+#define DEADLINE_NS (10 * NS_PER_SECOND)
 /* The least pause between two rounds of a target, whatever the tick. */
-#define PAUSE_NS	100000000ull
+#define PAUSE_NS    100000000ull
 
 void python_forget(struct python_watch *w)
 {
@@ -133,8 +133,9 @@ static void judge(struct python_watch *w)
 	else
 		python_end_round(w);
 	if (r < 0)
-		log_warning_errno(r, "failed to judge the Python objects of target %s, trying again "
-				     "later",
+		log_warning_errno(r,
+				  "failed to judge the Python objects of target %s, trying again "
+				  "later",
 				  w->tracked->target->id);
 }
 

@@ -44,11 +44,11 @@ struct python_watch {
 	struct monitor *monitor; /* borrowed */
 	struct tracked *tracked; /* borrowed; NULL: its life is over, and an answer is awaited */
 	struct python_watch *next;
-	bool is_busy;	     /* a round is on its way */
-	uint64_t began_ns;   /* the round */
-	uint64_t cost_ns;    /* CPU time of the round */
-	uint64_t due_ns;     /* the next one */
-	uint64_t looked_at;  /* hash of the mappings when it was found to be no Python */
+	bool is_busy;	    /* a round is on its way */
+	uint64_t began_ns;  /* the round */
+	uint64_t cost_ns;   /* CPU time of the round */
+	uint64_t due_ns;    /* the next one */
+	uint64_t looked_at; /* hash of the mappings when it was found to be no Python */
 
 	struct python_census census; /* the latest */
 	uint64_t *keys;		     /* owned: of its kinds */

@@ -78,10 +78,8 @@ uint8_t python_kind_rank(const char *type)
 		return RANK_TASK;
 	if (ends_with(type, ".Future"))
 		return RANK_FUTURE;
-	/* With a module, and that is none of what the interpreter is made of. */
-	return strchr(type, '.') && strncmp(type, "builtins.", 9) != 0 && type[0] != '_' ?
-		       RANK_INSTANCE :
-		       RANK_PART;
+	/* With a module: of the program, or of its libraries. */
+	return strchr(type, '.') && strncmp(type, "builtins.", 9) != 0 ? RANK_INSTANCE : RANK_PART;
 }
 
 const struct python_kind *python_find_kind(const struct python_watch *w, uint64_t key)

@@ -201,6 +201,25 @@ static bool has_type(struct python_watch *w, const struct kind_finding *f, const
 	return false;
 }
 
+/* Whether @path leads on from @root: "app._tasks{*}.coro" from "app._tasks{*}". Indices do not count. */
+static bool leads_on(const char *root, const char *path)
+{
+	static const char ends[] = "])";
+
+	while (*root && *path) {
+		if (*root != *path)
+			return false;
+		if (*root == '[' || *root == '(') {
+			root += strcspn(root, ends);
+			path += strcspn(path, ends);
+			continue;
+		}
+		root++;
+		path++;
+	}
+	return !*root;
+}
+
 /*
  * What comes with the objects of a finding is held by them, or by other such things. If something else
  * holds it, it is a leak of its own that happens to be as fast.
@@ -208,10 +227,12 @@ static bool has_type(struct python_watch *w, const struct kind_finding *f, const
 static void part(struct python_watch *w, const struct kind_finding *f, const struct kind_note *n)
 {
 	const struct python_holder *h = &n->holders.list[0];
+	const struct kind_note *blamed = python_find_note(w, f->key);
 
-	if (n->key == f->key || !n->holders.n || h->root == PYTHON_ROOT_UNKNOWN ||
-	    !h->container[0] || h->samples < MOST_SAMPLES * n->holders.samples ||
-	    has_type(w, f, h->container))
+	if (n->key == f->key || !n->holders.n || !blamed || !blamed->holders.n ||
+	    h->root == PYTHON_ROOT_UNKNOWN || !h->container[0] ||
+	    h->samples < MOST_SAMPLES * n->holders.samples ||
+	    leads_on(blamed->holders.list[0].path, h->path) || has_type(w, f, h->container))
 		return;
 	kind_watch_set_apart(w->kinds, n->key);
 }

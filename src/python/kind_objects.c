@@ -189,9 +189,9 @@ int python_objects_collect(const struct python_interpreter *i, const struct pyth
 	c->n = n;
 	c->max = max;
 	for (size_t k = 0; k < n; k++) {
-		ret[k] = (struct python_objects){
-			.threshold = wanted[k].threshold ? wanted[k].threshold : UINT64_MAX
-		};
+		ret[k] = (struct python_objects){ .threshold = wanted[k].threshold ?
+								       wanted[k].threshold :
+								       UINT64_MAX };
 		c->lists[k] = (struct list){ .wanted = &wanted[k], .to = &ret[k] };
 	}
 	r = collect(c, clock_ns(CLOCK_MONOTONIC) + time, ret_why);

@@ -90,7 +90,7 @@ static int reply(struct exchange *x, const struct census_view *v)
 	if (!read_options(x, &o))
 		return EXCHANGE_ANSWERED;
 	r = x->wants_sites ? view_census_sites(x->monitor, v, &o, &json) :
-		       view_census(x->monitor, v, &o, &json);
+			     view_census(x->monitor, v, &o, &json);
 	return r < 0 ? r : exchange_reply(x, 200, json);
 }
 

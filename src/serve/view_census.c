@@ -67,8 +67,9 @@ static struct row row_of(const struct monitor *m, const struct census_view *v, s
 static int gravity(const struct trend_evidence *e)
 {
 	static const int of[] = {
-		[TREND_QUIET] = 0,   [TREND_CLOSED] = 0,   [TREND_RESOLVED] = 1, [TREND_STOPPED] = 2,
-		[TREND_SUSPECT] = 3, [TREND_EXHAUSTION] = 4, [TREND_LEAKING] = 5,
+		[TREND_QUIET] = 0,   [TREND_CLOSED] = 0,  [TREND_RESOLVED] = 1,
+		[TREND_STOPPED] = 2, [TREND_SUSPECT] = 3, [TREND_EXHAUSTION] = 4,
+		[TREND_LEAKING] = 5,
 	};
 
 	return e ? of[e->state] : 0;
