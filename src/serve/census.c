@@ -69,6 +69,12 @@ static int refuse_failed(struct exchange *x, int error, const char *why, pid_t p
 	case -EACCES:
 		return exchange_refuse(x, PROBLEM_NO_CENSUS,
 				       "The memory of process %d may not be read.", (int)pid);
+	case -EPIPE:
+		return exchange_refuse(
+			x, PROBLEM_NO_CENSUS,
+			"Reading process %d ended the process that did it; ask again, "
+			"and if it happens each time, please report it.",
+			(int)pid);
 	case -ETIMEDOUT:
 		return exchange_refuse(x, PROBLEM_TIMED_OUT,
 				       "Counting the Python objects of process %d took too long; "
