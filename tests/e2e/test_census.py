@@ -97,6 +97,21 @@ def test_a_leak_is_told_with_its_type_and_holder():
         check_views(daemon, key, leak)
 
 
+def test_tasks_that_a_set_keeps():
+    """Of two lines that make tasks one keeps them, all ended, in a set that nobody empties."""
+    with seep.Daemon(*TICK) as daemon, Service("--tasks") as service:
+        key = daemon.track(service.pid, mode="governed", limit_bytes=LIMIT)
+        seep.wait_until(lambda: told_types(daemon, key), "an alert", deadline=200)
+        leak = next(l for l in daemon.leaks(target=key) if l["told"] and l["type"])
+        seep.equal(leak["type"], "_asyncio.Task", "its type")
+        seep.equal((leak["runs"]["function"], leak["runs"]["done"]), ("audit", True), "its code")
+        held = leak["held_by"][0]
+        assert "background" in held["path"] and held["container"] == "set", held
+        comes = [w["type"] for w in leak["with"]]
+        assert "coroutine" in comes and "_contextvars.Context" in comes, comes
+        seep.equal(told_types(daemon, key), ["_asyncio.Task"], "what is told")
+
+
 def told_types(daemon, key):
     return [l["type"] for l in daemon.leaks(target=key) if l["told"] and l["type"]]
 

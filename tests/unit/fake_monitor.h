@@ -22,6 +22,7 @@
 #include "heap/snapshot.h"
 #include "monitor.h"
 #include "monitor/snapshot_list.h"
+#include "python/census.h"
 #include "symbolize/symbolizer.h"
 #include "target/selector.h"
 
@@ -76,6 +77,15 @@ struct monitor {
 	uint64_t wall_ms;
 	struct history *history; /* the test's; NULL: none is kept */
 	uid_t suggested_uids[2]; /* a suggestion of each; 0: none */
+	/* Of Python objects: kept of the target with this key, and taken now of any process. */
+	uint32_t census_target;
+	struct python_census census; /* the test's */
+	struct monitor_kind kinds[4];
+	int census_error; /* of one that is taken now */
+	const char *census_why;
+	pid_t census_pid; /* that was asked for; 0: none is on its way */
+	monitor_census_fn census_done;
+	void *census_userdata;
 };
 
 /* --- what tests do -------------------------------------------------------------------------- */
@@ -260,6 +270,25 @@ static inline void fake_leak(struct monitor *m, uint64_t id, const struct target
 	fake_leak_at(m, id, t, function, state, event, NULL, 0);
 }
 
+/* A census that was asked for: one of the same kinds as the kept one, or an error. */
+static inline void fake_take_census(struct monitor *m)
+{
+	struct python_census c = { .objects = m->census.objects, .n = m->census.n };
+
+	if (!m->census_pid)
+		return;
+	m->census_pid = 0;
+	c.kinds = calloc(c.n + 1, sizeof(*c.kinds));
+	for (size_t i = 0; c.kinds && i < c.n; i++) {
+		c.kinds[i] = m->census.kinds[i];
+		c.kinds[i].type = strdup(m->census.kinds[i].type);
+		c.kinds[i].function = c.kinds[i].file = NULL;
+	}
+	m->census_done(m->census_error, m->census_why, m->census_error ? NULL : &c,
+		       m->census_userdata);
+	python_census_done(&c);
+}
+
 /* Answers all that was asked so far. */
 static inline size_t fake_answer(struct monitor *m)
 {
@@ -267,6 +296,7 @@ static inline size_t fake_answer(struct monitor *m)
 	struct fake_pending pending[FAKE_PENDING];
 	size_t n = s->n_pending;
 
+	fake_take_census(m);
 	memcpy(pending, s->pending, sizeof(pending));
 	s->n_pending = 0;
 	for (size_t i = 0; i < s->n_names; i++)
@@ -400,6 +430,31 @@ int monitor_tick(struct monitor *m)
 int monitor_read(struct monitor *m)
 {
 	m->n_ticks++;
+	return 0;
+}
+
+int monitor_census(const struct monitor *m, uint32_t target, struct monitor_census *ret)
+{
+	*ret = (struct monitor_census){ .interval_ns = 60000000000 };
+	if (target == m->census_target)
+		ret->census = &m->census;
+	return 0;
+}
+
+int monitor_census_kind(const struct monitor *m, uint32_t target, size_t index,
+			struct monitor_kind *ret)
+{
+	if (target != m->census_target || index >= ARRAY_SIZE(m->kinds))
+		return -ENOENT;
+	*ret = m->kinds[index];
+	return 0;
+}
+
+int monitor_take_census(struct monitor *m, pid_t pid, monitor_census_fn done, void *userdata)
+{
+	m->census_pid = pid;
+	m->census_done = done;
+	m->census_userdata = userdata;
 	return 0;
 }
 

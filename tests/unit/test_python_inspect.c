@@ -307,8 +307,8 @@ static void test_deaths(void **state)
 	}
 	assert_int_equal(stats_of(&b).killed, 2);
 	assert_int_equal(stats_of(&b).children, 3);
-	/* What a hanging child burned is known. */
-	assert_true(stats_of(&b).cpu_ns > TIMEOUT / 20);
+	/* What a hanging child burned is known; beside other work it may be little. */
+	assert_true(stats_of(&b).cpu_ns > TIMEOUT / 100);
 	teardown(&b);
 }
 
