@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * Objects above 512 bytes come from malloc: they are found by following references. Every word of a block,
- * or of a table, that leads out of the pools into anonymous memory is looked at once.
+ * or of a table, that leads out of the pools into anonymous memory is noted once, to be looked at
+ * (large_objects.c).
  */
 #include "python/sweep_state.h"
 
 #include <errno.h>
-
-#include "python/running.h"
 
 #define RECENT_SLOTS 4096 /* a power of two */
 
@@ -18,16 +17,8 @@
 /* What all tables and objects can have in memory; a hostile heap may tell of the same ones over and over. */
 #define PIECE_BYTES_FACTOR 2
 
-/* Before the object: the collector's header, or malloc's own. */
-#define BEFORE_OBJECT 16
-
 /* Links of a deque's block: the right one comes after 64 items. */
 #define DEQUE_RIGHT (8 + 64 * 8)
-
-/* Frames of generators: their sizes are next to co_firstlineno from 3.11 on. */
-#define CODE_STACK  (-4)
-#define CODE_LOCALS 4
-#define SLOTS_MAX   (1u << 16)
 
 void large_done(struct large *l)
 {
@@ -35,6 +26,9 @@ void large_done(struct large *l)
 	free(l->recent);
 	free(l->queue);
 	free(l->pieces);
+	free(l->candidates);
+	free(l->runs);
+	free(l->heads);
 	*l = (struct large){ .is_wanted = l->is_wanted };
 }
 
@@ -142,7 +136,7 @@ int large_note_words(struct python_sweep *s, const uint8_t *data, size_t bytes)
 	return 0;
 }
 
-static int note_piece(struct python_sweep *s, const struct piece *p)
+int large_note_piece(struct python_sweep *s, const struct piece *p)
 {
 	struct large *l = &s->large;
 
@@ -176,7 +170,7 @@ static int note_deque(struct python_sweep *s, const struct tables *tables)
 
 		if (python_read_u64(s->memory, p.address + DEQUE_RIGHT, &p.address) < 0)
 			return 0;
-		r = note_piece(s, &p);
+		r = large_note_piece(s, &p);
 		if (r < 0)
 			return r;
 		if (i % RUNS == 0 && sweep_check_deadline(s) < 0)
@@ -189,196 +183,11 @@ int large_note_tables(struct python_sweep *s, const struct python_type *t,
 		      const struct tables *tables)
 {
 	for (unsigned int i = 0; i < tables->n; i++) {
-		int r = t->role == PYTHON_ROLE_BYTEARRAY ? 0 : note_piece(s, &tables->pieces[i]);
+		int r = t->role == PYTHON_ROLE_BYTEARRAY ? 0 :
+							   large_note_piece(s, &tables->pieces[i]);
 
 		if (r < 0)
 			return r;
 	}
 	return t->role == PYTHON_ROLE_DEQUE && tables->n ? note_deque(s, tables) : 0;
-}
-
-/* Bytes of a generator's frame that its type does not tell of; 0: they cannot be read. */
-static uint64_t frame_bytes(const struct python_sweep *s, const uint8_t *object)
-{
-	const struct python_layout *l = s->layout;
-	uint32_t stack, locals;
-	uint64_t code;
-
-	if (l->minor < 11)
-		return 0;
-	code = python_code_of_generator(l, object);
-	if (python_read(s->memory, code + l->code_firstlineno + CODE_STACK, &stack, sizeof(stack)) <
-		    0 ||
-	    python_read(s->memory, code + l->code_firstlineno + CODE_LOCALS, &locals,
-			sizeof(locals)) < 0 ||
-	    stack > SLOTS_MAX || locals > SLOTS_MAX)
-		return 0;
-	return 8ull * (stack + locals);
-}
-
-static bool is_in_list(struct python_sweep *s, const struct python_type *t, uint64_t object,
-		       const uint8_t *head)
-{
-	uint64_t self = object - BEFORE_OBJECT;
-	uint8_t other[HEAD_READ];
-	uint64_t next;
-
-	if (!(t->flags & PY_HAVE_GC) || !head_is_doubtful(t, head))
-		return true;
-	next = word_at(head, 0) & ~3ull;
-	if (python_range_find(s->ranges, s->n_ranges, next) &&
-	    python_read(s->memory, next, other, sizeof(other)) == 0 &&
-	    head_is_neighbour(s, self, next, other))
-		return true;
-	return !head_still_says(s, self, head);
-}
-
-/* Whether @bytes, from before the object on, are a large object; its size then. */
-static const struct python_type *large_object(struct python_sweep *s, uint64_t address,
-					      const uint8_t *bytes, uint64_t *ret_bytes)
-{
-	const uint8_t *object = bytes + BEFORE_OBJECT;
-	const struct python_type *t;
-	uint64_t size;
-
-	if (!object_has_sane_header(s, object))
-		return NULL;
-	t = types_find(s, word_at(object, PY_OB_TYPE));
-	/* Types in C that are part of a library are static: not on the heap. */
-	if (!t || (t->role == PYTHON_ROLE_TYPE && !(half_at(object, PY_TP_FLAGS) & PY_HEAPTYPE)))
-		return NULL;
-	size = object_size(s, t, object);
-	if (!size)
-		return NULL;
-	if (t->role == PYTHON_ROLE_GENERATOR)
-		size += frame_bytes(s, object);
-	size += t->object_at;
-	/*
-	 * Smaller ones are in pools. Subclasses have an item more, as an end; of items that are not
-	 * understood the size is a guess.
-	 */
-	if (size + t->itemsize + s->before + s->behind <= SMALL_MAX &&
-	    !(t->itemsize && t->role == PYTHON_ROLE_OTHER) && t->role != PYTHON_ROLE_FRAME &&
-	    !(t->flags & PY_INLINE_VALUES))
-		return NULL;
-	if (!is_in_list(s, t, address, bytes))
-		return NULL;
-	*ret_bytes = size;
-	return t;
-}
-
-static int note_object(struct python_sweep *s, const struct python_type *t, uint64_t address,
-		       uint64_t size, const struct tables *tables)
-{
-	struct piece inside = { .address = address + 16, .bytes = size - 16 };
-	int r = large_note_tables(s, t, tables);
-
-	if (r < 0 || !large_has_references(t))
-		return r;
-	return note_piece(s, &inside);
-}
-
-static int tell_large(struct python_sweep *s, uint64_t address, const struct python_run *run,
-		      python_block_fn callback, void *userdata)
-{
-	const uint8_t *bytes = run->to;
-	uint8_t keys[KEYS_HEADER_BYTES];
-	struct tables tables = { .n = 0 };
-	const struct python_type *t;
-	struct python_block b = { .address = address, .object = address, .is_large = true };
-	uint64_t size, keys_bytes = 0;
-	int r = 0;
-
-	if (run->done < HEAD_BYTES)
-		return 0;
-	t = large_object(s, address, bytes, &size);
-	if (!t)
-		return 0;
-	b.data = bytes + BEFORE_OBJECT;
-	b.data_bytes = HEAD_BYTES - BEFORE_OBJECT;
-	b.type = t;
-	b.bytes = size;
-	b.refcount = object_refcount(s, b.data);
-	if (b.refcount) {
-		if (t->role == PYTHON_ROLE_DICT && tables_has_distant_keys(s, b.data) &&
-		    python_read(s->memory, word_at(b.data, s->layout->dict_keys), keys,
-				sizeof(keys)) == 0)
-			keys_bytes = keys_table_bytes(s->layout, keys);
-		if (t->object_at <= BEFORE_OBJECT)
-			tables_of(s, t, b.data, keys_bytes, &tables);
-		r = note_object(s, t, address, size - t->object_at, &tables);
-		if (r < 0)
-			return r;
-	}
-	b.table_bytes = tables.bytes;
-	b.table_pool_bytes = tables.pool_bytes;
-	b.table_blocks = tables.pool_blocks;
-	return callback(&b, userdata);
-}
-
-static int tell_queue(struct python_sweep *s, python_block_fn callback, void *userdata)
-{
-	struct large *l = &s->large;
-	uint64_t addresses[RUNS];
-	size_t n = l->queue_n < RUNS ? l->queue_n : RUNS;
-	int r;
-
-	l->queue_n -= n;
-	memcpy(addresses, l->queue + l->queue_n, n * sizeof(*addresses));
-	for (size_t i = 0; i < n; i++)
-		s->runs[i] = (struct python_run){ .address = addresses[i] - BEFORE_OBJECT,
-						  .to = s->heads + i * HEAD_BYTES,
-						  .n = HEAD_BYTES };
-	r = python_read_runs(s->memory, s->runs, n);
-	for (size_t i = 0; r >= 0 && i < n; i++)
-		r = tell_large(s, addresses[i], &s->runs[i], callback, userdata);
-	return r < 0 ? r : 0;
-}
-
-static int look_at_piece(struct python_sweep *s)
-{
-	struct piece p = s->large.pieces[--s->large.pieces_n];
-
-	for (uint64_t at = 0; at < p.bytes; at += BUFFER_BYTES) {
-		size_t n = p.bytes - at < BUFFER_BYTES ? p.bytes - at : BUFFER_BYTES;
-		struct python_run run = { .address = p.address + at, .to = s->buffer, .n = n };
-		int r = python_read_runs(s->memory, &run, 1);
-
-		if (r == 0)
-			r = large_note_words(s, s->buffer, run.done);
-		if (r == 0)
-			r = sweep_check_deadline(s);
-		if (r < 0)
-			return r;
-		if (run.done < n)
-			return 0;
-	}
-	return 0;
-}
-
-/* Types are known by their objects, whether something refers to them or not. */
-static int note_types(struct python_sweep *s)
-{
-	for (size_t i = 0; i <= s->types.mask; i++) {
-		const struct python_type *t = s->types.slots[i];
-		uint64_t address = t ? t->address : 0;
-
-		if (address && large_note_words(s, (const uint8_t *)&address, 8) < 0)
-			return -ENOMEM;
-	}
-	return 0;
-}
-
-int python_sweep_large(struct python_sweep *s, python_block_fn callback, void *userdata)
-{
-	int r = note_types(s);
-
-	while (r >= 0 && (s->large.queue_n || s->large.pieces_n)) {
-		r = sweep_check_deadline(s);
-		if (r < 0)
-			break;
-		/* Addresses first: they are what fills memory. */
-		r = s->large.queue_n ? tell_queue(s, callback, userdata) : look_at_piece(s);
-	}
-	return r < 0 ? r : 0;
 }

@@ -66,6 +66,16 @@ struct piece {
 	uint64_t bytes;
 };
 
+/* What may be a large object. */
+struct candidate {
+	uint64_t address;
+	uint64_t size;			/* with what comes before it */
+	const struct python_type *type; /* NULL: it is none */
+	const uint8_t *bytes;		/* HEAD_BYTES of them, from the collector's header on */
+	size_t neighbour;		/* number of the run that reads its neighbour */
+	bool is_doubtful;
+};
+
 struct large {
 	bool is_wanted;
 	struct address_set seen;
@@ -76,7 +86,10 @@ struct large {
 	struct piece *pieces; /* owned; memory whose words are to be looked at */
 	size_t pieces_n;
 	size_t pieces_room;
-	uint64_t piece_bytes; /* of all */
+	uint64_t piece_bytes;	      /* of all */
+	struct candidate *candidates; /* owned, like the next two: RUNS of them, of one batch */
+	struct python_run *runs;
+	uint8_t *heads;
 };
 
 struct python_sweep {
@@ -237,13 +250,14 @@ int types_init(struct python_sweep *s);
 void types_done(struct python_sweep *s);
 const struct python_type *types_find(struct python_sweep *s, uint64_t address);
 
-/* large.c */
+/* large.c; what is noted is told by large_objects.c */
 void large_done(struct large *l);
 /* For another pass. */
 void large_reset(struct large *l);
 /* Whether objects of a type hold references at all. */
 bool large_has_references(const struct python_type *t);
 int large_note_words(struct python_sweep *s, const uint8_t *data, size_t bytes);
+int large_note_piece(struct python_sweep *s, const struct piece *p);
 /* The tables of an object, for their words to be looked at later. */
 int large_note_tables(struct python_sweep *s, const struct python_type *t,
 		      const struct tables *tables);
