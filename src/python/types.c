@@ -135,8 +135,9 @@ static enum python_role role_of_name(const char *name, uint32_t flags)
 	return PYTHON_ROLE_OTHER;
 }
 
-/* By its flags, else by the name of it or of the nearest base that tells. */
-static enum python_role role_of(const struct python_sweep *s, const uint8_t *bytes)
+/* By its flags, else by its name or that of the nearest base that tells. */
+static enum python_role role_of(const struct python_sweep *s, const uint8_t *bytes,
+				char name[NAME_BYTES])
 {
 	const struct type_table *table = &s->types;
 	uint8_t base[PY_TP_BASE + 8];
@@ -145,12 +146,9 @@ static enum python_role role_of(const struct python_sweep *s, const uint8_t *byt
 		if (half_at(bytes, PY_TP_FLAGS) & flagged_roles[i].flag)
 			return flagged_roles[i].role;
 	for (int depth = 0; depth < BASES_MAX; depth++) {
+		enum python_role role = role_of_name(name, half_at(bytes, PY_TP_FLAGS));
 		const struct python_type *known;
-		char name[NAME_BYTES];
-		enum python_role role;
 
-		read_name(s, word_at(bytes, PY_TP_NAME), name);
-		role = role_of_name(name, half_at(bytes, PY_TP_FLAGS));
 		if (role != PYTHON_ROLE_OTHER)
 			return role;
 		known = *slot_of(table->slots, table->mask, word_at(bytes, PY_TP_BASE));
@@ -159,6 +157,7 @@ static enum python_role role_of(const struct python_sweep *s, const uint8_t *byt
 		if (python_read(s->memory, word_at(bytes, PY_TP_BASE), base, sizeof(base)) < 0)
 			return PYTHON_ROLE_OTHER;
 		bytes = base;
+		read_name(s, word_at(bytes, PY_TP_NAME), name);
 	}
 	return PYTHON_ROLE_OTHER;
 }
@@ -181,16 +180,17 @@ static enum python_role checked_role(const struct python_layout *l, enum python_
 	return role;
 }
 
+/* Its name and what names its objects' attributes, which are side by side. */
 static void read_heap_type(const struct python_sweep *s, struct python_type *t)
 {
 	const struct python_layout *l = s->layout;
+	uint8_t bytes[16];
 
-	if (!(t->flags & PY_HEAPTYPE) || l->heap_qualname == PYTHON_NONE)
+	if (!(t->flags & PY_HEAPTYPE) || l->heap_cached_keys != l->heap_qualname + 8 ||
+	    python_read(s->memory, t->address + l->heap_qualname, bytes, sizeof(bytes)) < 0)
 		return;
-	if (python_read_u64(s->memory, t->address + l->heap_qualname, &t->qualname) < 0)
-		t->qualname = 0;
-	if (python_read_u64(s->memory, t->address + l->heap_cached_keys, &t->cached_keys) < 0)
-		t->cached_keys = 0;
+	t->qualname = word_at(bytes, 0);
+	t->cached_keys = word_at(bytes, 8);
 }
 
 /* Fills in @t by the type at @address, if it is one. */
@@ -223,7 +223,7 @@ static bool check_type(const struct python_sweep *s, uint64_t address, struct py
 	if (!name[0])
 		return false;
 	t->object_at = object_start(s->layout, t->flags);
-	t->role = checked_role(s->layout, role_of(s, bytes), t->basicsize);
+	t->role = checked_role(s->layout, role_of(s, bytes, name), t->basicsize);
 	t->has_own_allocator = t->role == PYTHON_ROLE_OTHER && !t->itemsize &&
 			       !(t->flags & PY_HAVE_GC) &&
 			       word_at(bytes, PY_TP_ALLOC) != s->object_alloc;
