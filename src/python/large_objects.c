@@ -224,10 +224,11 @@ static int look_at_pieces(struct python_sweep *s)
 	while (l->pieces_n && n < RUNS && l->pieces[l->pieces_n - 1].bytes <= BUFFER_BYTES - at) {
 		const struct piece *p = &l->pieces[--l->pieces_n];
 
-		s->runs[n++] = (struct python_run){ .address = p->address,
-						    .to = s->buffer + at,
-						    .n = p->bytes };
+		s->runs[n] = (struct python_run){ .address = p->address,
+						  .to = s->buffer + at,
+						  .n = p->bytes };
 		at += p->bytes;
+		n++;
 	}
 	if (!n) {
 		const struct piece p = l->pieces[--l->pieces_n];
