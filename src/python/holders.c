@@ -66,17 +66,19 @@ static void add_pattern(struct telling *t, const struct path *path, uint64_t sam
 	t->told |= sample;
 }
 
-/* The edges from the root to @node, by which the search came; how many, 0: too many. */
-static size_t edges_to(const struct telling *t, uint32_t root, uint32_t node,
+/* The edges from the root to the end of @last, by which the search came there; how many, 0: too many. */
+static size_t edges_by(const struct telling *t, uint32_t root, uint32_t last,
 		       uint32_t edges[PATH_STEPS])
 {
+	const struct graph_edge *all = t->s->graph.edges;
 	size_t n = 0;
 
-	for (uint32_t at = node; at != root || !n; n++) {
+	edges[n++] = last;
+	for (uint32_t at = all[last].parent; at != root; n++) {
 		if (n == PATH_STEPS)
 			return 0;
 		edges[n] = t->via[at];
-		at = t->s->graph.edges[t->via[at]].parent;
+		at = all[t->via[at]].parent;
 	}
 	for (size_t i = 0; i < n / 2; i++) {
 		uint32_t swap = edges[i];
@@ -87,14 +89,14 @@ static size_t edges_to(const struct telling *t, uint32_t root, uint32_t node,
 	return n;
 }
 
-static void tell_sample(struct telling *t, enum python_root kind, uint32_t root, uint32_t node)
+static void tell_sample(struct telling *t, enum python_root kind, uint32_t root, uint32_t last)
 {
 	uint32_t edges[PATH_STEPS];
 	struct path path;
-	size_t n = edges_to(t, root, node, edges);
+	size_t n = edges_by(t, root, last, edges);
 
 	if (n && path_make(t->s, kind, root, edges, n, &path) == 0)
-		add_pattern(t, &path, 1ull << node);
+		add_pattern(t, &path, 1ull << t->s->graph.edges[last].child);
 }
 
 /* A coroutine is a root by its locals alone, an event loop by all that it has. */
@@ -105,8 +107,8 @@ static bool is_frame_root(const struct graph *g, uint32_t edge)
 }
 
 /*
- * Shortest paths from a root to samples, which are the first nodes. From a frame only along its locals. What
- * is a root itself is told from there; what no root holds may lead back to itself.
+ * Shortest paths from a root to samples, which are the first nodes; by each of its holders, where a sample has
+ * several. What is a root itself is told from there; what no root holds may lead back to itself.
  */
 static void tell_root(struct telling *t, enum python_root kind, uint32_t root, size_t samples)
 {
@@ -121,16 +123,20 @@ static void tell_root(struct telling *t, enum python_root kind, uint32_t root, s
 		for (uint32_t e = g->nodes[node].first_edge; e != GRAPH_NONE;
 		     e = g->edges[e].next_edge) {
 			uint32_t child = g->edges[e].child;
+			bool is_new = t->via[child] == GRAPH_NONE;
 
-			if (t->via[child] != GRAPH_NONE || g->nodes[child].is_root ||
-			    (child == root && kind < PYTHON_ROOT_UNKNOWN) ||
+			if (g->nodes[child].is_root ||
+			    (kind < PYTHON_ROOT_UNKNOWN && child == root) ||
 			    (kind == PYTHON_ROOT_FRAME && node == root && !is_frame_root(g, e)))
 				continue;
-			t->via[child] = e;
-			if (child != root)
+			if (is_new && child != root)
 				t->queue[tail++] = child;
-			if (child < samples && (t->s->samples >> child & 1))
-				tell_sample(t, kind, root, child);
+			/* By way of another sample only if by nothing else. */
+			if (child < samples && (t->s->samples >> child & 1) &&
+			    (is_new || node >= samples))
+				tell_sample(t, kind, root, e);
+			if (is_new)
+				t->via[child] = e;
 		}
 	}
 }
@@ -211,9 +217,15 @@ static double worth(const struct pattern *p)
 
 static int by_worth(const void *a, const void *b)
 {
-	double x = worth(a), y = worth(b);
+	const struct pattern *p = a, *q = b;
+	double x = worth(p), y = worth(q);
 
-	return x > y ? -1 : x < y;
+	if (x != y)
+		return x > y ? -1 : 1;
+	/* The same each time. */
+	if (strcmp(p->path.head, q->path.head) != 0)
+		return strcmp(p->path.head, q->path.head);
+	return strcmp(p->path.steps[0].text, q->path.steps[0].text);
 }
 
 /* What says less than one that was told: other ways to the same container, and mere frames on the way to it. */

@@ -78,6 +78,12 @@ chunks = [b"x" * 200 + b"%d" % i for i in range(PER_KIND)]
 expect("bytes", chunks, "__main__.chunks[…]", "list", "module")
 
 
+in_two = things()
+also_by_number = {t.number: t for t in in_two}
+expect("two holders", in_two, "__main__.also_by_number[…]", "dict", "module")
+kinds["two holders"]["others"] = ["__main__.in_two[…]"]
+
+
 # a class attribute, an instance's attribute, what is in what is in what
 
 class Registry:
@@ -322,21 +328,32 @@ def pairs():
     expect("cycles", nodes, "<__main__.Node>.peer…", "__main__.Node", "cycle")
 
 
-def chain():
+def chain(length):
     node = None
-    for i in range(12):
+    for _ in range(length):
         node, node_before = Node(), node
         node.next = node_before
     return node
 
 
-head = chain()
+head = chain(12)
 _chained = []
 _node = head
 while _node:
     _chained.append(_node)
     _node = _node.next
 expect("chain", _chained[3:], "__main__.head.next…", "__main__.Node", "module")
+del _chained, _node
+
+
+# Nobody walks up all of it.
+top = chain(5000)
+_chained = []
+_node = top
+while _node:
+    _chained.append(_node)
+    _node = _node.next
+expect("long chain", _chained[1000:], "<__main__.Node>.next…", "__main__.Node", "unknown")
 del _chained, _node
 
 

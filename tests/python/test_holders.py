@@ -31,6 +31,9 @@ def check(name, kind, answer):
     assert re.fullmatch(path, first["path"]), (name, kind["path"], answer["holders"])
     seep.equal((first["root"], first["container"], first["samples"]),
                (kind["root"], kind["container"], len(kind["samples"])), f"{name}: holder")
+    others = kind.get("others", [])
+    seep.equal([h["path"] for h in answer["holders"][1:]][:len(others)], others,
+               f"{name}: other holders")
 
 
 def test_every_kind_of_leak_is_named():
