@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "base/clock.h"
 #include "python/search.h"
 
 #define MAX_INTERPRETERS 64
@@ -122,6 +123,8 @@ static int frames_of_interpreter(struct search *s, uint64_t interpreter, void *u
 
 	r = python_read_u64(m, interpreter + l->interpreter_threads, &thread);
 	for (unsigned int i = 0; r >= 0 && thread && i < MAX_THREADS; i++) {
+		if (clock_ns(CLOCK_MONOTONIC) > s->reader.deadline_ns)
+			return -ETIMEDOUT;
 		r = top_frame(s, thread, &frame);
 		/* Frames come and go meanwhile: a chain that breaks ends the thread alone. */
 		for (unsigned int depth = 0; r >= 0 && frame && depth < MAX_DEPTH; depth++) {

@@ -88,15 +88,17 @@ static unsigned int count_alike(struct search *s, const struct python_object_ref
 	uint64_t key = (type ^ (uint64_t)slot->kind << 56 ^ child) * FRONTIER_HASH | 1;
 	size_t at = (size_t)(key >> 40) % SEARCH_ALIKE_SLOTS;
 
-	for (size_t i = 0; i < SEARCH_ALIKE_SLOTS; i++, at = (at + 1) % SEARCH_ALIKE_SLOTS) {
-		if (s->alike[at] && s->alike[at] != key)
-			continue;
+	while (s->alike[at] && s->alike[at] != key)
+		at = (at + 1) % SEARCH_ALIKE_SLOTS;
+	if (!s->alike[at]) {
+		if (s->n_alike == SEARCH_ALIKE_KEYS)
+			return UINT8_MAX;
+		s->n_alike++;
 		s->alike[at] = key;
-		if (s->alike_counts[at] < UINT8_MAX)
-			s->alike_counts[at]++;
-		return s->alike_counts[at];
 	}
-	return UINT8_MAX;
+	if (s->alike_counts[at] < UINT8_MAX)
+		s->alike_counts[at]++;
+	return s->alike_counts[at];
 }
 
 static bool is_root_object(const struct search *s, const struct python_object_ref *o)
@@ -343,6 +345,7 @@ static int scan_level(struct search *s)
 	if (r < 0)
 		return r;
 	s->n_raw = 0;
+	s->n_alike = 0;
 	memset(s->alike, 0, SEARCH_ALIKE_SLOTS * sizeof(*s->alike));
 	memset(s->alike_counts, 0, SEARCH_ALIKE_SLOTS * sizeof(*s->alike_counts));
 	r = search_each_frame(s, examine_frame, s);

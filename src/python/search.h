@@ -18,6 +18,7 @@
 #define SEARCH_ALIKE \
 	4 /* objects of one type that refer to the same object: more tell nothing new */
 #define SEARCH_ALIKE_SLOTS 8192
+#define SEARCH_ALIKE_KEYS  6144 /* of them in use */
 #define SEARCH_MODULES	   4096
 #define SEARCH_LARGE	   65536
 #define SEARCH_LARGE_BYTES 16384 /* of a large object; the rest only in what its type knows of */
@@ -46,6 +47,7 @@ struct search {
 	uint64_t *
 		alike; /* owned; keys of what was found in this level, SEARCH_ALIKE_SLOTS of them */
 	uint8_t *alike_counts; /* owned */
+	size_t n_alike;
 	uint8_t *shapes; /* owned; enum python_shape + 1 by number of the type, 0: not known */
 	size_t n_shapes;
 	struct search_module *modules; /* owned */

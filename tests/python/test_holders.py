@@ -13,7 +13,7 @@ from pythons import seep
 from test_census import spoil
 
 PYTHONS = pythons.find()
-SEARCHES_UNDER_LOAD = 3
+SEARCHES_UNDER_LOAD = 2
 GROWN_BYTES = 24 << 20
 
 
@@ -51,7 +51,7 @@ def test_heap_that_changes_at_full_speed():
     for name, command in PYTHONS:
         print(f"# {name}", flush=True)
         with pythons.Program(command, "held.py", "load") as program:
-            for kind in ("list", "items of instances", "lru_cache", "tasks", "closure"):
+            for kind in ("items of instances", "lru_cache", "tasks"):
                 for _ in range(SEARCHES_UNDER_LOAD):
                     check(kind, program.truth[kind],
                           find(program.pid, program.truth[kind]["samples"]))
@@ -105,12 +105,12 @@ def test_target_that_spoils_its_memory():
     chance = random.Random(53)
     for name, command in PYTHONS:
         print(f"# {name}", flush=True)
-        for share in (0.0001, 0.001, 0.01, 0.1, 0.5):
+        for share in (0.0003, 0.01, 0.1):
             with pythons.Program(command, "held.py", "quiet") as program:
                 # What is stopped does not trip over its own memory while it is looked at.
                 os.kill(program.pid, signal.SIGSTOP)
                 spoil(program.pid, chance, share)
-                for kind in ("items of instances", "waiting tasks", "deque", "cycles"):
+                for kind in ("items of instances", "waiting tasks", "cycles"):
                     answer = find(program.pid, program.truth[kind]["samples"], 10000,
                                   sanitized=True)
                     told = answer.get("why") or answer.get("error") or answer["holders"][:1]
