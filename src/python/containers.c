@@ -200,20 +200,37 @@ static int exception_each(const struct python_reader *r, uint64_t exception, pyt
 	return fixed_each(r, exception, f, ARRAY_SIZE(f), fn, userdata);
 }
 
+/* Of the shapes that hold nothing else. */
+static const struct {
+	enum python_shape shape;
+	struct fixed fixed;
+} fixed_slots[] = {
+	{ PYTHON_CELL, FIXED(CELL_CONTENTS, ".cell_contents") },
+	{ PYTHON_METHOD, FIXED(METHOD_SELF, ".__self__") },
+	{ PYTHON_METHOD, FIXED(METHOD_FUNCTION, ".__func__") },
+	{ PYTHON_BUILTIN, FIXED(BUILTIN_SELF, ".__self__") },
+	{ PYTHON_MODULE, { MODULE_DICT, PYTHON_SLOT_NAMESPACE, NULL } },
+	{ PYTHON_WEAK, FIXED(WEAK_CALLBACK, ".__callback__") },
+	{ PYTHON_TRACEBACK, FIXED(TRACEBACK_FRAME, ".tb_frame") },
+	{ PYTHON_TRACEBACK, FIXED(TRACEBACK_NEXT, ".tb_next") },
+	{ PYTHON_CACHE, FIXED(CACHE_DICT, ".<cache>") },
+	{ PYTHON_CLASS, { PY_TP_DICT, PYTHON_SLOT_NAMESPACE, NULL } },
+};
+
+static int fixed_slots_each(const struct python_reader *r, const struct python_object_ref *o,
+			    python_slot_fn fn, void *userdata)
+{
+	int result = 0;
+
+	for (size_t i = 0; i < ARRAY_SIZE(fixed_slots) && !result; i++)
+		if (fixed_slots[i].shape == o->shape)
+			result = fixed_each(r, o->address, &fixed_slots[i].fixed, 1, fn, userdata);
+	return result;
+}
+
 static int shaped_each(const struct python_reader *r, const struct python_object_ref *o,
 		       python_slot_fn fn, void *userdata)
 {
-	static const struct fixed cell[] = { FIXED(CELL_CONTENTS, ".cell_contents") };
-	static const struct fixed method[] = { FIXED(METHOD_SELF, ".__self__"),
-					       FIXED(METHOD_FUNCTION, ".__func__") };
-	static const struct fixed builtin[] = { FIXED(BUILTIN_SELF, ".__self__") };
-	static const struct fixed module[] = { { MODULE_DICT, PYTHON_SLOT_NAMESPACE, NULL } };
-	static const struct fixed weak[] = { FIXED(WEAK_CALLBACK, ".__callback__") };
-	static const struct fixed traceback[] = { FIXED(TRACEBACK_FRAME, ".tb_frame"),
-						  FIXED(TRACEBACK_NEXT, ".tb_next") };
-	static const struct fixed cache[] = { FIXED(CACHE_DICT, ".<cache>") };
-	static const struct fixed class[] = { { PY_TP_DICT, PYTHON_SLOT_NAMESPACE, NULL } };
-
 	switch (o->shape) {
 	case PYTHON_LIST:
 		return list_each(r, o->address, fn, userdata);
@@ -225,16 +242,8 @@ static int shaped_each(const struct python_reader *r, const struct python_object
 		return set_each(r, o->address, fn, userdata);
 	case PYTHON_DEQUE:
 		return deque_each(r, o->address, fn, userdata);
-	case PYTHON_CELL:
-		return fixed_each(r, o->address, cell, ARRAY_SIZE(cell), fn, userdata);
 	case PYTHON_FUNCTION:
 		return function_each(r, o->address, fn, userdata);
-	case PYTHON_METHOD:
-		return fixed_each(r, o->address, method, ARRAY_SIZE(method), fn, userdata);
-	case PYTHON_BUILTIN:
-		return fixed_each(r, o->address, builtin, ARRAY_SIZE(builtin), fn, userdata);
-	case PYTHON_MODULE:
-		return fixed_each(r, o->address, module, ARRAY_SIZE(module), fn, userdata);
 	case PYTHON_GENERATOR:
 		return python_generator_each(r, o->address, fn, userdata);
 	case PYTHON_FRAME:
@@ -242,22 +251,11 @@ static int shaped_each(const struct python_reader *r, const struct python_object
 	case PYTHON_FUTURE:
 	case PYTHON_TASK:
 		return future_each(r, o, fn, userdata);
-	case PYTHON_CACHE:
-		return fixed_each(r, o->address, cache, ARRAY_SIZE(cache), fn, userdata);
-	case PYTHON_WEAK:
-		return fixed_each(r, o->address, weak, ARRAY_SIZE(weak), fn, userdata);
 	case PYTHON_EXCEPTION:
 		return exception_each(r, o->address, fn, userdata);
-	case PYTHON_TRACEBACK:
-		return fixed_each(r, o->address, traceback, ARRAY_SIZE(traceback), fn, userdata);
-	case PYTHON_CLASS:
-		return fixed_each(r, o->address, class, ARRAY_SIZE(class), fn, userdata);
-	case PYTHON_OPAQUE:
-	case PYTHON_PLAIN:
-	case PYTHON_LOOP:
-		break;
+	default:
+		return fixed_slots_each(r, o, fn, userdata);
 	}
-	return 0;
 }
 
 /* PyMemberDef: name, int type, offset, flags, doc. */
