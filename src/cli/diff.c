@@ -25,7 +25,7 @@ static const struct option_set diff_options = {
 		 "and now.",
 	.examples = "  seepctl snapshot before\n"
 		    "  seepctl diff before\n"
-		    "  seepctl diff before after --by function",
+		    "  seepctl diff before after --by line --exclude 'app.py:120'",
 	.options = options,
 	.n_options = ARRAY_SIZE(options),
 	.min_operands = 1,
@@ -72,7 +72,7 @@ int cli_diff(int argc, char **argv, const struct cli_context *parent)
 	_cleanup_(json_decrefp) json_t *list = NULL;
 	struct diff_values values = { .grouping = GROUPING_DEFAULTS };
 	struct cli_context context = *parent;
-	struct render_listing listing = { .is_difference = true, .several_targets = true };
+	const struct render_listing listing = { .is_difference = true, .several_targets = true };
 	struct render_options o;
 	struct operands operands;
 	int code;
@@ -87,7 +87,7 @@ int cli_diff(int argc, char **argv, const struct cli_context *parent)
 		return cli_print_json(list);
 
 	render_options_init(&o, &context, stdout);
-	listing.by = values.grouping.by;
+	o.traceback = grouping_is_traceback(&values.grouping);
 	if (render_sites(stdout, list, &listing, &o) < 0)
 		return cli_no_memory();
 	if (!o.legend)

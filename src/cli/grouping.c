@@ -4,8 +4,10 @@
 
 #include <assert.h>
 #include <inttypes.h>
+#include <string.h>
 
-const char *const grouping_by_words[] = { "stack", "line", "function", "file", "module", NULL };
+const char *const grouping_by_words[] = { "stack", "traceback", "line", "function",
+					  "file",  "module",	NULL };
 const char *const grouping_sort_words[] = { "growth", "live", "count", "allocated", NULL };
 
 void grouping_add_query(const struct grouping *g, struct api_path *path)
@@ -23,4 +25,18 @@ void grouping_add_query(const struct grouping *g, struct api_path *path)
 		api_path_add(path, "include", g->include.items[i]);
 	for (i = 0; i < g->exclude.n; i++)
 		api_path_add(path, "exclude", g->exclude.items[i]);
+	if (g->all_frames)
+		api_path_add(path, "all_frames", "true");
+	if (g->no_default_excludes)
+		api_path_add(path, "default_excludes", "false");
+}
+
+bool grouping_is_traceback(const struct grouping *g)
+{
+	return strcmp(g->by, "traceback") == 0;
+}
+
+bool grouping_is_stack(const struct grouping *g)
+{
+	return strcmp(g->by, "stack") == 0 || grouping_is_traceback(g);
 }

@@ -22,6 +22,7 @@ struct render_options {
 	bool raw_bytes;	  /* plain numbers */
 	bool hints;	  /* the next command to type */
 	bool indent_json; /* JSON on several lines, in ASCII */
+	bool traceback;	  /* stacks as Python prints them */
 	unsigned columns; /* of the terminal; 0: no limit */
 };
 
@@ -80,11 +81,14 @@ int render_sites(FILE *out, const json_t *list, const struct render_listing *lis
 void render_sums(FILE *out, const json_t *list, const struct render_listing *listing,
 		 const struct render_options *o);
 
-/* One stack, a line per frame, indented by four; @status is why it ends where it does. */
+/*
+ * One stack, a line per frame, indented by four; @status is why it ends where it does. As a traceback:
+ * the most recent call last, with whole file names, so that editors find them.
+ */
 int render_stack(FILE *out, const json_t *frames, const char *status,
 		 const struct render_options *o);
 
-/* The same, with a mark at the blamed frame that is seen without colour, too. */
+/* Leaf first, with a mark at the blamed frame that is seen without colour, too. */
 int render_blamed_stack(FILE *out, const json_t *frames, const struct render_options *o);
 
 /* The innermost frame that is not allocator plumbing, else the innermost; NULL without frames. */

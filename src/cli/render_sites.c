@@ -269,11 +269,13 @@ void render_sums(FILE *out, const json_t *list, const struct render_listing *lis
 			      total - shown == 1 ? "" : "s", total < 1000 ? total : 1000,
 			      total <= 1000 ? "all" : "more");
 	}
-	if (field_count(hidden, "allocated_count") || hidden_bytes)
-		(void)fprintf(out, "Left out by --include and --exclude: %s in %s blocks\n",
-			      listing->is_difference ?
-				      format_change_bytes(hidden_bytes, o->raw_bytes).text :
-				      format_signed_bytes(hidden_bytes, o->raw_bytes).text,
-			      format_signed_count(field_integer(hidden, "live_count"), o->raw_bytes)
-				      .text);
+	if (field_count(hidden, "sites"))
+		(void)fprintf(
+			out, "Hidden by filters: %s with %s in %s blocks\n",
+			format_plural(field_count(hidden, "sites"), "site", o->raw_bytes).text,
+			listing->is_difference ?
+				format_change_bytes(hidden_bytes, o->raw_bytes).text :
+				format_signed_bytes(hidden_bytes, o->raw_bytes).text,
+			format_signed_count(field_integer(hidden, "live_count"), o->raw_bytes)
+				.text);
 }

@@ -92,7 +92,33 @@ static void put_name(FILE *out, const json_t *frame, bool full_path)
 		(void)fprintf(out, " [%s]", kind);
 }
 
-int render_frame_name(const json_t *frame, bool full_path, bool ascii, char **ret)
+/* "File "/srv/app.py", line 42, in handle"; where there is no file, the module and the offset. */
+static void put_traceback_name(FILE *out, const json_t *frame)
+{
+	const char *function = field_text(frame, "function"), *file = field_text(frame, "file");
+	const char *module = field_text(frame, "module");
+	uint64_t line = field_count(frame, "line");
+
+	(void)fprintf(out, "%s \"%s\"", file ? "File" : "Module",
+		      file   ? file :
+		      module ? module :
+			       "<unknown>");
+	if (file && line)
+		(void)fprintf(out, ", line %" PRIu64, line);
+	else if (!function && field_has_integer(frame, "offset"))
+		(void)fprintf(out, ", offset 0x%" PRIx64, (uint64_t)field_integer(frame, "offset"));
+	if (function)
+		(void)fprintf(out, ", in %s", function);
+}
+
+/* How a frame is written. */
+enum form {
+	FORM_SHORT,
+	FORM_FULL_PATH,
+	FORM_TRACEBACK,
+};
+
+static int make_name(const json_t *frame, enum form form, bool ascii, char **ret)
 {
 	_cleanup_free_ char *text = NULL;
 	size_t size = 0;
@@ -102,12 +128,20 @@ int render_frame_name(const json_t *frame, bool full_path, bool ascii, char **re
 	stream = open_memstream(&text, &size);
 	if (!stream)
 		return -ENOMEM;
-	put_name(stream, frame, full_path);
+	if (form == FORM_TRACEBACK)
+		put_traceback_name(stream, frame);
+	else
+		put_name(stream, frame, form == FORM_FULL_PATH);
 	failed = ferror(stream) != 0;
 	if (fclose(stream) != 0 || failed)
 		return -ENOMEM;
 	*ret = text_clean(text, ascii);
 	return *ret ? 0 : -ENOMEM;
+}
+
+int render_frame_name(const json_t *frame, bool full_path, bool ascii, char **ret)
+{
+	return make_name(frame, full_path ? FORM_FULL_PATH : FORM_SHORT, ascii, ret);
 }
 
 /* "stack cut here: no unwind table (libfoo.so)" */
@@ -175,11 +209,44 @@ int render_blamed_stack(FILE *out, const json_t *frames, const struct render_opt
 	return put_frames(out, frames, BLAME, o);
 }
 
+static int put_traceback(FILE *out, const json_t *frames, const char *status,
+			 const struct render_options *o)
+{
+	const json_t *blamed = render_blamed_frame(frames);
+	size_t n = json_array_size(frames);
+	int r;
+
+	if (n == 0)
+		return 0;
+	(void)fputs(INDENT "Traceback (most recent call last):\n", out);
+	if (status && strcmp(status, stack_status_name(STACK_COMPLETE)) != 0)
+		put_cut(out, frames, status, o);
+	while (n-- > 0) {
+		const json_t *frame = json_array_get(frames, n);
+		_cleanup_free_ char *name = NULL;
+
+		r = make_name(frame, FORM_TRACEBACK, o->ascii, &name);
+		if (r < 0)
+			return r;
+		(void)fputs(INDENT "  ", out);
+		if (frame == blamed || is_plumbing(frame))
+			render_style(out, o, frame == blamed ? RENDER_BOLD : RENDER_DIM);
+		text_put_clean(out, name, o->ascii);
+		if (frame == blamed || is_plumbing(frame))
+			render_style(out, o, RENDER_PLAIN);
+		(void)fputc('\n', out);
+	}
+	return 0;
+}
+
 int render_stack(FILE *out, const json_t *frames, const char *status,
 		 const struct render_options *o)
 {
-	int r = put_frames(out, frames, INDENT, o);
+	int r;
 
+	if (o->traceback)
+		return put_traceback(out, frames, status, o);
+	r = put_frames(out, frames, INDENT, o);
 	if (r < 0)
 		return r;
 	if (status && strcmp(status, stack_status_name(STACK_COMPLETE)) != 0)

@@ -203,6 +203,8 @@ static int make_report(struct session *s, const struct target *root, json_t **re
 		.n_include = g->include.n,
 		.exclude = g->exclude.items,
 		.n_exclude = g->exclude.n,
+		.all_frames = g->all_frames,
+		.default_excludes = !g->no_default_excludes,
 	};
 	_cleanup_(json_decrefp) json_t *report = json_object();
 	int r;
@@ -255,6 +257,7 @@ int session_report(struct session *s, const struct target *root)
 	if (r < 0)
 		return cli_no_memory();
 	render_options_init(&render, s->context, stdout);
+	render.traceback = grouping_is_traceback(&s->options->grouping);
 	r = report_write(s->options->output, report, s->context->json, &render);
 	if (r < 0) {
 		cli_error("writing the report%s%s failed: %s", s->options->output ? " to " : "",

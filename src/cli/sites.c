@@ -27,6 +27,7 @@ static const struct option_set sites_options = {
 		"Shows the call stacks (or lines, functions, ...) that allocated the blocks which\n"
 		"are not freed yet, of one target or of all, with what they add per hour.",
 	.examples = "  seepctl sites nginx\n"
+		    "  seepctl sites comm=uvicorn --by line --include '/srv/app/*'\n"
 		    "  seepctl sites 4242 --by line --sort growth --limit 5\n"
 		    "  seepctl sites --json --exclude 'libssl*' | jq '.sites[0]'",
 	.options = options,
@@ -51,12 +52,14 @@ static int fetch(const struct cli_context *context, const struct grouping *group
 }
 
 /* Of the one target, or of all of them: what was missed belongs to every report. */
-static int fetch_coverage(const struct cli_context *context, json_t *list, json_t **ret)
+static int fetch_coverage(const struct cli_context *context, json_t *list, json_t **ret,
+			  bool *ret_any_target)
 {
 	_cleanup_(json_decrefp) json_t *answer = NULL;
 	json_t *coverage = json_object_get(list, "coverage");
 	int code;
 
+	*ret_any_target = true;
 	if (json_is_object(coverage)) {
 		*ret = json_incref(coverage);
 		return CLI_OK;
@@ -64,18 +67,21 @@ static int fetch_coverage(const struct cli_context *context, json_t *list, json_
 	code = api_call(context, "GET", "/v1/targets", NULL, &answer);
 	if (code != CLI_OK)
 		return code;
+	*ret_any_target = json_array_size(json_object_get(answer, "targets")) > 0;
 	*ret = render_coverage_sum(json_object_get(answer, "targets"));
 	return *ret ? CLI_OK : cli_no_memory();
 }
 
-static void suggest_next(const json_t *target, const struct grouping *grouping,
+static void suggest_next(const json_t *target, bool any_target, const struct grouping *grouping,
 			 const struct render_options *o)
 {
 	const char *id = field_text(target, "id");
 
-	if (!id)
+	if (!id && !any_target)
+		render_next(stdout, o, "seepctl track SELECTOR, for no process is watched");
+	else if (!id)
 		render_next(stdout, o, "seepctl targets");
-	else if (strcmp(grouping->by, "stack") != 0)
+	else if (!grouping_is_stack(grouping))
 		render_next(stdout, o, "seepctl sites %s --by stack", id);
 	else
 		render_next(stdout, o,
@@ -87,14 +93,16 @@ static int show(const struct cli_context *context, const struct grouping *groupi
 		const json_t *target, json_t *list)
 {
 	_cleanup_(json_decrefp) json_t *coverage = NULL;
-	struct render_listing listing = { .by = grouping->by, .several_targets = !target };
+	const struct render_listing listing = { .several_targets = !target };
 	struct render_options o;
+	bool any_target;
 	int code;
 
-	code = fetch_coverage(context, list, &coverage);
+	code = fetch_coverage(context, list, &coverage, &any_target);
 	if (code != CLI_OK)
 		return code;
 	render_options_init(&o, context, stdout);
+	o.traceback = grouping_is_traceback(grouping);
 	if (target && o.legend) {
 		render_target_heading(stdout, target, &o);
 		(void)fputc('\n', stdout);
@@ -111,7 +119,7 @@ static int show(const struct cli_context *context, const struct grouping *groupi
 		(void)fputc('\n', stdout);
 	render_sums(stdout, list, &listing, &o);
 	render_coverage(stdout, coverage, &o);
-	suggest_next(target, grouping, &o);
+	suggest_next(target, any_target, grouping, &o);
 	return CLI_OK;
 }
 

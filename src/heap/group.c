@@ -64,6 +64,8 @@ int group_by_parse(const char *text, enum group_by *ret)
 {
 	int r = find_name(by_names, ARRAY_SIZE(by_names), text);
 
+	if (strcmp(text, "traceback") == 0)
+		r = GROUP_BY_STACK;
 	if (r < 0)
 		return r;
 	*ret = (enum group_by)r;
@@ -94,6 +96,9 @@ static struct key function_key(const struct named_site *site, const struct frame
 {
 	struct key key = { .kind = KEY_FUNCTION, .module = f->module, .name = f->function };
 
+	/* The same name in another file is another function. */
+	if (f->function && !f->module)
+		key.module = f->file;
 	if (f->function)
 		return key;
 	key.kind = KEY_OFFSET;
@@ -107,7 +112,7 @@ static struct key frame_key(const struct named_site *site, const struct frame *f
 {
 	if (by == GROUP_BY_LINE && f->file && f->line)
 		return (struct key){ .kind = KEY_LINE, .name = f->file, .number = f->line };
-	if (by == GROUP_BY_FILE && f->file)
+	if (f->file && (by == GROUP_BY_FILE || (by == GROUP_BY_MODULE && !f->module)))
 		return (struct key){ .kind = KEY_FILE, .name = f->file };
 	if (by == GROUP_BY_FILE || by == GROUP_BY_MODULE)
 		return (struct key){ .kind = KEY_MODULE, .module = f->module };
@@ -267,10 +272,10 @@ static struct group start_group(const struct item *first, enum group_by by)
 	return g;
 }
 
-/* Makes items of the sites that the filters keep; the others are summed up in @hidden. */
+/* Makes items of the sites that the filters keep; the others are summed up in @result. */
 static size_t select_sites(const struct named_site *sites, size_t n,
 			   const struct group_options *options, struct item *items,
-			   struct totals *hidden)
+			   struct group_result *result)
 {
 	size_t kept = 0;
 
@@ -279,7 +284,8 @@ static size_t select_sites(const struct named_site *sites, size_t n,
 		size_t blamed = group_blamed_frame(site->frames, site->n_frames);
 
 		if (!filter_keeps(options, site, blamed)) {
-			totals_add(hidden, &site->totals);
+			totals_add(&result->hidden, &site->totals);
+			result->n_hidden++;
 			continue;
 		}
 		items[kept++] = (struct item){
@@ -303,7 +309,7 @@ int group_sites(const struct named_site *sites, size_t n, const struct group_opt
 	items = calloc(n ? n : 1, sizeof(*items));
 	if (!result || !items)
 		return -ENOMEM;
-	kept = select_sites(sites, n, options, items, &result->hidden);
+	kept = select_sites(sites, n, options, items, result);
 	result->groups = calloc(kept ? kept : 1, sizeof(*result->groups));
 	if (!result->groups)
 		return -ENOMEM;

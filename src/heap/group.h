@@ -12,6 +12,7 @@
  *	function  module and function; without a name module and offset
  *	file	  the source file; without one the module
  *	module	  the module's path
+ * Frames of Python have no module: the source file stands for it.
  * Sites without frames (not read yet) stay apart by stack, line and function, and share one entry
  * without frames by file and module.
  * Pure.
@@ -42,7 +43,10 @@ enum group_sort {
 	GROUP_SORT_ALLOCATED, /* allocated bytes */
 };
 
-/* "stack", "line", ... and "growth", "live", ...: the words of CLI and API. -EINVAL. */
+/*
+ * "stack", "line", ... and "growth", "live", ...: the words of CLI and API. "traceback", as tracemalloc
+ * has it, is a stack. -EINVAL.
+ */
 int group_by_parse(const char *text, enum group_by *ret);
 int group_sort_parse(const char *text, enum group_sort *ret);
 const char *group_by_name(enum group_by by);
@@ -85,15 +89,21 @@ struct group_options {
 	enum group_sort sort;
 	size_t limit; /* 0: no limit */
 	/*
-	 * glob(7) patterns on function, file and module, the latter two with and without folders.
-	 * A site is kept if any include (or there is none) matches any of its frames, and dropped
-	 * if any exclude matches the frame that it is blamed on: a pattern for a library hides what
-	 * the library leaks, not what a caller leaks through it.
+	 * glob(7) patterns on function, file and module, the latter two with and without folders; or on
+	 * a file and its line, "app.py:42". A site is kept if any include (or there is none) matches,
+	 * and dropped if any exclude does. What has to match is the frame that it is blamed on: a
+	 * pattern for a library then hides what the library leaks, not what a caller leaks through it.
 	 */
 	const char *const *include;
 	size_t n_include;
 	const char *const *exclude;
 	size_t n_exclude;
+	bool all_frames; /* or any other frame of the stack */
+	/*
+	 * Also drops what is blamed on Python's import system or on no known file, which is what
+	 * tracemalloc's users leave out: "<frozen importlib._bootstrap>" and the like.
+	 */
+	bool default_excludes;
 };
 
 struct group_result {
@@ -101,7 +111,8 @@ struct group_result {
 	size_t n;
 	size_t n_total;	      /* before the limit */
 	struct totals sum;    /* over all groups, also those cut by the limit */
-	struct totals hidden; /* what include and exclude kept out */
+	struct totals hidden; /* what include and exclude kept out, */
+	size_t n_hidden;      /* sites of that */
 };
 
 /* Borrows @sites and their frames for the life of the result. -ENOMEM. */

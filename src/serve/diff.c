@@ -18,6 +18,8 @@ const struct query_rule diff_query[] = {
 	{ .name = "include", .repeats = true },
 	{ .name = "exclude", .repeats = true },
 	{ .name = "filter", .repeats = true },
+	{ .name = "all_frames" },
+	{ .name = "default_excludes" },
 	{ 0 },
 };
 

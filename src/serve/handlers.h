@@ -62,8 +62,10 @@ int target_delete(struct exchange *x);
 /* sites.c */
 extern const struct query_rule sites_query[];
 int sites_get(struct exchange *x);
-/* by, sort, limit, include, exclude into x->options. False: refused and answered. */
+/* by, sort, limit, filters into x->options. False: refused and answered. */
 bool sites_read_options(struct exchange *x);
+/* "true" or "false" in the parameter @name. False: refused and answered. */
+bool query_read_boolean(struct exchange *x, const char *name, bool otherwise, bool *ret);
 /* A number from 1 to @max in the parameter @name. False: refused and answered. */
 bool query_read_limit(struct exchange *x, const char *name, uint64_t otherwise, uint64_t max,
 		      uint64_t *ret);

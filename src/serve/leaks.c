@@ -93,15 +93,8 @@ static bool read_states(struct exchange *x, struct wanted *w)
 
 static bool read_told(struct exchange *x, struct wanted *w)
 {
-	const char *text = query_get(&x->query, "told");
-
-	w->has_told = text != NULL;
-	w->told = text && strcmp(text, "true") == 0;
-	if (!text || w->told || strcmp(text, "false") == 0)
-		return true;
-	(void)exchange_refuse(x, PROBLEM_BAD_PARAMETER,
-			      "told=%.32s is not known; use true or false.", text);
-	return false;
+	w->has_told = query_get(&x->query, "told") != NULL;
+	return query_read_boolean(x, "told", false, &w->told);
 }
 
 static bool read_id(struct exchange *x, struct wanted *w)

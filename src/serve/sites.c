@@ -21,6 +21,8 @@ const struct query_rule sites_query[] = {
 	{ .name = "include", .repeats = true },
 	{ .name = "exclude", .repeats = true },
 	{ .name = "filter", .repeats = true }, /* the same as include */
+	{ .name = "all_frames" },
+	{ .name = "default_excludes" },
 	{ 0 },
 };
 
@@ -51,6 +53,19 @@ bool query_read_limit(struct exchange *x, const char *name, uint64_t otherwise, 
 	return true;
 }
 
+bool query_read_boolean(struct exchange *x, const char *name, bool otherwise, bool *ret)
+{
+	const char *text = query_get(&x->query, name);
+
+	if (text && strcmp(text, "true") != 0 && strcmp(text, "false") != 0) {
+		(void)exchange_refuse(x, PROBLEM_BAD_PARAMETER,
+				      "%s=%.32s is not known; use true or false.", name, text);
+		return false;
+	}
+	*ret = text ? strcmp(text, "true") == 0 : otherwise;
+	return true;
+}
+
 static bool read_words(struct exchange *x)
 {
 	const char *by = query_get(&x->query, "by"), *sort = query_get(&x->query, "sort");
@@ -78,7 +93,9 @@ bool sites_read_options(struct exchange *x)
 {
 	uint64_t limit;
 
-	if (!read_words(x) || !query_read_limit(x, "limit", LIMIT_DEFAULT, LIMIT_MAX, &limit))
+	if (!read_words(x) || !query_read_limit(x, "limit", LIMIT_DEFAULT, LIMIT_MAX, &limit) ||
+	    !query_read_boolean(x, "all_frames", false, &x->options.all_frames) ||
+	    !query_read_boolean(x, "default_excludes", true, &x->options.default_excludes))
 		return false;
 	x->options.limit = limit;
 	x->options.include = x->include;

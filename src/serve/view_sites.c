@@ -155,6 +155,14 @@ static json_t *totals_json(const struct listing *l, const struct totals *t)
 	return r < 0 ? NULL : TAKE_PTR(o);
 }
 
+/* What the filters kept out. */
+static json_t *hidden_json(const struct listing *l, const struct group_result *result)
+{
+	json_auto_t *o = totals_json(l, &result->hidden);
+
+	return o && view_put(o, "sites", view_u64(result->n_hidden)) == 0 ? TAKE_PTR(o) : NULL;
+}
+
 static json_t *target_id(struct monitor *m, uint32_t key)
 {
 	const struct target *t = key ? monitor_target_by_key(m, key) : NULL;
@@ -221,7 +229,7 @@ int listing_put(json_t *o, const struct listing *l, uint32_t target, const struc
 	r |= view_put(o, "total", view_u64(result->n_total));
 	r |= view_put(o, "limit", view_u64_or_null(l->options->limit));
 	r |= view_put(o, "sum", totals_json(l, &result->sum));
-	r |= view_put(o, "hidden", totals_json(l, &result->hidden));
+	r |= view_put(o, "hidden", hidden_json(l, result));
 	r |= view_put(o, "by", view_text(group_by_name(l->options->by)));
 	r |= view_put(o, "sort", view_text(group_sort_name(l->options->sort)));
 	r |= put_target(o, l->monitor, target);

@@ -47,6 +47,8 @@ REFUSALS = [
     ("GET", "/v1/sites?sort=", None, 400, "bad_parameter"),
     ("GET", "/v1/sites?include=%zz", None, 400, "bad_parameter"),
     ("GET", "/v1/sites?include=%00", None, 400, "bad_parameter"),
+    ("GET", "/v1/sites?all_frames=yes", None, 400, "bad_parameter"),
+    ("GET", "/v1/sites?default_excludes=", None, 400, "bad_parameter"),
     ("GET", "/v1/sites?limit=0", None, 400, "limit_out_of_range"),
     ("GET", "/v1/sites?limit=1001", None, 400, "limit_out_of_range"),
     ("GET", "/v1/sites?limit=-1", None, 400, "limit_out_of_range"),
@@ -233,6 +235,12 @@ def test_shapes():
         workload.end()
 
 
+def place_of(sites):
+    """Of the one line."""
+    seep.equal(len(sites), 1, f"one line of {sites}")
+    return sites[0]["frames"][0]["file"], sites[0]["frames"][0]["line"]
+
+
 def test_filters():
     with seep.Daemon() as daemon, seep.Workload("exact_family") as workload:
         key = daemon.track(workload.pid)
@@ -249,7 +257,14 @@ def test_filters():
         assert "call_malloc" not in found and "call_calloc" in found, "functions excluded"
         figures = truth["functions"]["call_malloc"]
         seep.equal({k: listing["hidden"][k] for k in seep.FIGURES}, figures, "what is hidden")
+        seep.equal(listing["hidden"]["sites"], 1, "sites that are hidden")
         seep.equal(daemon.sites(key, include="nothing_like_this"), [], "no match")
+        file, line = place_of(daemon.sites(key, by="line", include="call_malloc"))
+        seep.equal(place_of(daemon.sites(key, by="line", include=f"exact_family.c:{line}")),
+                   (file, line), "a file and a line")
+        seep.equal(daemon.sites(key, include="main"), [], "nobody is blamed on main")
+        found = seep.by_function(daemon.sites(key, include="main", all_frames="true"))
+        assert {"call_malloc", "call_calloc"} <= set(found), f"all frames: {found}"
         workload.end()
 
 

@@ -13,7 +13,7 @@ USAGE = [
     [], ["nonsense"], ["statsu"], ["status", "surplus"], ["status", "--nonsense"],
     ["sites", "--limit", "0"], ["sites", "--limit", "1001"], ["sites", "--limit", "abc"],
     ["sites", "--limit"], ["sites", "--limit", "-5"], ["sites", "--by", "colour"],
-    ["sites", "--sort", ""], ["track"], ["track", "a", "b"], ["untrack"], ["diff"], ["run"],
+    ["sites", "--by", "file", "--all-frames=yes"], ["sites", "--sort", ""], ["track"], ["track", "a", "b"], ["untrack"], ["diff"], ["run"],
     ["run", "--"], ["run", "--limit", "0", "--", "true"], ["run", "--max-frames", "128", "true"],
     ["run", "--max-blocks", "1", "true"], ["run", "--ring-size", "5000", "true"],
     ["run", "--links", "none", "true"], ["trace"], ["trace", "--for", "0s", "1234"],
@@ -95,6 +95,8 @@ def test_verbs():
                    else daemon.seepctl("status", "-j").json["pid"], daemon.pid, "its pid")
         result = daemon.seepctl("sites", pid)
         seep.equal(result.status, 5, f"sites of no target: {result}")
+        assert f"seepctl track {pid}" in result.err, f"it says how to track it: {result}"
+        assert "seepctl track" in daemon.seepctl("sites").out, "so do sites of nobody"
         result = daemon.seepctl("track", pid)
         seep.equal(result.status, 0, f"track: {result}")
         assert pid in result.out + result.err, f"it says what is tracked: {result}"
@@ -114,6 +116,11 @@ def test_verbs():
         assert pid in result.out and "exact_family" in result.out, f"targets: {result}"
         result = daemon.seepctl("sites", pid, "--sort", "allocated", "--limit", "2")
         assert result.out.count("#") >= 2 and "exact_family.c:" in result.out, f"sites: {result}"
+        result = daemon.seepctl("sites", pid, "--by", "traceback", "--include", "call_malloc")
+        seep.equal(re.sub(r"line \d+", "line N", result.out).count(
+            'exact_family.c", line N, in call_malloc\n'), 1, f"traceback: {result}")
+        assert result.out.index("in main") < result.out.index("in call_malloc"), f"{result}"
+        assert re.search(r"Hidden by filters: \d+ sites with ", result.out), f"{result}"
         assert "\033" not in result.out, "no colour where no terminal is"
         assert "\033[" in daemon.seepctl("--color", "always", "sites", pid).out, "colour if wanted"
         seep.equal(daemon.seepctl("snapshot", "one").status, 0, "snapshot")

@@ -123,6 +123,16 @@ static void paths_are_encoded(void **state)
 						  "&exclude=lib%26x%3D%C3%A4&exclude=b%25%2F");
 	api_path_done(&path);
 
+	g = (struct grouping)GROUPING_DEFAULTS;
+	g.by = "traceback";
+	g.all_frames = g.no_default_excludes = true;
+	assert_int_equal(api_path_init(&path, "/v1/sites", NULL), 0);
+	grouping_add_query(&g, &path);
+	assert_string_equal(api_path_text(&path),
+			    "/v1/sites?by=traceback&sort=live&limit=20&all_frames=true"
+			    "&default_excludes=false");
+	api_path_done(&path);
+
 	assert_int_equal(api_path_init(&path, "/v1/targets/", "/usr/bin/a b\r\n"), 0);
 	assert_string_equal(api_path_text(&path), "/v1/targets/%2Fusr%2Fbin%2Fa%20b%0D%0A");
 	api_path_done(&path);

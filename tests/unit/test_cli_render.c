@@ -36,6 +36,17 @@ static const struct render_options plain = { .legend = true, .hints = true };
 	"{'kind':'python','function':'loop','file':'/srv/app.py','line':11,'module':null},"        \
 	"{'kind':'native','function':null,'module':null,'offset':139637976727552}]}"
 
+/* Of the site; never cut: it is for editors, too. */
+#define TRACEBACK                                                  \
+	"    Traceback (most recent call last):\n"                 \
+	"    stack cut here: no unwind table\n"                    \
+	"      Module \"<unknown>\", offset 0x7f0000000000\n"      \
+	"      File \"/srv/app.py\", line 11, in loop\n"           \
+	"      Module \"/lib/libfoo.so\", offset 0x1234\n"         \
+	"      File \"/src/server.c\", line 87, in leak_handler\n" \
+	"      File \"/src/list.h\", line 7, in make_node\n"       \
+	"      Module \"/usr/lib/libstdc++.so.6\", in operator new(unsigned long)\n"
+
 #define COVERAGE                                                       \
 	"{'from_start':true,'allocations_seen':2101,'frees_seen':638," \
 	"'frees_of_unknown_blocks':17,'failed_allocations':1,"         \
@@ -47,10 +58,11 @@ static const struct render_options plain = { .legend = true, .hints = true };
 	"'container':null,'mode':'exact','state':'traced','error':null,'rss_bytes':123457789," \
 	"'limit_bytes':2147483648,'live_bytes':1463552,'live_count':1463,'coverage':" COVERAGE "}"
 
-#define LIST                                                                                      \
-	"{'sites':[" SITE "],'total':23,'limit':1,'sum':{'live_bytes':5242880,'live_count':5003," \
-	"'allocated_bytes':9437184,'allocated_count':7777},'hidden':{'live_bytes':1234,"          \
-	"'live_count':3,'allocated_count':3},'by':'stack','sort':'live','target':'4242-1'}"
+#define LIST                                                                                       \
+	"{'sites':[" SITE "],'total':23,'limit':1,'sum':{'live_bytes':5242880,'live_count':5003,"  \
+	"'allocated_bytes':9437184,'allocated_count':7777},'hidden':{'live_bytes':1234,"           \
+	"'live_count':3,'allocated_count':3,'sites':2},'by':'stack','sort':'live','target':'4242-" \
+	"1'}"
 
 static int print_list(FILE *out, const json_t *value, const struct render_options *o)
 {
@@ -116,7 +128,39 @@ static void stacks_are_listed(void **state)
 	       "    stack cut here: no unwind table\n"
 	       "Live: 5.0 MiB in 5,003 blocks; allocated 9.0 MiB in 7,777 calls\n"
 	       "22 more stacks: --limit 23 shows all\n"
-	       "Left out by --include and --exclude: 1.2 KiB in 3 blocks\n");
+	       "Hidden by filters: 2 sites with 1.2 KiB in 3 blocks\n");
+}
+
+static int print_traceback(FILE *out, const json_t *value, const struct render_options *o)
+{
+	static const struct render_listing listing = { .by = "stack" };
+	struct render_options traceback = *o;
+
+	traceback.traceback = true;
+	return render_sites(out, value, &listing, &traceback);
+}
+
+static void tracebacks_have_the_most_recent_call_last(void **state)
+{
+	const struct render_options narrow = { .columns = 31, .ascii = true };
+
+	(void)state;
+	for (int i = 0; i < 2; i++)
+		expect(print_traceback, "[" SITE "]", i ? &narrow : &plain,
+		       i ? "#1  live 1.4 MiB in 1,463 blocks (avg 1000 B)   +12.3 MiB/h +/-0.4   "
+			   "allocated 2.1 MiB in 2,101   oldest 2 h 3 min\n" TRACEBACK :
+			   "#1  live 1.4 MiB in 1,463 blocks (avg 1000 B)   "
+			   "+12.3 MiB/h \u00b10.4   "
+			   "allocated 2.1 MiB in 2,101   oldest 2 h 3 min\n" TRACEBACK);
+	expect(print_traceback,
+	       "[{'live_bytes':1,'live_count':1,'stack_status':'complete','frames':["
+	       "{'kind':'python','function':'f\\u001b','file':'<string>','line':null}]}]",
+	       &plain,
+	       "#1  live 1 B in 1 block (avg 0 B)   allocated 0 B in 0\n"
+	       "    Traceback (most recent call last):\n"
+	       "      File \"<string>\", in f?\n");
+	expect(print_traceback, "[{'live_bytes':1,'live_count':1,'frames':[]}]", &plain,
+	       "#1  live 1 B in 1 block (avg 0 B)   allocated 0 B in 0\n");
 }
 
 static void narrow_terminals_get_cut_names_and_whole_numbers(void **state)
@@ -506,6 +550,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(verdicts_are_told),
 		cmocka_unit_test(stacks_are_listed),
+		cmocka_unit_test(tracebacks_have_the_most_recent_call_last),
 		cmocka_unit_test(narrow_terminals_get_cut_names_and_whole_numbers),
 		cmocka_unit_test(colours_mark_the_blamed_frame),
 		cmocka_unit_test(other_groupings_are_tables),

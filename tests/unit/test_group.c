@@ -581,25 +581,40 @@ static void test_filters(void **state)
 		const char *include;
 		const char *exclude;
 		int64_t live;
+		bool all_frames;
 	} cases[] = {
-		{ NULL, NULL, 17440 },
-		{ "leak", NULL, 15000 },
-		{ "lea?", NULL, 15000 },
-		{ "operator new*", NULL, 6000 }, /* any frame, plumbing too */
-		{ "main", NULL, 17300 },
-		{ "server.c", NULL, 16000 },
-		{ "/src/*", NULL, 17300 },
-		{ "liba.so", NULL, 1300 },
-		{ "/lib/liba.so", NULL, 1300 },
-		{ "lib", NULL, 0 },   /* the whole of it, not a part */
-		{ "*", NULL, 17300 }, /* what has neither name nor file matches nothing */
-		{ NULL, "leak", 2440 },
-		{ NULL, "main", 17440 },	  /* nobody is blamed on main */
-		{ NULL, "operator new*", 17440 }, /* nor on plumbing */
-		{ NULL, "liba*", 16140 },
-		{ NULL, "*", 140 }, /* what has neither name nor file stays */
-		{ "main", "leak", 2300 },
-		{ "leak", "leak", 0 },
+		{ NULL, NULL, 17440, false },
+		{ "leak", NULL, 15000, false },
+		{ "lea?", NULL, 15000, false },
+		{ "operator new*", NULL, 0, false },
+		{ "operator new*", NULL, 6000, true }, /* any frame, plumbing too */
+		{ "main", NULL, 0, false },	       /* nobody is blamed on main */
+		{ "main", NULL, 17300, true },
+		{ "server.c", NULL, 16000, false },
+		{ "/src/*", NULL, 16000, false },
+		{ "/src/*", NULL, 17300, true },
+		{ "liba.so", NULL, 1300, false },
+		{ "/lib/liba.so", NULL, 1300, false },
+		{ "lib", NULL, 0, true },    /* the whole of it, not a part */
+		{ "*", NULL, 17300, false }, /* what has neither name nor file matches nothing */
+		{ NULL, "leak", 2440, false },
+		{ NULL, "main", 17440, false },
+		{ NULL, "main", 140, true },
+		{ NULL, "operator new*", 17440, false }, /* nor on plumbing */
+		{ NULL, "operator new*", 11440, true },
+		{ NULL, "liba*", 16140, false },
+		{ NULL, "*", 140, false }, /* what has neither name nor file stays */
+		{ "main", "leak", 0, false },
+		{ "leak", "leak", 0, false },
+		/* A file and its line */
+		{ "server.c:87", NULL, 6000, false },
+		{ "/src/server.c:91", NULL, 9000, false },
+		{ "s*.c:9?", NULL, 0, false },
+		{ "s*.c:91", NULL, 9000, false },
+		{ "server.c:", NULL, 0, false },
+		{ "main.c:3", NULL, 17300, true },
+		{ "leak:87", NULL, 0, false }, /* of a file, not of a function */
+		{ NULL, "server.c:91", 8440, false },
 	};
 
 	(void)state;
@@ -611,6 +626,7 @@ static void test_filters(void **state)
 			.n_include = cases[i].include ? 1 : 0,
 			.exclude = &cases[i].exclude,
 			.n_exclude = cases[i].exclude ? 1 : 0,
+			.all_frames = cases[i].all_frames,
 		};
 		_cleanup_(group_result_freep) struct group_result *r = group(&options);
 
@@ -618,6 +634,7 @@ static void test_filters(void **state)
 			fail_msg("%s, %s: %lld", cases[i].include, cases[i].exclude,
 				 (long long)totals_change_bytes(&r->sum));
 		check_sum(r);
+		assert_true((r->n_hidden > 0) == (totals_change_bytes(&r->hidden) > 0));
 	}
 }
 
