@@ -4,7 +4,7 @@
 set -u
 cd "$(dirname "$0")/.." || exit 1
 
-folders="base trend target elf python probe symbolize heap detect alert history monitor serve daemon cli main"
+folders="base trend target elf python probe symbolize heap hint detect alert history monitor serve daemon cli main"
 found=0
 
 complain() {

@@ -139,6 +139,7 @@ static int put_reasons(json_t *o, const struct alert *a)
 	r |= view_put(o, "channel", view_text(evidence_channel_name(e->channel)));
 	r |= view_put(o, "hold", view_text(evidence_hold_name(e->hold)));
 	r |= view_put(o, "evidence", TAKE_PTR(sentences));
+	r |= view_put(o, "hint", view_text(sentences_hint(a)));
 	r |= view_put(o, "would_disprove", view_text(disproof));
 	return r;
 }

@@ -142,9 +142,9 @@ static void add_steadiness(struct list *list, const struct alert *a)
 		add(list,
 		    "The rate is %s: in the younger half of the intervals it is %s times that of "
 		    "the older half%s.",
-		    e->window_rate.best > 1.3 ? "rising" :
-		    e->window_rate.best < 0.7 ? "falling" :
-						"steady",
+		    e->window_rate.best > STEADY_MOST  ? "rising" :
+		    e->window_rate.best < STEADY_LEAST ? "falling" :
+							 "steady",
 		    words_ratio(e->window_rate.best).text, clock_of(&e->window_rate));
 	if (e->life_rate.best > 0 && e->life_rate.best < NO_RATIO)
 		add(list,
@@ -343,6 +343,7 @@ int sentences_evidence(const struct alert *a, json_t **ret)
 {
 	json_auto_t *array = json_array();
 	struct list list = { .array = array, .r = array ? 0 : -ENOMEM };
+	const char *hint = sentences_hint(a);
 
 	if (a->python && list.r == 0)
 		list.r = python_sentences(a->python, array);
@@ -357,6 +358,8 @@ int sentences_evidence(const struct alert *a, json_t **ret)
 	add_hold(&list, a);
 	add_confidence(&list, a);
 	add_state(&list, a);
+	if (hint)
+		add(&list, "%s", hint);
 	if (list.r < 0)
 		return list.r;
 	*ret = TAKE_PTR(array);

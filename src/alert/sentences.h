@@ -13,8 +13,20 @@
 #include "alert/alert.h"
 #include "base/words.h"
 
-/* Why. An array of texts, new reference; -ENOMEM. Empty where nothing was ever found. */
+/*
+ * Why, and at the end what usually mends it, where that is known. An array of texts, new reference;
+ * -ENOMEM. Empty where nothing was ever found.
+ */
 int sentences_evidence(const struct alert *a, json_t **ret);
+
+/* A ratio of rates in between is called steady. */
+#define STEADY_LEAST 0.7
+#define STEADY_MOST  1.3
+
+/*
+ * What usually mends a leak of this pattern: the last of the above. Static; NULL: not known (hints.c).
+ */
+const char *sentences_hint(const struct alert *a);
 
 /* What would prove it wrong. *ret is the caller's; NULL where nothing is claimed. -ENOMEM. */
 int sentences_disproof(const struct alert *a, char **ret);

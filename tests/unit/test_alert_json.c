@@ -223,7 +223,7 @@ static void test_not_trusted(void **state)
 		{ "\"comm\":\"server\"", "\"comm\":\"0123456789abcdef\"" },
 		{ "\"opened_at\":\"2026-03-01", "\"opened_at\":\"2026-02-29" },
 		{ "\"times_told\":4", "\"times_told\":4.5" },
-		{ "\"kind\":\"native\"", "\"kind\":\"python\"" },
+		{ "\"kind\":\"native\"", "\"kind\":\"java\"" },
 		{ "\"line\":42", "\"line\":-42" },
 		{ "\"module\":\"/usr", "\"module\":\"\\u0000/usr" },
 		{ "\"bars\":[", "\"bars\":[0," },

@@ -80,6 +80,9 @@ static void test_leak(void **state)
 		"2026-03-23 14:00 UTC.",
 		"No free is known to have been missed.",
 		"That it is a leak is almost certain (0.97).",
+		"Most blocks from here are freed, and a share that does not change is not: usually "
+		"one way out returns, continues or throws before the free(), such as that of an "
+		"error or a timeout.",
 	};
 	_cleanup_(alert_freep) struct alert *a = fixture_alert(1, 1);
 	json_auto_t *array = NULL;
@@ -135,6 +138,46 @@ static void test_gaps_and_deaths(void **state)
 	e->window_rate.best = e->life_rate.best = 99;
 	assert_false(mentions(a, "younger half"));
 	assert_false(mentions(a, "whole life"));
+}
+
+static void test_hint(void **state)
+{
+	static const char handle[] = "Folders stay open: what opendir() returned needs a "
+				     "closedir() on every way out, those of errors too.";
+	_cleanup_(alert_freep) struct alert *a = fixture_alert(1, 1);
+
+	(void)state;
+	assert_non_null(strstr(sentences_hint(a), "before the free()"));
+	/* Neither of a rate that rises or is not known, */
+	a->evidence.window_rate.best = 1.4;
+	assert_null(sentences_hint(a));
+	a->evidence.window_rate.best = 0.97;
+	a->evidence.window.sum.births = 0;
+	assert_null(sentences_hint(a));
+	free((char *)a->frames[0].function);
+	free((char *)a->frames[0].module);
+	a->frames[0].function = strdup("__alloc_dir");
+	a->frames[0].module = strdup("/usr/lib/libc.so.6");
+	assert_string_equal(sentences_hint(a), handle);
+	assert_says(a, handle);
+	/* nor of what is no leak, or no place, or over. */
+	a->scope = ALERT_PROCESS;
+	assert_null(sentences_hint(a));
+	a->scope = ALERT_FRAMES;
+	a->evidence.channel = TREND_BY_EXHAUSTION;
+	assert_null(sentences_hint(a));
+	a->evidence.channel = TREND_BY_NONE;
+	assert_null(sentences_hint(a));
+	a->evidence.channel = TREND_BY_FEW_BLOCKS;
+	assert_non_null(sentences_hint(a));
+	for (int state_of_it = TREND_QUIET; state_of_it <= TREND_CLOSED; state_of_it++) {
+		bool is_over = state_of_it == TREND_QUIET || state_of_it == TREND_RESOLVED ||
+			       state_of_it == TREND_EXHAUSTION;
+
+		a->state = (enum trend_state)state_of_it;
+		assert_true(is_over == (sentences_hint(a) == NULL));
+		assert_true(is_over != says(a, handle));
+	}
 }
 
 static void test_suspect(void **state)
@@ -360,6 +403,7 @@ int main(void)
 		cmocka_unit_test(test_leak),
 		cmocka_unit_test(test_scaled),
 		cmocka_unit_test(test_gaps_and_deaths),
+		cmocka_unit_test(test_hint),
 		cmocka_unit_test(test_suspect),
 		cmocka_unit_test(test_holds),
 		cmocka_unit_test(test_known),
