@@ -250,17 +250,23 @@ static void put_reasons(FILE *out, const json_t *leak, const struct render_optio
 {
 	const char *word = field_text(leak, "confidence_word");
 	const json_t *sentences = json_object_get(leak, "evidence"), *sentence;
+	const char *hint = field_text(leak, "hint");
 	size_t i;
 
 	put_line(out, o, "How sure", "%s%s%s%s",
 		 format_share(field_number(leak, "confidence")).text, word ? ", " : "",
 		 word ? word : "", json_array_size(sentences) ? ", because" : "");
 	json_array_foreach(sentences, i, sentence) {
+		/* The last of them, and no reason. */
+		if (hint && strcmp(hint, json_string_value(sentence) ?: "") == 0)
+			continue;
 		(void)fprintf(out, "%*s- ", LABEL_COLUMNS, "");
 		put_sentence(out, json_string_value(sentence), LABEL_COLUMNS + 2, o);
 	}
 	if (field_text(leak, "would_disprove"))
 		put_line(out, o, "Wrong if", "%s", field_text(leak, "would_disprove"));
+	if (hint)
+		put_line(out, o, "Hint", "%s", hint);
 }
 
 static void put_answers(FILE *out, const json_t *leak, uint64_t now_ms,

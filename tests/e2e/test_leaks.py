@@ -57,6 +57,7 @@ def check_rate(leak):
     assert leak["limit"]["seconds_to_limit"] < 120, leak["limit"]
     assert leak["confidence"] >= 0.8, leak["confidence"]
     assert len(leak["evidence"]) >= 5 and leak["would_disprove"], leak["evidence"]
+    assert "before the free()" in leak["hint"] and leak["evidence"][-1] == leak["hint"], leak["hint"]
 
 
 def check_commands(daemon, leak):

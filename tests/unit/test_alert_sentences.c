@@ -80,9 +80,9 @@ static void test_leak(void **state)
 		"2026-03-23 14:00 UTC.",
 		"No free is known to have been missed.",
 		"That it is a leak is almost certain (0.97).",
-		"Most blocks from here are freed, and a share that does not change is not: usually "
-		"one way out returns, continues or throws before the free(), such as that of an "
-		"error or a timeout.",
+		"Blocks from here are freed but for a share that does not change: usually one way "
+		"out returns, continues or throws before the free(), such as that of an error or a "
+		"timeout.",
 	};
 	_cleanup_(alert_freep) struct alert *a = fixture_alert(1, 1);
 	json_auto_t *array = NULL;

@@ -43,7 +43,8 @@ static const struct render_options plain = { .legend = true, .hints = true };
 	"'seconds_to_limit':7800.5,'seconds_to_limit_low':6000,'seconds_to_limit_high':9000,"   \
 	"'reached_at':'2026-11-25T19:20:34.500Z'},'confidence':0.974,"                          \
 	"'confidence_word':'almost certain','channel':'cohorts','hold':null,"                   \
-	"'evidence':['Survivors in 14 of 14 intervals of 2 h.','The rate is steady, 0.97.'],"   \
+	"'evidence':['Survivors in 14 of 14 intervals of 2 h.','The rate is steady, 0.97.',"    \
+	"'One path misses its free().'],'hint':'One path misses its free().',"                  \
 	"'would_disprove':'A free of these by 20:00.','growth_bytes':190000000,"                \
 	"'explained_bytes':171000000,"                                                          \
 	"'bars':[{'from':'2026-11-25T10:00:00.000Z','births':20,'blocks':10,'bytes':2160}],"    \
@@ -118,6 +119,7 @@ static void one_leak(void **state)
 	       "            - Survivors in 14 of 14 intervals of 2 h.\n"
 	       "            - The rate is steady, 0.97.\n"
 	       "Wrong if    A free of these by 20:00.\n"
+	       "Hint        One path misses its free().\n"
 	       "Told        2026-11-25 15:10 UTC, 2 h 0 min ago, 2 times\n"
 	       "\n"
 	       "Blocks by the time of their birth: solid ones live, grey ones were freed\n"
