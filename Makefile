@@ -50,6 +50,10 @@ EVAL_REAL_PACKAGES := redis-server memcached nginx postgresql libsqlite3-0 pytho
 
 FUZZ_PACKAGES := libclang-rt-14-dev
 
+# The service in Python that make demo, make test and make bench-python watch, and a module in C.
+STORY_PACKAGES := python3 python3-fastapi python3-uvicorn python3-websockets
+PACKAGES += $(STORY_PACKAGES) python3-dev
+
 VM_PACKAGES := qemu-system-x86 busybox-static cpio debian-archive-keyring
 
 LIBS := libbpf libelf libdw capstone libevent_core libevent_extra jansson libseccomp libcap zlib sqlite3 \
@@ -269,6 +273,10 @@ $(B)/eval/ld-unfree.so: tests/eval/unfree.c
 eval-real: all $(EVAL_REAL_BIN) ## the same on real programs, and on servers that are installed (root); hours
 	$(Q)BUILD='$(B)' ./tests/eval/real.py $(EVAL_REAL_FLAGS)
 
+.PHONY: eval-python
+eval-python: all ## are type, line and holder of Python leaks right (root); EVAL_PYTHON_FLAGS="--only cycle"; many minutes
+	$(Q)BUILD='$(B)' ./tests/eval/python.py $(EVAL_PYTHON_FLAGS)
+
 .PHONY: deps-eval-real
 deps-eval-real: ## install the servers that eval-real watches
 	$(Q)./tests/deps.sh --install $(EVAL_REAL_PACKAGES)
@@ -332,6 +340,11 @@ bench-servers: all $(B)/bench/loop ## what real servers lose under the default; 
 	$(Q)BUILD='$(B)' ./tests/bench/servers.py $(if $(SECONDS),--seconds '$(SECONDS)') \
 		$(if $(ROUNDS),--rounds '$(ROUNDS)') $(if $(ONLY),--only '$(ONLY)') \
 		$(if $(filter no,$(PEERS)),--no-peers)
+
+.PHONY: bench-python
+bench-python: all ## what a service in Python loses under the default; SECONDS=5 ROUNDS=15
+	$(Q)BUILD='$(B)' ./tests/bench/servers.py --only fastapi --no-peers \
+		--rounds '$(or $(ROUNDS),15)' $(if $(SECONDS),--seconds '$(SECONDS)')
 
 .PHONY: demo
 demo: ## find a leak in a running server, in about a minute

@@ -20,6 +20,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 import seep  # noqa: E402 pylint: disable=wrong-import-position
 
 PYTHON = "/usr/bin/python3"
+DEMO = os.path.join(seep.ROOT, "tests", "demo")
 
 # A web service's work without the web: what comes in is parsed, looked up, changed and answered.
 PYTHON_LOAD = r"""
@@ -243,6 +244,37 @@ class Nginx(Server):
         return int(lines[2].split()[2])
 
 
+class Telemetry(Server):
+    """The service of make demo, which leaks while it is measured."""
+
+    name = "fastapi"
+    load_name = "readings on 50 WebSockets, three tasks each"
+    unit = "readings"
+    executable = "python3"
+    needs = (PYTHON,)
+
+    @classmethod
+    def why_not(cls):
+        result = subprocess.run([PYTHON, "-c", "import fastapi, uvicorn, websockets"],
+                                check=False, capture_output=True)
+        return "FastAPI is not installed (make deps)" if result.returncode else super().why_not()
+
+    def command(self):
+        return [PYTHON, "-B", "-m", "uvicorn", "telemetry:app", "--app-dir", DEMO, "--port",
+                str(self.port), "--log-level", "warning"]
+
+    def load(self):
+        return [PYTHON, os.path.join(DEMO, "devices.py"), str(self.port), "0", "86400"]
+
+    def counter(self):
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
+        try:
+            connection.request("GET", "/received")
+            return int(connection.getresponse().read())
+        finally:
+            connection.close()
+
+
 class Loop(Program):
     """Works for as long as it is asked to, and is idle in between."""
 
@@ -323,4 +355,4 @@ class Pairs(Loop):
         return pairs, ns / 1e9
 
 
-ALL = (Redis, Nginx, Json, Pairs)
+ALL = (Redis, Nginx, Json, Telemetry, Pairs)

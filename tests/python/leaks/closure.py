@@ -1,0 +1,26 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Callbacks that are added for each request; each holds what it closes over."""
+
+import pace
+
+EXPECT = {"type": r"function|cell|.*\bRequest", "held_by": r"callbacks", "container": "list"}
+
+callbacks = []
+
+
+class Request:
+    def __init__(self, number):
+        self.number = number
+
+
+def on_close(request):
+    def close():  # the leak
+        return request.number
+    callbacks.append(close)
+
+
+def request(number):
+    on_close(Request(number))  # the leak, too
+
+
+pace.serve(request)

@@ -1,0 +1,17 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Bodies of requests that are collected for a report which nobody asks for."""
+
+import pace
+
+EXPECT = {"type": r"bytes", "held_by": r"bodies", "container": "list",
+          "line": False}
+
+bodies = []
+
+
+def request(number):
+    scratch = b"%08d" % number * 40
+    bodies.append(scratch[1:-1])  # the leak
+
+
+pace.serve(request)

@@ -1,0 +1,28 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A handler that is added to a logger for each connection."""
+
+import io
+import logging
+
+import pace
+
+EXPECT = {"type": r"logging\.StreamHandler|.*StringIO|_thread\.RLock", "held_by": r"handlers",
+          "container": "list"}
+
+logger = logging.getLogger("connections")
+
+
+class Connection:
+    def __init__(self):
+        self.log = io.StringIO()
+        handler = logging.StreamHandler(self.log)  # the leak
+        logger.addHandler(handler)
+
+
+def request(number):
+    # It becomes slow, as it does in services.
+    if number % 10 == 0:
+        Connection()
+
+
+pace.serve(request)

@@ -1,0 +1,27 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A cache without a bound, of a function whose arguments do not come again."""
+
+import functools
+
+import pace
+
+EXPECT = {"type": r".*\bPage", "held_by": r"load", "container": "functools._lru_cache_wrapper"}
+
+
+class Page:
+    def __init__(self, number):
+        self.number = number
+        self.title = f"page {number}"
+
+
+@functools.lru_cache(maxsize=None)
+def load(number):
+    return Page(number)  # the leak
+
+
+def request(number):
+    load(number)
+    load(number % 10)
+
+
+pace.serve(request)
