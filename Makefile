@@ -347,10 +347,11 @@ bench-python: all ## what a service in Python loses under the default; SECONDS=5
 		--rounds '$(or $(ROUNDS),15)' $(if $(SECONDS),--seconds '$(SECONDS)')
 
 .PHONY: demo
-demo: ## find a leak in a running server, in about a minute
-	$(Q)./tests/deps.sh $(BUILD_PACKAGES)
+demo: ## find a leak in a running server, and one in a service in Python; about three minutes
+	$(Q)./tests/deps.sh $(BUILD_PACKAGES) $(STORY_PACKAGES) curl
 	$(Q)$(MAKE) --no-print-directory all $(B)/workloads/leaky_server
 	$(Q)./tests/demo/run.sh
+	$(Q)./tests/demo/python.sh
 
 .PHONY: deps
 deps: ## install every Debian package that build, demo and tests need
