@@ -46,7 +46,6 @@ int python_table_each(const struct python_reader *r, const struct python_table *
 struct words {
 	enum python_slot_kind kind;
 	uint64_t key;
-	uint16_t minor;
 	python_slot_fn fn;
 	void *userdata;
 };

@@ -80,7 +80,4 @@ uint64_t python_table_of(const struct python_layout *l, const struct python_obje
 void python_slot_name(const struct python_reader *r, const struct python_object_ref *o,
 		      const struct python_slot *slot, char *to, size_t room);
 
-/* The code that a generator, coroutine or function runs; -ENOENT: none. */
-int python_code_of(const struct python_reader *r, const struct python_object_ref *o, uint64_t *ret);
-
 #endif

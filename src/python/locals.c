@@ -219,22 +219,3 @@ int python_generator_each(const struct python_reader *r, uint64_t generator, pyt
 		return result;
 	return new_frame_each(r, generator + l->generator_frame, state == 0, fn, userdata);
 }
-
-int python_code_of(const struct python_reader *r, const struct python_object_ref *o, uint64_t *ret)
-{
-	const struct python_layout *l = r->layout;
-	uint16_t offset = PYTHON_NONE;
-
-	if (o->shape == PYTHON_FUNCTION)
-		offset = l->function_code;
-	else if (o->shape == PYTHON_GENERATOR)
-		offset = l->generator_code != PYTHON_NONE ? l->generator_code : l->generator_frame;
-	else if (o->shape == PYTHON_FRAME && l->minor < 11)
-		offset = l->frame_code;
-	if (offset == PYTHON_NONE)
-		return -ENOENT;
-	if (python_read_u64(r->memory, o->address + offset, ret) < 0)
-		return -EFAULT;
-	*ret = python_untag(l, *ret);
-	return *ret ? 0 : -ENOENT;
-}
