@@ -31,7 +31,7 @@
 #define FRAME_SLOT_PYTHON 0x7fffull
 #define FRAME_CODE_SHIFT  20
 #define FRAME_UNIT_MASK	  ((1ull << FRAME_CODE_SHIFT) - 1)
-#define CODE_MAX	  ((1u << 28) - 1)
+#define CODE_MAX	  ((1u << CODE_BITS) - 1)
 
 /* Which arguments of an allocator function mean what. The low byte of a multi link's cookie. */
 enum hook_kind {
@@ -334,13 +334,11 @@ struct python_target {
 	__u8 instruction; /* enum python_instruction */
 };
 
-/* python_codes: which code a code object is. */
-struct code_key {
-	__u64 code;	 /* address */
-	__u64 signature; /* of what it holds: addresses are used again */
-	__u32 target;
-	__u32 padding;
-};
+/*
+ * python_codes: which code a code object is. A word is read and written at once: the number of the code below,
+ * above it what of the hash of target, address and contents does not say which word it is.
+ */
+#define CODE_BITS 28
 
 /* notes: what user space must hear at once. Rare; never one per allocation. */
 enum note_type {
@@ -417,7 +415,6 @@ _Static_assert(sizeof(struct file_key) == 16, "abi");
 _Static_assert(sizeof(struct file_entry) == 24, "abi");
 _Static_assert(sizeof(struct unwind_row) == 8, "abi");
 _Static_assert(sizeof(struct python_target) == 88, "abi");
-_Static_assert(sizeof(struct code_key) == 24, "abi");
 _Static_assert(sizeof(struct note_code) == 680, "abi");
 _Static_assert(sizeof(struct note_code) <= sizeof(struct note), "abi");
 _Static_assert(sizeof(struct note) == 64 + NOTE_PATH_BYTES + NOTE_PATH_NAME, "abi");

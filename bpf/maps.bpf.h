@@ -129,6 +129,7 @@ struct {
  */
 #define NO_MAPPING_SET (~0u)
 #define PYTHON_WORDS   18
+#define CODE_CACHE     (1u << 15) /* words of python_codes */
 
 struct thread {
 	/* The outermost allocator call in progress. */
@@ -261,10 +262,10 @@ struct {
  * becomes another one with the same names.
  */
 struct {
-	__uint(type, BPF_MAP_TYPE_LRU_HASH);
-	__uint(max_entries, 1);
-	__type(key, struct code_key);
-	__type(value, __u32);
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, CODE_CACHE);
+	__type(key, __u32);
+	__type(value, __u64);
 } python_codes SEC(".maps");
 
 struct {

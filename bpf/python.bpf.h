@@ -74,25 +74,31 @@ static __always_inline __u64 thread_state(const struct python_target *py)
 	return read_word(state + py->thread_id, &id) && id == self ? state : 0;
 }
 
-/* Finds the thread's innermost Python frame. */
-static __always_inline void python_begin(struct thread *t, const struct python_target *py)
+static __noinline int find_python_frame(struct thread *t, const struct python_target *py)
 {
 	__u64 state, frame;
 
-	if (t->python_flags & PYTHON_LOOKED)
-		return;
-	t->python_flags |= PYTHON_LOOKED;
 	state = thread_state(py);
 	if (!state) {
 		t->python_flags |= PYTHON_STATELESS;
-		return;
+		return 0;
 	}
 	if (!read_word(state + py->thread_frame, &frame))
-		return;
+		return 0;
 	if (py->thread_cframe_frame != PYTHON_ABSENT &&
 	    !read_word(frame + py->thread_cframe_frame, &frame))
-		return;
+		return 0;
 	t->python_frame = frame;
+	return 0;
+}
+
+/* Finds the thread's innermost Python frame. */
+static __always_inline void python_begin(struct thread *t, const struct python_target *py)
+{
+	if (t->python_flags & PYTHON_LOOKED)
+		return;
+	t->python_flags |= PYTHON_LOOKED;
+	find_python_frame(t, py);
 }
 
 /* What tells a code object from a later one at its address. */
@@ -104,33 +110,44 @@ static __always_inline __u64 python_hash(__u64 hash, __u64 value)
 
 /*
  * Up to 3.11 nothing in a code object is unique, and code that is made and dropped again and again comes to
- * lie at the same addresses, strings included: so their beginnings count, too.
+ * lie at the same addresses, strings included: so the beginnings of these count, too.
  */
-static __always_inline __u64 hash_contents(__u64 hash, __u64 object)
-{
-	__u64 words[7] = {}; /* length, hash, state, data of an ASCII string or of bytes */
+#define TEXT_HEAD_WORDS \
+	4 /* length, hash, state, wchar_t *: the latter two and the hash may come late */
+#define TEXT_WORDS 10
 
-	bpf_probe_read_user(words, sizeof(words), (void *)(object + 16));
-	/* The hash at words[1] comes when somebody first asks for it. */
-	hash = python_hash(hash, words[0]);
-#pragma unroll
-	for (int i = 3; i < 7; i++)
-		hash = python_hash(hash, words[i]);
+static __always_inline __u64 hash_text(__u64 hash, struct thread *t, __u64 object)
+{
+	__u64 length;
+
+	if (bpf_probe_read_user(t->python_words, 8 * (TEXT_HEAD_WORDS + TEXT_WORDS),
+				(void *)(object + 16)))
+		return hash;
+	length = t->python_words[0];
+	hash = python_hash(hash, length);
+	/* What is behind its end may change. */
+#pragma clang loop unroll(disable)
+	for (__u32 i = 0; i < TEXT_WORDS; i++) {
+		if (8 * i >= length)
+			break;
+		hash = python_hash(hash, t->python_words[TEXT_HEAD_WORDS + i]);
+	}
 	return hash;
 }
 
-static __always_inline __u64 code_signature(const struct thread *t, const struct python_target *py)
+/* (Of these words only, which are read over: what else is wanted of them was taken before.) */
+static __always_inline __u64 code_signature(struct thread *t, const struct python_target *py,
+					    __u64 code)
 {
 	__u64 file = python_field(t, py->code_filename), name = python_field(t, py->code_name);
-	__u64 table = python_field(t, py->code_linetable), hash;
+	__u64 hash = python_hash(code_seed ^ t->target, code);
 
-	hash = python_hash((__u32)python_field(t, py->code_firstlineno), file);
-	hash = python_hash(python_hash(hash, name), table);
+	hash = python_hash(hash, file ^ name << 1 ^ python_field(t, py->code_linetable) << 2);
+	/* What else differs: its size in words, counts of arguments and variables, the first line. */
+	hash = python_hash(hash, t->python_words[2] ^ (__u32)python_field(t, py->code_firstlineno));
 	if (py->code_version != PYTHON_ABSENT && (__u32)python_field(t, py->code_version))
 		return python_hash(hash, (__u32)python_field(t, py->code_version));
-	hash = hash_contents(hash, file);
-	hash = hash_contents(hash, name);
-	return hash_contents(hash, table);
+	return hash_text(hash_text(hash, t, file), t, name);
 }
 
 static __always_inline void copy_text(struct note_text *text, void *data, __u32 room,
@@ -205,7 +222,9 @@ static __noinline __u32 add_code(struct thread *t, const struct python_target *p
 	__u32 id, *known;
 	__u64 hash;
 
-	if (notes_are_full()) {
+	/* (Texts were read over what was known of the object.) */
+	if (notes_are_full() ||
+	    bpf_probe_read_user(t->python_words, sizeof(t->python_words), (void *)code)) {
 		lose(t->target, LOSS_PYTHON_CODE);
 		return 0;
 	}
@@ -242,16 +261,21 @@ static __noinline __u32 add_code(struct thread *t, const struct python_target *p
 
 static __always_inline __u32 code_of(struct thread *t, const struct python_target *py, __u64 code)
 {
-	struct code_key key = { .code = code, .target = t->target };
-	__u32 id, *known;
+	__u64 signature = code_signature(t, py, code), *word, *other;
+	__u32 index = signature & (CODE_CACHE - 1), id;
 
-	key.signature = code_signature(t, py);
-	known = bpf_map_lookup_elem(&python_codes, &key);
-	if (known)
-		return *known;
+	word = bpf_map_lookup_elem(&python_codes, &index);
+	if (word && *word >> CODE_BITS == signature >> CODE_BITS)
+		return *word & CODE_MAX;
+	index ^= 1;
+	other = bpf_map_lookup_elem(&python_codes, &index);
+	if (other && *other >> CODE_BITS == signature >> CODE_BITS)
+		return *other & CODE_MAX;
 	id = add_code(t, py, code);
-	if (id)
-		bpf_map_update_elem(&python_codes, &key, &id, BPF_ANY);
+	if (id && word && other) {
+		*other = *word;
+		*word = (signature & ~(__u64)CODE_MAX) | id;
+	}
 	return id;
 }
 

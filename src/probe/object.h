@@ -14,7 +14,7 @@
 #define PROBE_UNWIND_ROWS    (1u << 20) /* 8 MiB: about 50 MB of text */
 #define PROBE_UNWIND_BUCKETS (1u << 18) /* one per 512 bytes of text, 128 MB of it */
 
-/* Code objects that are known at a time, of all targets; and numbers for new ones, until notes were read. */
+/* Python code that is known at a time, of all targets; and numbers for new one, until notes were read. */
 #define PROBE_CODES	 (1u << 14)
 #define PROBE_FREE_CODES (1u << 12)
 

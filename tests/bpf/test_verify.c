@@ -26,9 +26,9 @@ static const struct {
 	uint32_t ceiling; /* instructions that the verifier looks at */
 	enum probe_links_kind links;
 } programs[] = {
-	{ "alloc_session", 260000, PROBE_LINKS_SESSION },
+	{ "alloc_session", 560000, PROBE_LINKS_SESSION },
 	{ "alloc_enter", 10000, PROBE_LINKS_MULTI },
-	{ "alloc_exit", 250000, PROBE_LINKS_MULTI },
+	{ "alloc_exit", 560000, PROBE_LINKS_MULTI },
 	{ "free_enter", 2000, PROBE_LINKS_MULTI },
 	{ "malloc_enter", 7000, PROBE_LINKS_PERF },
 	{ "calloc_enter", 7000, PROBE_LINKS_PERF },
@@ -36,7 +36,7 @@ static const struct {
 	{ "reallocarray_enter", 7000, PROBE_LINKS_PERF },
 	{ "posix_memalign_enter", 7000, PROBE_LINKS_PERF },
 	{ "aligned_enter", 7000, PROBE_LINKS_PERF },
-	{ "alloc_exit", 250000, PROBE_LINKS_PERF },
+	{ "alloc_exit", 560000, PROBE_LINKS_PERF },
 	{ "free_enter", 2000, PROBE_LINKS_PERF },
 	{ "link_map_enter", 500, PROBE_LINKS_MULTI },
 	{ "link_map_enter", 500, PROBE_LINKS_PERF },
