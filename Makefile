@@ -74,7 +74,10 @@ BPF_OBJ := $(B)/bpf/seep.bpf.o
 BPF_LEGACY_OBJ := $(B)/bpf/seep_legacy.bpf.o
 BPF_SKEL := $(B)/gen/seep.skel.h
 BPF_LEGACY_SKEL := $(B)/gen/seep_legacy.skel.h
-BPF_SKELS := $(BPF_SKEL) $(BPF_LEGACY_SKEL)
+# What programs and maps of one seepd must have in common with the next one's: see src/probe/takeover.c.
+ABI_SRC := bpf/abi.h bpf/ages.h bpf/maps.bpf.h bpf/sampling.h
+ABI_HASH := $(B)/gen/abi_hash.h
+BPF_SKELS := $(BPF_SKEL) $(BPF_LEGACY_SKEL) $(ABI_HASH)
 BPF_CFLAGS := -target bpf -mcpu=v3 -D__TARGET_ARCH_x86 -O2 -g -Wall -Wextra -Wno-unused-parameter \
 	-Wno-unknown-attributes -Ivmlinux -Ibpf
 
@@ -119,6 +122,10 @@ $(BPF_OBJ) $(BPF_LEGACY_OBJ): $(BPF_SRC) $(wildcard bpf/*.h) $(wildcard vmlinux/
 $(B)/gen/%.skel.h: $(B)/bpf/%.bpf.o
 	$(call msg,SKEL,$@)mkdir -p $(@D)
 	$(Q)$(BPFTOOL) gen skeleton $< name $*_bpf > $@
+
+$(ABI_HASH): $(ABI_SRC)
+	$(call msg,HASH,$@)mkdir -p $(@D)
+	$(Q)printf '#define ABI_HASH "%s"\n' "$$(cat $^ | sha256sum | cut -c 1-32)" > $@
 
 .PHONY: vmlinux
 vmlinux: ## dump every kernel type to build/vmlinux.h, for reference

@@ -86,22 +86,32 @@ static bool begins_with(const struct handed *h, const char *prefix)
 	return h->fd >= 0 && h->name && strncmp(h->name, prefix, strlen(prefix)) == 0;
 }
 
-int fd_store_take(struct fd_store *s, const char *name)
+static struct handed *find(const struct fd_store *s, const char *name)
 {
 	for (size_t i = 0; i < s->n; i++)
-		if (s->handed[i].fd >= 0 && s->handed[i].name &&
-		    strcmp(s->handed[i].name, name) == 0)
-			return TAKE_FD(s->handed[i].fd);
-	return -ENOENT;
+		if (begins_with(&s->handed[i], name) && strlen(s->handed[i].name) == strlen(name))
+			return &s->handed[i];
+	return NULL;
 }
 
-size_t fd_store_count(const struct fd_store *s, const char *prefix)
+int fd_store_take(struct fd_store *s, const char *name)
 {
-	size_t n = 0;
+	struct handed *h = find(s, name);
 
+	return h ? TAKE_FD(h->fd) : -ENOENT;
+}
+
+bool fd_store_has(const struct fd_store *s, const char *name)
+{
+	return find(s, name);
+}
+
+bool fd_store_has_any(const struct fd_store *s, const char *prefix)
+{
 	for (size_t i = 0; i < s->n; i++)
-		n += begins_with(&s->handed[i], prefix);
-	return n;
+		if (begins_with(&s->handed[i], prefix))
+			return true;
+	return false;
 }
 
 int fd_store_put(struct fd_store *s, const char *name, int fd)

@@ -31,8 +31,9 @@ bool fd_store_keeps(const struct fd_store *s);
 /* The first one of a name that was handed over, which is the caller's then. -ENOENT. */
 int fd_store_take(struct fd_store *s, const char *name);
 
-/* How many were handed over under names that begin so, and were not taken. */
-size_t fd_store_count(const struct fd_store *s, const char *prefix);
+/* Whether one was handed over and is not taken: of a name, or of any that begins so. */
+bool fd_store_has(const struct fd_store *s, const char *name);
+bool fd_store_has_any(const struct fd_store *s, const char *prefix);
 
 /* Copies one into the store. 0, or a negative errno if it could not be sent. */
 int fd_store_put(struct fd_store *s, const char *name, int fd);

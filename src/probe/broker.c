@@ -22,13 +22,17 @@
 #define YOUNG_NS      (60 * NS_PER_SECOND)
 #define MOST_RESTARTS 5
 
+/* The child of an earlier process answers at once, unless it is closing links. */
+#define TAKE_OVER_SECONDS 20
+
 struct broker {
 	const char *name; /* borrowed */
-	pid_t pid;	  /* 0: none */
+	pid_t pid;	  /* 0: none, or no child of this process */
 	int fd;		  /* owned */
 	bool is_gone;	  /* the child, or it will be in a moment */
 	uint64_t started_ns;
 	uint32_t n_restarts; /* in a row */
+	uint32_t n_starts;
 };
 
 static int start_child(struct broker *b)
@@ -37,6 +41,7 @@ static int start_child(struct broker *b)
 	int fds[2], r;
 
 	b->started_ns = clock_ns(CLOCK_MONOTONIC);
+	b->n_starts++;
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fds) < 0)
 		return -errno;
 	if (setsockopt(fds[0], SOL_SOCKET, SO_SNDBUFFORCE, &buffer, sizeof(buffer)) < 0)
@@ -119,16 +124,113 @@ int broker_new(const char *name, struct broker **ret)
 	return 0;
 }
 
+/* Of one that was taken over the end is seen by its end of the socket. */
+static void await_hangup(const struct broker *b)
+{
+	struct link_answer answer;
+	int fds[2];
+	size_t n = 0;
+
+	while (broker_receive(b->fd, &answer, sizeof(answer), fds, &n, 0) != -EPIPE)
+		for (size_t i = 0; i < n; i++)
+			close_fd(fds[i]);
+}
+
 struct broker *broker_free(struct broker *b)
 {
 	if (!b)
 		return NULL;
 	/* Also if a process that was forked meanwhile has a copy: it would not end else. */
-	(void)shutdown(b->fd, SHUT_RDWR);
+	(void)shutdown(b->fd, b->pid > 0 ? SHUT_RDWR : SHUT_WR);
+	if (b->pid == 0 && !b->is_gone)
+		await_hangup(b);
 	b->fd = close_fd(b->fd);
 	(void)await_end(b, 0);
 	free(b);
 	return NULL;
+}
+
+struct broker *broker_leave(struct broker *b)
+{
+	if (!b)
+		return NULL;
+	close_fd(b->fd);
+	free(b);
+	return NULL;
+}
+
+int broker_socket(const struct broker *b)
+{
+	return b->fd;
+}
+
+uint32_t broker_starts(const struct broker *b)
+{
+	return b->n_starts;
+}
+
+static int set_patience(int fd, time_t seconds)
+{
+	const struct timeval tv = { .tv_sec = seconds };
+
+	return setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &tv, sizeof(tv)) < 0 ? -errno : 0;
+}
+
+/* What was asked by the process before is answered first, and means nothing here. */
+static int list_links(struct broker *b, broker_found_fn found, void *userdata)
+{
+	const struct link_request request = { .operation = LINK_LIST,
+					      .number = (uint64_t)getpid() };
+	struct link_answer answer = { 0 };
+	int fds[2], r;
+	size_t n;
+
+	r = broker_send(b->fd, &request, sizeof(request), NULL, 0, MSG_DONTWAIT);
+	while (r == 0) {
+		n = 0;
+		r = broker_receive(b->fd, &answer, sizeof(answer), fds, &n, 0);
+		if (r < 0)
+			break;
+		if (answer.operation == LINK_LISTED && answer.number == request.number)
+			return 0;
+		if (answer.operation == LINK_LIST && n == 1)
+			r = found(&answer, TAKE_FD(fds[0]), userdata);
+		for (size_t i = 0; i < n; i++)
+			close_fd(fds[i]);
+	}
+	return r == -EAGAIN ? -ETIMEDOUT : r;
+}
+
+int broker_take_over(const char *name, int fd, broker_found_fn found, void *userdata,
+		     struct broker **ret)
+{
+	struct broker *b = calloc(1, sizeof(*b));
+	int r;
+
+	if (!b) {
+		close_fd(fd);
+		return -ENOMEM;
+	}
+	b->name = name;
+	b->fd = fd;
+	r = set_patience(fd, TAKE_OVER_SECONDS);
+	if (r == 0)
+		r = list_links(b, found, userdata);
+	if (r == 0)
+		r = set_patience(fd, 0);
+	if (r < 0) {
+		broker_leave(b);
+		return r;
+	}
+	*ret = b;
+	return 0;
+}
+
+void broker_seal(struct broker *b, uint64_t number)
+{
+	const struct link_request request = { .operation = LINK_SEAL, .number = number };
+
+	(void)checked(b, broker_send(b->fd, &request, sizeof(request), NULL, 0, 0));
 }
 
 static int create_link(struct broker *b, const struct link_request *request, int prog_fd,
@@ -180,9 +282,14 @@ static int hold(struct broker *b, const struct link_request *request, int fd, bo
 	return r;
 }
 
-int broker_hand_over(struct broker *b, uint64_t number, int *fds, size_t n, bool wait)
+int broker_hand_over(struct broker *b, const struct link_request *of, int *fds, size_t n, bool wait)
 {
-	const struct link_request request = { .operation = LINK_HOLD, .number = number };
+	const struct link_request request = {
+		.operation = LINK_HOLD,
+		.number = of->number,
+		.pid = of->pid,
+		.slot = of->slot,
+	};
 	int r = 0;
 
 	for (size_t i = 0; i < n; i++) {

@@ -88,12 +88,15 @@ static int create(const struct link_request *q, int prog_fd, int file_fd)
 struct kept {
 	struct kept_link {
 		uint64_t number;
+		int32_t pid;
+		uint32_t slot;
+		bool is_sealed;
 		int fd;
 	} * links; /* owned */
 	size_t n;
 };
 
-static int keep(struct kept *k, uint64_t number, int fd)
+static int keep(struct kept *k, const struct link_request *q, int fd)
 {
 	struct kept_link *grown = reallocarray(k->links, k->n + 1, sizeof(*grown));
 
@@ -102,8 +105,37 @@ static int keep(struct kept *k, uint64_t number, int fd)
 		return -ENOMEM;
 	}
 	k->links = grown;
-	k->links[k->n++] = (struct kept_link){ .number = number, .fd = fd };
+	k->links[k->n++] = (struct kept_link){
+		.number = q->number,
+		.pid = q->pid,
+		.slot = q->slot,
+		.is_sealed = q->operation == LINK_HOLD,
+		.fd = fd,
+	};
 	return 0;
+}
+
+static void seal(struct kept *k, uint64_t number)
+{
+	for (size_t i = 0; i < k->n; i++)
+		k->links[i].is_sealed |= k->links[i].number == number;
+}
+
+static void list(const struct kept *k, int socket, const struct link_request *q)
+{
+	struct link_answer answer = { .operation = LINK_LIST };
+
+	for (size_t i = 0; i < k->n; i++) {
+		const struct kept_link *l = &k->links[i];
+
+		answer.number = l->number;
+		answer.pid = l->pid;
+		answer.slot = l->slot;
+		answer.is_sealed = l->is_sealed;
+		(void)broker_send(socket, &answer, sizeof(answer), &l->fd, 1, 0);
+	}
+	answer = (struct link_answer){ .operation = LINK_LISTED, .number = q->number };
+	(void)broker_send(socket, &answer, sizeof(answer), NULL, 0, 0);
 }
 
 /*
@@ -143,7 +175,7 @@ static int create_and_keep(struct kept *k, const struct link_request *q, const i
 	fd = n_fds == 2 ? create(q, fds[0], fds[1]) : -EBADMSG;
 	if (fd < 0)
 		return fd;
-	r = keep(k, q->number, fd);
+	r = keep(k, q, fd);
 	if (r == 0 && q->operation == LINK_CREATE)
 		*ret_fd = fd;
 	return r;
@@ -163,7 +195,14 @@ static void carry_out(struct kept *k, struct remover *remover, int socket,
 		return;
 	case LINK_HOLD:
 		if (n_fds == 1)
-			(void)keep(k, q->number, TAKE_FD(fds[0]));
+			(void)keep(k, q, TAKE_FD(fds[0]));
+		return;
+	case LINK_SEAL:
+		seal(k, q->number);
+		return;
+	case LINK_LIST:
+		remover_wait(remover);
+		list(k, socket, q);
 		return;
 	case LINK_CREATE:
 	case LINK_CREATE_OPEN:

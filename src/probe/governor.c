@@ -409,9 +409,9 @@ void governor_set_prices(struct governor *g, const struct governor_prices *price
 	g->plan.alarm_hits = governor_alarm_hits(g);
 }
 
-int governor_init(struct governor *g, const struct governor_limits *limits,
-		  const struct governor_prices *prices, struct governor_total *total,
-		  uint64_t now_ns)
+static int begin(struct governor *g, const struct governor_limits *limits,
+		 const struct governor_prices *prices, struct governor_total *total,
+		 uint64_t now_ns)
 {
 	if (!governor_are_sane(limits))
 		return -EINVAL;
@@ -430,6 +430,17 @@ int governor_init(struct governor *g, const struct governor_limits *limits,
 	governor_spending_init(&g->second, GOVERNOR_SECOND_NS / 16);
 	governor_spending_init(&g->minute, GOVERNOR_SECOND_NS);
 	governor_spending_init(&g->set, GOVERNOR_SECOND_NS);
+	return 0;
+}
+
+int governor_init(struct governor *g, const struct governor_limits *limits,
+		  const struct governor_prices *prices, struct governor_total *total,
+		  uint64_t now_ns)
+{
+	int r = begin(g, limits, prices, total, now_ns);
+
+	if (r < 0)
+		return r;
 	return limits->is_forced ? plan_forced(g) : start_count(g);
 }
 
@@ -457,6 +468,26 @@ int governor_set_limits(struct governor *g, const struct governor_limits *limits
 	governor_unbook(g);
 	governor_spend_nothing(g);
 	return limits->is_forced ? plan_forced(g) : start_count(g);
+}
+
+int governor_resume(struct governor *g, const struct governor_limits *limits,
+		    const struct governor_prices *prices, struct governor_total *total,
+		    uint64_t now_ns, enum governor_mode mode, uint64_t interval_bytes)
+{
+	int r = begin(g, limits, prices, total, now_ns);
+
+	if (r < 0)
+		return r;
+	/* They need not be paid for again. */
+	g->in_place = GOVERNOR_PROBES_ALL;
+	if (limits->is_forced)
+		return plan_forced(g);
+	if (mode == GOVERNOR_EXACT)
+		return trace_at(g, GOVERNOR_EXACT_INTERVAL, GOVERNOR_FITS);
+	if (mode != GOVERNOR_SAMPLED || interval_bytes < limits->interval_bytes ||
+	    interval_bytes > limits->max_interval_bytes)
+		return start_count(g);
+	return trace_at(g, interval_bytes, GOVERNOR_BUDGET);
 }
 
 void governor_done(struct governor *g)

@@ -176,6 +176,14 @@ int governor_init(struct governor *g, const struct governor_limits *limits,
 int governor_set_limits(struct governor *g, const struct governor_limits *limits, uint64_t now_ns,
 			const struct governor_counts *counts);
 
+/*
+ * Instead of governor_init(), for a target whose probes are all in place and whose calls are taken so, as
+ * another governor has decided: it is measured while that goes on. What was spent before is not known.
+ */
+int governor_resume(struct governor *g, const struct governor_limits *limits,
+		    const struct governor_prices *prices, struct governor_total *total,
+		    uint64_t now_ns, enum governor_mode mode, uint64_t interval_bytes);
+
 /* Gives back its part of the total. */
 void governor_done(struct governor *g);
 

@@ -112,9 +112,14 @@ void probe_links_free_all(struct probe *p, struct probe_links **links, size_t n)
 	for (size_t i = 0; i < n; i++) {
 		struct probe_links *l = links[i];
 
-		if (l && !l->window) {
+		/* Copies, of what stays. */
+		for (size_t k = 0; l && !l->window && p->is_left && k < l->n; k++)
+			l->fds[k] = close_fd(l->fds[k]);
+		if (l && !l->window && !p->is_left) {
 			/* A child that was started since they were made has no copies yet. */
-			r = broker_hand_over(p->broker, l->number, l->fds, l->n, true);
+			const struct link_request all = { .number = l->number };
+
+			r = broker_hand_over(p->broker, &all, l->fds, l->n, true);
 			if (!numbers)
 				r = broker_close(p->broker, &l->number, 1);
 			else
@@ -167,6 +172,7 @@ static int add_link(struct probe *p, struct probe_links *l, const struct bpf_pro
 		return broker_ask(p->windows, &asked, bpf_program__fd(prog), file_fd);
 	}
 	asked.number = l->number;
+	asked.slot = l->slot;
 	fd = broker_create_link(p->broker, &asked, bpf_program__fd(prog), file_fd);
 	if (fd < 0)
 		return fd;
@@ -304,7 +310,7 @@ static void warm_up(int fd, const struct probe_point *points, size_t n)
 			log_debug_errno(-errno, "failed to read the probed instruction, ignoring");
 }
 
-int links_attach(struct probe *p, uint32_t target, pid_t pid, int fd,
+int links_attach(struct probe *p, uint32_t target, pid_t pid, uint16_t slot, int fd,
 		 const struct probe_point *points, size_t n, uint64_t window,
 		 struct probe_links **ret)
 {
@@ -321,6 +327,7 @@ int links_attach(struct probe *p, uint32_t target, pid_t pid, int fd,
 	l->probe = p;
 	l->window = window;
 	l->number = ++p->last_number;
+	l->slot = slot;
 	/* A target that has no meter, or none yet, is found by its process. */
 	if (target && meter_of(p, target, &l->meter) < 0)
 		l->meter = 0;
@@ -332,6 +339,8 @@ int links_attach(struct probe *p, uint32_t target, pid_t pid, int fd,
 		r = attach_perf(p, pid, fd, unique, n, l);
 	if (r < 0)
 		return r;
+	if (!window)
+		broker_seal(p->broker, l->number);
 	*ret = TAKE_PTR(l);
 	return 0;
 }
@@ -339,5 +348,11 @@ int links_attach(struct probe *p, uint32_t target, pid_t pid, int fd,
 int probe_attach(struct probe *p, uint32_t target, pid_t pid, int fd,
 		 const struct probe_point *points, size_t n, struct probe_links **ret)
 {
-	return links_attach(p, target, pid, fd, points, n, 0, ret);
+	return links_attach(p, target, pid, 0, fd, points, n, 0, ret);
+}
+
+int probe_attach_slot(struct probe *p, uint32_t target, pid_t pid, uint16_t slot, int fd,
+		      const struct probe_point *points, size_t n, struct probe_links **ret)
+{
+	return links_attach(p, target, pid, slot, fd, points, n, 0, ret);
 }

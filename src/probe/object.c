@@ -210,8 +210,8 @@ static uint32_t age_scale(uint64_t tick_ns)
 						      (1u << BLOCK_BIRTH_SHIFT) / (double)tick_ns);
 }
 
-int object_load(const struct probe_options *options, struct probe_features *features,
-		struct seep_bpf **ret, const char **ret_why)
+int object_load(const struct probe_options *options, struct takeover *takeover,
+		struct probe_features *features, struct seep_bpf **ret, const char **ret_why)
 {
 	struct seep_bpf *skel;
 	int r;
@@ -233,11 +233,13 @@ int object_load(const struct probe_options *options, struct probe_features *feat
 	python_set_seed(skel);
 	meters_fill_table((uint32_t *)skel->rodata->log2_table);
 	r = size_maps(skel, options, features);
+	if (r == 0 && takeover)
+		r = takeover_reuse_maps(takeover, skel, options, features);
 	if (r == 0)
 		r = seep_bpf__load(skel);
-	if (r == 0)
+	if (r == 0 && !takeover_is_on(takeover))
 		r = fill_free_slots(skel);
-	if (r == 0)
+	if (r == 0 && !takeover_is_on(takeover))
 		r = meters_fill(skel);
 	if (r == 0)
 		r = python_fill_codes(skel);

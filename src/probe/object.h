@@ -20,6 +20,7 @@
 
 struct calibration;
 struct ring_buffer;
+struct takeover;
 
 struct probe {
 	struct seep_bpf *skel; /* owned */
@@ -34,6 +35,9 @@ struct probe {
 	void *on_window_userdata;
 
 	struct calibration *calibration; /* owned; NULL: none (any more) */
+
+	struct takeover *takeover; /* owned; NULL: there is no store */
+	bool is_left;		   /* to the next life */
 
 	struct ring_buffer *ring; /* owned */
 	probe_note_fn on_note;
@@ -63,10 +67,11 @@ struct probe_links {
 	uint32_t meter;	 /* in the cookies */
 	uint64_t number; /* under which the broker's child has copies */
 	uint64_t window; /* not 0: the links are the window's, n of them were asked for */
+	uint16_t slot;	 /* of their file; 0: not known */
 	int fds[];	 /* owned; none of a window */
 };
 
-int links_attach(struct probe *p, uint32_t target, pid_t pid, int fd,
+int links_attach(struct probe *p, uint32_t target, pid_t pid, uint16_t slot, int fd,
 		 const struct probe_point *points, size_t n, uint64_t window,
 		 struct probe_links **ret);
 
@@ -79,9 +84,30 @@ struct seep_bpf *object_open(bool legacy);
 /* Makes a program, before it is loaded, one for links of a kind. */
 void object_set_links(struct bpf_program *prog, enum probe_links_kind kind);
 
-/* Finds out what the kernel can do, sets sizes and programs, and loads. */
-int object_load(const struct probe_options *options, struct probe_features *features,
-		struct seep_bpf **ret, const char **ret_why);
+/*
+ * Finds out what the kernel can do, sets sizes and programs, and loads; into the maps of an earlier life,
+ * if there are any in @takeover (NULL: none).
+ */
+int object_load(const struct probe_options *options, struct takeover *takeover,
+		struct probe_features *features, struct seep_bpf **ret, const char **ret_why);
+
+/* takeover.c: what is taken over from an earlier life, by way of the service manager's store. */
+struct takeover *takeover_new(struct fd_store *store);
+struct takeover *takeover_free(struct takeover *t);
+DEFINE_CLEANUP(struct takeover *, takeover_free)
+bool takeover_may_be(const struct takeover *t); /* false for NULL */
+bool takeover_is_on(const struct takeover *t);	/* once maps were reused; false for NULL */
+/*
+ * Before the object is loaded: its maps shall be those of the earlier life, if that had the same layout.
+ * It is no failure if not.
+ */
+int takeover_reuse_maps(struct takeover *t, struct seep_bpf *skel,
+			const struct probe_options *options, const struct probe_features *features);
+/* The children that set probes, those of the earlier life if they are there; then, the object loaded: */
+int takeover_start_brokers(struct probe *p);
+int takeover_attach_tracepoints(struct probe *p);
+/* What this side knows of the maps' contents besides. */
+int takeover_read_maps(struct probe *p);
 
 /* Attach types of uprobe_multi links, newer than Debian 12's headers. */
 #define ATTACH_UPROBE_MULTI   48

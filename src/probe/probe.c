@@ -39,18 +39,6 @@ static int on_ring_record(void *userdata, void *data, size_t size)
 	return 0;
 }
 
-static int attach_tracepoints(struct seep_bpf *skel)
-{
-	skel->links.process_fork = bpf_program__attach(skel->progs.process_fork);
-	if (!skel->links.process_fork)
-		return -errno;
-	skel->links.process_exec = bpf_program__attach(skel->progs.process_exec);
-	if (!skel->links.process_exec)
-		return -errno;
-	skel->links.process_exit = bpf_program__attach(skel->progs.process_exit);
-	return skel->links.process_exit ? 0 : -errno;
-}
-
 int probe_new(const struct probe_options *options, struct probe **ret, const char **ret_why)
 {
 	_cleanup_(probe_freep) struct probe *p = NULL;
@@ -68,15 +56,23 @@ int probe_new(const struct probe_options *options, struct probe **ret, const cha
 	p->mapping_set_used = calloc(p->n_mapping_sets, 1);
 	if (!p->mapping_set_used)
 		return -ENOMEM;
-	r = broker_new("seep-probes", &p->broker);
+	if (options->store) {
+		p->takeover = takeover_new(options->store);
+		if (!p->takeover)
+			return -ENOMEM;
+	}
+	/* The children are to map nothing of the object; those of an earlier life have to wait for it. */
+	r = takeover_may_be(p->takeover) ? 0 : takeover_start_brokers(p);
+	if (r < 0)
+		return r;
+	r = object_load(options, p->takeover, &p->features, &p->skel, ret_why);
+	if (r == 0 && !p->broker)
+		r = takeover_start_brokers(p);
 	if (r == 0)
-		r = broker_new("seep-windows", &p->windows);
+		r = takeover_read_maps(p);
 	if (r < 0)
 		return r;
-	r = object_load(options, &p->features, &p->skel, ret_why);
-	if (r < 0)
-		return r;
-	r = attach_tracepoints(p->skel);
+	r = takeover_attach_tracepoints(p);
 	if (r < 0) {
 		*ret_why = "the kernel's process tracepoints (sched_process_fork, _exec, _exit) "
 			   "cannot be used";
@@ -96,8 +92,14 @@ struct probe *probe_free(struct probe *p)
 	calibration_free(p->calibration);
 	ring_buffer__free(p->ring);
 	seep_bpf__destroy(p->skel);
-	broker_free(p->windows);
-	broker_free(p->broker);
+	if (p->is_left) {
+		broker_leave(p->windows);
+		broker_leave(p->broker);
+	} else {
+		broker_free(p->windows);
+		broker_free(p->broker);
+	}
+	takeover_free(p->takeover);
 	free(p->mapping_set_used);
 	free(p->dead);
 	free(p);

@@ -16,6 +16,7 @@
 #include "../bpf/abi.h"
 #include "base/cleanup.h"
 
+struct fd_store;
 struct probe;
 struct unwind_table;
 
@@ -41,6 +42,8 @@ struct probe_options {
 		age_tick_ns; /* the detector's tick, unit of ages at free; at least AGE_TICK_MIN_NS */
 	const char *force_links; /* NULL: the self-test decides; else one of probe_links_name() */
 	bool force_legacy;	 /* the programs for kernels before 5.17, for tests */
+	struct fd_store
+		*store; /* borrowed, for the next life; NULL: there will be none. See below */
 };
 
 /* What the kernel has, found by trying. */
@@ -144,6 +147,9 @@ struct probe_links;
  */
 int probe_attach(struct probe *p, uint32_t target, pid_t pid, int fd,
 		 const struct probe_point *points, size_t n, struct probe_links **ret);
+/* The same, for a target that the next life shall take over; @slot: of the file. */
+int probe_attach_slot(struct probe *p, uint32_t target, pid_t pid, uint16_t slot, int fd,
+		      const struct probe_point *points, size_t n, struct probe_links **ret);
 struct probe_links *probe_links_free(struct probe_links *l);
 DEFINE_CLEANUP(struct probe_links *, probe_links_free)
 
@@ -190,6 +196,39 @@ int probe_read_windows(struct probe *p);
  * again in a second. -EPIPE: it has died too often.
  */
 int probe_revive_windows(struct probe *p);
+
+/* --- from one life to the next ------------------------------------------------------------------ */
+
+/*
+ * With a store, what the kernel side has outlives this process: maps, tracepoints and a socket to each of
+ * the children that set probes lie in the store, beside a stamp that says for what layout and sizes they
+ * were made. probe_new() then goes on with them: blocks, sites, stacks, targets, slots and tables are as
+ * they were, and probes have been there all the time. It begins afresh if there is nothing, if something
+ * is missing, or if the stamp is another one; then all of it is removed from the store, and the
+ * children, whom nobody knows any more, remove the old probes.
+ */
+bool probe_is_taken_over(const struct probe *p);
+/* Why not, though there was something: a static sentence; NULL: it was, or there was nothing. */
+const char *probe_why_afresh(const struct probe *p);
+
+/* Puts into the store what is not there yet; to be called again when a child was started again. */
+int probe_store(struct probe *p);
+
+/*
+ * The links on one file of a process that an earlier life has left: call until it returns NULL. *ret_slot:
+ * of the file.
+ */
+struct probe_links *probe_take_links(struct probe *p, pid_t pid, uint16_t *ret_slot);
+/* Whether a window of an earlier life has probes; it is then this life's. */
+bool probe_take_window(struct probe *p, uint64_t window);
+/*
+ * Removes what nobody has taken: links, windows, and blocks and sites of ids that are unknown even to
+ * the kernel side (probe_purge_step() has to follow). O(blocks).
+ */
+int probe_drop_untaken(struct probe *p);
+
+/* probe_free() will leave everything to who has the store. */
+void probe_leave(struct probe *p);
 
 /* --- files and mappings ------------------------------------------------------------------------- */
 

@@ -9,11 +9,12 @@
 
 void probe_window_take(struct probe *p, uint64_t window, struct probe_links *l)
 {
+	const struct link_request of = { .number = window };
 	int r;
 
 	if (!l)
 		return;
-	r = broker_hand_over(p->windows, window, l->fds, l->n, false);
+	r = broker_hand_over(p->windows, &of, l->fds, l->n, false);
 	if (r < 0)
 		log_debug_errno(r, "links are removed while all wait for it");
 	/* Copies: nobody waits long for them to be closed, unless handing over failed. */
@@ -31,7 +32,7 @@ int probe_window_open(struct probe *p, uint64_t window, uint32_t target, pid_t p
 
 	if (!window)
 		return -EINVAL;
-	r = links_attach(p, target, pid, fd, points, n, window, &l);
+	r = links_attach(p, target, pid, 0, fd, points, n, window, &l);
 	if (r < 0)
 		return r;
 	*ret_asked = l->n;
@@ -45,7 +46,7 @@ int probe_window_close(struct probe *p, uint64_t window)
 		.number = window,
 	};
 
-	return broker_ask(p->windows, &request, -EBADF, -EBADF);
+	return p->is_left ? 0 : broker_ask(p->windows, &request, -EBADF, -EBADF);
 }
 
 void probe_listen_to_windows(struct probe *p, probe_window_fn callback, void *userdata)
