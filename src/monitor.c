@@ -10,8 +10,10 @@
 
 #include <event2/event.h>
 
+#include "base/fd_store.h"
 #include "base/log.h"
 #include "monitor/detect.h"
+#include "monitor/handover.h"
 #include "monitor/python.h"
 #include "monitor/state.h"
 
@@ -89,6 +91,7 @@ int monitor_tick(struct monitor *m)
 	m->ticks++;
 	points_take(m);
 	life_forget_exited(m);
+	handover_save(m);
 	if (m->on_tick)
 		m->on_tick(m->on_tick_userdata);
 	return r;
@@ -138,6 +141,8 @@ static void on_work(evutil_socket_t fd, short what, void *userdata)
 	(void)detect_step(m);
 	if (m->flush_wanted)
 		keep_flush(m);
+	if (m->handover && m->handover->is_wanted)
+		handover_save(m);
 	if (tick_schedule_work(m) < 0)
 		log_debug("failed to schedule work, the next tick does it");
 }
@@ -194,6 +199,8 @@ int monitor_new(struct event_base *base, const struct monitor_options *options,
 		.ring_bytes = m->options.ring_bytes,
 		.age_tick_ns = m->options.detector_tick_ns,
 		.force_links = m->options.force_links,
+		.store = m->options.store && fd_store_keeps(m->options.store) ? m->options.store :
+										NULL,
 	};
 	r = probe_new(&probe_options, &m->probe, ret_why);
 	if (r < 0)
@@ -213,6 +220,8 @@ int monitor_new(struct event_base *base, const struct monitor_options *options,
 		r = detect_start(m);
 	if (r == 0 && m->options.watch_host)
 		r = host_start(m);
+	if (r == 0)
+		r = handover_start(m);
 	if (r < 0)
 		return r;
 	*ret = TAKE_PTR(m);
@@ -236,6 +245,7 @@ struct monitor *monitor_free(struct monitor *m)
 
 	if (!m)
 		return NULL;
+	handover_leave(m);
 	host_stop(m);
 	free_events(m);
 	detect_stop(m);
@@ -254,6 +264,7 @@ struct monitor *monitor_free(struct monitor *m)
 	symbolizer_free(m->symbolizer);
 	tell_stop(m);
 	probe_free(m->probe);
+	handover_stop(m);
 	for (size_t i = 0; i < ARRAY_SIZE(m->states); i++) {
 		if (!m->states[i])
 			continue;

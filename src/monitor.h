@@ -21,6 +21,7 @@
 struct alert_book;
 struct event_base;
 struct events;
+struct fd_store;
 struct heap;
 struct history;
 struct kept_snapshot;
@@ -58,6 +59,8 @@ struct monitor_options {
 	bool auto_track;	    /* with watch_host: what it suggests is tracked */
 	struct detector_thresholds thresholds;
 	const char *force_links; /* one of monitor_link_words: instead of the best, for tests */
+	/* Borrowed. What the next monitor goes on with lies there, and what the last one has left. */
+	struct fd_store *store;
 };
 
 /* Kinds of links, the best first; NULL at the end. */
@@ -70,7 +73,7 @@ extern const char *const monitor_link_words[];
 int monitor_new(struct event_base *base, const struct monitor_options *options,
 		struct monitor **ret, const char **ret_why);
 
-/* Removes every probe. */
+/* Removes every probe; with a store that keeps, all is left as it is for the next one. */
 struct monitor *monitor_free(struct monitor *m);
 DEFINE_CLEANUP(struct monitor *, monitor_free)
 

@@ -10,10 +10,10 @@
 #include <event2/event.h>
 
 #include "base/cleanup.h"
+#include "base/fd_store.h"
 #include "base/limits.h"
 #include "base/log.h"
 #include "daemon/config.h"
-#include "daemon/listen_fds.h"
 #include "daemon/listeners.h"
 #include "daemon/reload.h"
 #include "daemon/sinks.h"
@@ -27,7 +27,7 @@
 struct daemon {
 	struct event_base *base;
 	struct event *signals[2];
-	struct listen_fds *fds; /* owned: what the service manager handed over */
+	struct fd_store *store; /* owned: what the service manager has handed over, and keeps */
 	int argc;		/* for reloads */
 	char **argv;
 };
@@ -70,6 +70,9 @@ static int track_selectors(struct monitor *m, const struct seepd_options *o)
 		}
 		if (r == 0)
 			r = monitor_track(m, selector, &governed, NULL, NULL);
+		/* By the last seepd. */
+		if (r == -EEXIST)
+			r = 0;
 		if (r < 0)
 			return log_error_errno(r, "failed to track '%s'", o->selectors[i]);
 	}
@@ -100,6 +103,7 @@ static int make_monitor(struct daemon *d, const struct seepd_options *o, struct 
 	int r;
 
 	options.history_path = history;
+	options.store = d->store;
 	options.force_links = o->links ? monitor_link_words[o->links - 1] : NULL;
 	r = monitor_new(d->base, &options, ret, &why);
 	if (r < 0)
@@ -139,7 +143,7 @@ static int serve(struct daemon *d, struct config *config)
 		return r;
 	/* Once, and before anybody waits for an answer. */
 	(void)monitor_get_prices(m);
-	r = listeners_start(d->base, m, o, d->fds, &server);
+	r = listeners_start(d->base, m, o, d->store, &server);
 	if (r == 0)
 		r = catch_signals(d);
 	if (r == 0)
@@ -152,7 +156,7 @@ static int serve(struct daemon *d, struct config *config)
 	if (r < 0)
 		return log_error_errno(r, "failed to take the configuration");
 	server_set_config(server, reload_status(reload));
-	d->fds = listen_fds_free(d->fds);
+	fd_store_close_rest(d->store);
 	if (event_base_dispatch(d->base) < 0)
 		return log_error_errno(-EIO, "the event loop failed");
 	return 0;
@@ -213,7 +217,7 @@ int main(int argc, char **argv)
 
 	log_open("seepd");
 	/* Before anything else opens a descriptor. */
-	r = listen_fds_new(&d.fds);
+	r = fd_store_new(&d.store);
 	if (r < 0) {
 		log_error_errno(r, "failed to take the sockets of the service manager");
 		return EXIT_STATUS_ERROR;
@@ -228,6 +232,6 @@ int main(int argc, char **argv)
 			status = run(&d, &config);
 	}
 	config_done(&config);
-	listen_fds_free(d.fds);
+	fd_store_free(d.store);
 	return status;
 }

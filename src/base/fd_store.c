@@ -76,6 +76,21 @@ struct fd_store *fd_store_free(struct fd_store *s)
 	return NULL;
 }
 
+void fd_store_close_rest(struct fd_store *s)
+{
+	for (size_t i = 0; i < s->n; i++) {
+		struct handed *h = &s->handed[i];
+
+		if (h->fd < 0)
+			continue;
+		log_warning(
+			"closed the descriptor named '%s' from the service manager: nothing here "
+			"takes it",
+			h->name ? h->name : "");
+		h->fd = close_fd(h->fd);
+	}
+}
+
 bool fd_store_keeps(const struct fd_store *s)
 {
 	return s->keeps;

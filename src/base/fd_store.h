@@ -25,6 +25,9 @@ int fd_store_new(struct fd_store **ret);
 struct fd_store *fd_store_free(struct fd_store *s);
 DEFINE_CLEANUP(struct fd_store *, fd_store_free)
 
+/* Closes what was handed over and nobody has taken, with a warning for each name. */
+void fd_store_close_rest(struct fd_store *s);
+
 /* Whether there is a manager that may keep descriptors ($NOTIFY_SOCKET, and $FDSTORE is not 0). */
 bool fd_store_keeps(const struct fd_store *s);
 

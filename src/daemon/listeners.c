@@ -8,8 +8,8 @@
 #include <sys/stat.h>
 
 #include "base/cleanup.h"
+#include "base/fd_store.h"
 #include "base/log.h"
-#include "daemon/listen_fds.h"
 #include "serve/server.h"
 
 /* A socket in a folder that systemd would have made; /run is empty after each boot. */
@@ -27,12 +27,12 @@ static int make_socket_folder(const char *socket_path)
 }
 
 /* By the name that a unit gives it, else by that which it has without FileDescriptorName=. */
-static int take(struct listen_fds *fds, const char *name, const char *unit)
+static int take(struct fd_store *store, const char *name, const char *unit)
 {
-	int fd = listen_fds_take(fds, name);
+	int fd = fd_store_take(store, name);
 
 	if (fd < 0)
-		fd = listen_fds_take(fds, unit);
+		fd = fd_store_take(store, unit);
 	return fd < 0 ? 0 : fd;
 }
 
@@ -60,12 +60,12 @@ static mode_t socket_mode(const struct server_options *o, bool others)
 }
 
 int listeners_start(struct event_base *base, struct monitor *m, const struct seepd_options *o,
-		    struct listen_fds *fds, struct server **ret)
+		    struct fd_store *store, struct server **ret)
 {
 	struct server_options options = {
 		.socket_path = socket_path(o),
-		.socket_fd = take(fds, "api", "seepd.socket"),
-		.http_fd = take(fds, "http", "seepd-http.socket"),
+		.socket_fd = take(store, "api", "seepd.socket"),
+		.http_fd = take(store, "http", "seepd-http.socket"),
 		.http = o->http,
 		.gid = find_group(o->operate_group),
 		.read_gid = find_group(o->read_group),

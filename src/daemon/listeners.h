@@ -6,15 +6,15 @@
 #include "daemon/options.h"
 
 struct event_base;
-struct listen_fds;
+struct fd_store;
 struct monitor;
 struct server;
 
 /*
- * Sockets named "api" (or "seepd.socket") and "http" (or "seepd-http.socket") are taken from @fds; what
+ * Sockets named "api" (or "seepd.socket") and "http" (or "seepd-http.socket") are taken from @store; what
  * is not among them is bound. What fails is logged, and a negative errno.
  */
 int listeners_start(struct event_base *base, struct monitor *m, const struct seepd_options *o,
-		    struct listen_fds *fds, struct server **ret);
+		    struct fd_store *store, struct server **ret);
 
 #endif

@@ -12,6 +12,7 @@
 #include <time.h>
 
 #include "base/log.h"
+#include "monitor/handover.h"
 #include "monitor/state.h"
 
 #define STARTING_SECONDS 5
@@ -250,8 +251,8 @@ static int attach_file(struct monitor *m, struct tracked *t, uint16_t slot)
 	/* Of an allocator only while the governor wants its probes: else windows will open it. */
 	if (!is_probed_ahead(s, t) && (!s->is_allocator || govern_wants_probes(t))) {
 		fresh = true;
-		r = probe_attach(m->probe, t->target->key, t->target->pid, file->fd, s->points,
-				 s->n_points, &links);
+		r = probe_attach_slot(m->probe, t->target->key, t->target->pid, slot, file->fd,
+				      s->points, s->n_points, &links);
 		if (r < 0)
 			return r;
 	}
@@ -273,13 +274,30 @@ static bool maps_allocator(const struct monitor *m, const struct tracked *t)
 	return false;
 }
 
-/* Probes that came after the first allocation: earlier blocks are unknown. */
-static int attach_files(struct monitor *m, struct tracked *t)
+/* Of a target of an earlier life, whose files were not known when it was found. */
+static int note_allocators(struct monitor *m, struct tracked *t)
 {
 	int r = 0;
 
+	for (size_t i = 0; i < t->n_links && r == 0; i++) {
+		const struct file *file = file_table_get(m->files, t->link_slots[i]);
+
+		if (file && monitor_is_allocator(m, t->link_slots[i]))
+			r = note_allocator(t->target, file->path);
+	}
+	return r;
+}
+
+/* Probes that came after the first allocation: earlier blocks are unknown. */
+static int attach_files(struct monitor *m, struct tracked *t)
+{
+	bool is_resumed = t->resume.is_wanted;
+	int r = 0;
+
 	python_frames_attach(m, t);
-	if (maps_allocator(m, t))
+	if (is_resumed)
+		r = note_allocators(m, t);
+	if (r == 0 && maps_allocator(m, t))
 		r = govern_begin(m, t);
 	if (r < 0)
 		return r;
@@ -289,6 +307,7 @@ static int attach_files(struct monitor *m, struct tracked *t)
 			return r;
 		if (r > 0)
 			t->from_start = false;
+		t->missed_frees = t->missed_frees || (r > 0 && is_resumed);
 	}
 	return 0;
 }
@@ -364,6 +383,7 @@ static void attach_finish(struct monitor *m, struct tracked *t)
 	}
 	t->target->state = TARGET_TRACED;
 	t->target->attached_ns = monotonic_ns();
+	handover_touch(m);
 	log_info("following pid %d (%s) as target %s", (int)t->target->pid, t->target->comm,
 		 t->target->id);
 }
@@ -424,5 +444,48 @@ int attach_start(struct monitor *m, struct tracked *t)
 	}
 	if (all_ready(m, t))
 		attach_finish(m, t);
+	return 0;
+}
+
+static int take_links(struct monitor *m, struct tracked *t)
+{
+	struct probe_links *links;
+	uint16_t slot;
+	int r;
+
+	while ((links = probe_take_links(m->probe, t->target->pid, &slot))) {
+		r = keep_links(t, slot, links);
+		if (r < 0) {
+			probe_links_free(links);
+			return r;
+		}
+	}
+	return 0;
+}
+
+int attach_resume(struct monitor *m, struct tracked *t, bool is_armed)
+{
+	struct resume *resume = &t->resume;
+	int r;
+
+	t->target->state = TARGET_TRACED;
+	if (t->target->attached_ns == 0)
+		t->target->attached_ns = monotonic_ns();
+	resume->in_windows = resume->in_windows && resume->is_steady && windows_resume(m, t);
+	resume->is_wanted = true;
+	r = take_links(m, t);
+	if (r < 0 || !is_armed)
+		return r;
+	r = target_describe(t->target, PROC_ROOT);
+	if (r == 0) {
+		target_refresh(t->target, PROC_ROOT, CGROUP_ROOT);
+		r = attach_refresh_mappings(m, t);
+	}
+	if (r == -ENOMEM)
+		return r;
+	if (r < 0)
+		life_exited(m, t);
+	else if (all_ready(m, t))
+		attach_more(m, t);
 	return 0;
 }

@@ -99,8 +99,10 @@ static void count_unseen_frees(struct tracked *t, struct site *const *sites, siz
 {
 	uint64_t seen = 0;
 
-	if (t->target->mode != TARGET_WINDOWED && t->target->mode != TARGET_WATCH)
+	if (t->target->mode != TARGET_WINDOWED && t->target->mode != TARGET_WATCH &&
+	    !t->missed_frees)
 		return;
+	t->missed_frees = false;
 	for (size_t i = 0; i < n; i++)
 		seen += sites[i]->seen.allocated;
 	t->unseen_frees = seen;
@@ -317,6 +319,11 @@ void detect_end(struct monitor *m, struct tracked *t, enum trend_end how)
 {
 	bool had_python = python_end(m, t, how);
 
+	/* The next life goes on with what was written down. */
+	if (m->is_leaving) {
+		t->detector = detector_free(t->detector);
+		return;
+	}
 	if (!t->detector) {
 		if (had_python)
 			tell_ended(m, t);

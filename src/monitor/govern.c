@@ -5,16 +5,14 @@
 #include <event2/event.h>
 
 #include "base/log.h"
+#include "monitor/handover.h"
 #include "monitor/state.h"
 
 #define SECOND_NS 1000000000ull
 
-#define MULTI_REMOVAL_NS 50000000ull /* until it is measured: of uprobe_multi and session links */
-#define MIN_WINDOW_NS	 5000000ull  /* the time that removing takes comes on top */
-#define TRY_AGAIN_NS	 20000000ull /* when too much was waiting for probes to be removed */
+#define TRY_AGAIN_NS 20000000ull /* when too much was waiting for probes to be removed */
 
-#define TIMED_ENOUGH 8	 /* blocks, to tell what one costs */
-#define WATCH_RATIO  0.5 /* of what a window costs, for watching the frees of its blocks */
+#define TIMED_ENOUGH 8 /* blocks, to tell what one costs */
 
 struct govern {
 	struct governor governor;
@@ -34,59 +32,7 @@ struct govern {
 	enum governor_probes wanted; /* what is set, or being set */
 };
 
-/* --- prices ----------------------------------------------------------------------------------------- */
-
-/* The dearest place of a kind decides: which function a target calls most is not known. */
-static bool is_stepped(const struct monitor *m, const struct tracked *t, enum hook_kind kind)
-{
-	for (size_t i = 0; i < t->n_slots; i++) {
-		const struct file_state *s = m->states[t->slots[i]];
-
-		for (size_t k = 0; s && s->is_allocator && k < s->n_points; k++)
-			if (s->points[k].kind == kind && !s->points[k].emulated)
-				return true;
-	}
-	return false;
-}
-
-static struct governor_prices prices_of(struct monitor *m, const struct tracked *t)
-{
-	const struct monitor_prices here = monitor_get_prices(m);
-	double alloc_step = is_stepped(m, t, HOOK_MALLOC) ? here.single_step_ns : 0;
-	double free_step = is_stepped(m, t, HOOK_FREE) ? here.single_step_ns : 0;
-
-	return (struct governor_prices){
-		.skip_ns = here.allocation_ns + alloc_step,
-		.return_ns = here.return_ns,
-		.block_ns = here.block_ns,
-		.free_ns = here.free_ns + free_step,
-		.attach_ns = here.window_ns,
-	};
-}
-
 /* --- what the governor decides ------------------------------------------------------------------------ */
-
-static struct governor_limits limits_of(const struct monitor *m, const struct track_options *o)
-{
-	long n_cpus = sysconf(_SC_NPROCESSORS_ONLN);
-	struct governor_limits l = governor_default_limits(n_cpus > 0 ? (uint32_t)n_cpus : 1);
-
-	l.budget_ratio = o->budget_ratio > 0 ? o->budget_ratio : m->options.budget_ratio;
-	if (l.burst_ratio < l.budget_ratio)
-		l.burst_ratio = l.budget_ratio;
-	l.watch_ratio = WATCH_RATIO;
-	l.min_window_ns = MIN_WINDOW_NS;
-	if (probe_get_features(m->probe)->links != PROBE_LINKS_PERF)
-		l.removal_ns = MULTI_REMOVAL_NS;
-	l.interval_bytes = m->options.sampling_interval;
-	if (l.max_interval_bytes < l.interval_bytes)
-		l.max_interval_bytes = l.interval_bytes;
-	l.is_forced = o->mode != TRACK_GOVERNED;
-	l.forced_mode = o->mode == TRACK_EXACT ? GOVERNOR_EXACT : GOVERNOR_SAMPLED;
-	if (o->mode == TRACK_SAMPLED)
-		l.forced_interval_bytes = o->sampling_interval ?: m->options.sampling_interval;
-	return l;
-}
 
 static enum target_mode target_mode_of(const struct governor_plan *plan)
 {
@@ -198,6 +144,7 @@ static void take_plan(struct govern *g)
 	}
 	g->is_measured = true;
 	govern_report(g->tracked);
+	handover_touch(g->monitor);
 }
 
 /* --- making it so --------------------------------------------------------------------------------------- */
@@ -256,6 +203,9 @@ static int change(struct govern *g)
 	}
 	g->wanted = plan->probes;
 	set_control(g);
+	/* Before they go: what was taken for steady is not any more. */
+	if (plan->probes != GOVERNOR_PROBES_ALL)
+		handover_save(g->monitor);
 	g->is_changing = windows_change(g->monitor, g->tracked, &g->windows, frees, allocs) == 0;
 	return g->is_changing ? 0 : check_change(g);
 }
@@ -348,12 +298,66 @@ void govern_lose_windows(struct tracked *t)
 	lose(g);
 }
 
+/* --- from an earlier life ------------------------------------------------------------------------------ */
+
+static bool has_allocator_links(const struct tracked *t)
+{
+	for (size_t i = 0; i < t->n_links; i++)
+		if (t->links[i] && monitor_is_allocator(t->monitor, t->link_slots[i]))
+			return true;
+	return false;
+}
+
+/* Its calls are taken as they were, until the governor knows more; those in progress stay so. */
+static int resume(struct govern *g, const struct governor_limits *limits,
+		  const struct governor_prices *prices)
+{
+	struct tracked *t = g->tracked;
+	const struct resume *from = &t->resume;
+	struct target_control control = { 0 };
+	bool has_probes;
+
+	g->windows.has_links = has_allocator_links(t);
+	g->windows.has_frees = g->windows.has_allocs = from->in_windows;
+	has_probes = g->windows.has_links || from->in_windows;
+	(void)probe_get_control(g->monitor->probe, t->target->key, &control);
+	g->epoch = control.epoch + !has_probes;
+	g->inherits = true;
+	if (!has_probes || !from->is_steady) {
+		t->missed_frees = true;
+		return governor_init(&g->governor, limits, prices, &g->monitor->total,
+				     monotonic_ns());
+	}
+	t->target->mode = from->mode == GOVERNOR_EXACT ? TARGET_EXACT : TARGET_SAMPLED;
+	return governor_resume(&g->governor, limits, prices, &g->monitor->total, monotonic_ns(),
+			       from->mode, from->interval_bytes);
+}
+
+/* What the next life will want to know. */
+struct resume govern_how(const struct tracked *t)
+{
+	const struct govern *g = t->govern;
+	const struct governor_plan *plan;
+
+	if (!g || !t->is_attached)
+		return t->resume;
+	plan = &g->governor.plan;
+	return (struct resume){
+		.is_steady = !g->is_changing && !g->is_losing &&
+			     plan->probes == GOVERNOR_PROBES_ALL && g->wanted == plan->probes &&
+			     (plan->mode == GOVERNOR_EXACT || plan->mode == GOVERNOR_SAMPLED),
+		.in_windows = !g->windows.has_links,
+		.mode = plan->mode,
+		.interval_bytes = plan->interval_bytes,
+	};
+}
+
 /* --- for attach.c and tick.c --------------------------------------------------------------------------- */
 
 /* Decides what to begin with; called when the target's files are known, before probes are set. */
 int govern_begin(struct monitor *m, struct tracked *t)
 {
-	struct governor_limits limits = limits_of(m, &t->options);
+	struct governor_limits limits = govern_limits(m, &t->options);
 	struct governor_prices prices;
 	struct govern *g;
 	int r;
@@ -366,10 +370,14 @@ int govern_begin(struct monitor *m, struct tracked *t)
 	g->monitor = m;
 	g->tracked = t;
 	g->inherits = t->armed_by_kernel;
-	prices = prices_of(m, t);
+	prices = govern_prices(m, t);
 	g->timer = evtimer_new(m->base, on_timer, g);
-	r = g->timer ? governor_init(&g->governor, &limits, &prices, &m->total, monotonic_ns()) :
-		       -ENOMEM;
+	if (!g->timer)
+		r = -ENOMEM;
+	else if (t->resume.is_wanted)
+		r = resume(g, &limits, &prices);
+	else
+		r = governor_init(&g->governor, &limits, &prices, &m->total, monotonic_ns());
 	if (r < 0) {
 		if (g->timer)
 			event_free(g->timer);
@@ -388,7 +396,7 @@ int govern_begin(struct monitor *m, struct tracked *t)
 void govern_retune(struct tracked *t)
 {
 	struct govern *g = t->govern;
-	const struct governor_limits limits = limits_of(t->monitor, &t->options);
+	const struct governor_limits limits = govern_limits(t->monitor, &t->options);
 	struct governor_counts counts;
 
 	if (!g)
@@ -418,6 +426,12 @@ void govern_attached(struct tracked *t)
 	if (t->is_attached)
 		return;
 	t->is_attached = true;
+	if (t->resume.is_wanted) {
+		t->resume = (struct resume){ 0 };
+		g->windows.has_links = has_allocator_links(t);
+		apply(g);
+		return;
+	}
 	g->windows.has_links = g->wanted == GOVERNOR_PROBES_ALL;
 	if (g->governor.plan.next_ns == UINT64_MAX) {
 		apply(g);
@@ -456,7 +470,7 @@ void govern_price(struct tracked *t)
 	if (!g)
 		return;
 	learn_block_price(g);
-	prices = prices_of(g->monitor, t);
+	prices = govern_prices(g->monitor, t);
 	if (g->block_ns > 0)
 		prices.block_ns = g->block_ns;
 	governor_set_prices(&g->governor, &prices);

@@ -76,8 +76,18 @@ enum python_progress {
 	PYTHON_GIVEN_UP,
 };
 
+/* How a target of an earlier life was traced, until that is so again. */
+struct resume {
+	bool is_wanted;
+	bool is_steady;	 /* all of its calls met the probes, and shall do so */
+	bool in_windows; /* its probes are those of windows */
+	enum governor_mode mode;
+	uint64_t interval_bytes;
+};
+
 struct detector;
 struct govern;
+struct handover;
 struct history;
 struct keeping;
 struct python_inspector;
@@ -98,7 +108,9 @@ struct tracked {
 	bool is_attached; /* its files were looked at, and probes set as far as wanted */
 	bool from_start;  /* every allocation since its image began met the probes, if any did */
 	bool armed_by_kernel; /* began at a fork or exec of another target */
-	uint16_t *slots;      /* of the files that it maps; owned */
+	bool missed_frees;    /* for a while no probe was there: to be added to unseen_frees */
+	struct resume resume;
+	uint16_t *slots; /* of the files that it maps; owned */
 	size_t n_slots;
 	struct probe_links **links; /* owned, one per file with hooks; NULL: windows open them */
 	uint16_t *link_slots;	    /* owned */
@@ -150,7 +162,9 @@ struct monitor {
 	bool purging;
 	bool walking; /* over the live blocks, for an evaluation */
 
-	struct host_watch *host; /* owned; NULL: not wanted */
+	struct host_watch *host;   /* owned; NULL: not wanted */
+	struct handover *handover; /* owned; NULL: to nobody */
+	bool is_leaving;	   /* to the next life */
 
 	struct monitor_prices prices; /* as told: believed_prices, with stacks of ten frames */
 	struct probe_prices first_prices;
@@ -211,6 +225,11 @@ void attach_advance(struct monitor *m);
 /* The stored frame of an address that the kernel side could not place; as given if nobody can. */
 uint64_t attach_place_frame(const struct tracked *t, uint64_t frame);
 int attach_refresh_mappings(struct monitor *m, struct tracked *t);
+/*
+ * A target of an earlier life: with the probes that it has left, and those that are missing. @is_armed: else
+ * it has executed another image, whose note comes. Fails only for want of memory.
+ */
+int attach_resume(struct monitor *m, struct tracked *t, bool is_armed);
 void attach_failed(struct tracked *t, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 
@@ -223,6 +242,10 @@ void govern_attached(struct tracked *t);	/* the probes are set */
 void govern_alarm(struct tracked *t);		/* it makes many calls */
 void govern_report(struct tracked *t);
 void govern_price(struct tracked *t); /* prices were measured */
+struct resume govern_how(const struct tracked *t);
+/* govern_limits.c */
+struct governor_prices govern_prices(struct monitor *m, const struct tracked *t);
+struct governor_limits govern_limits(const struct monitor *m, const struct track_options *o);
 void govern_end(struct tracked *t);
 
 /*
@@ -241,6 +264,8 @@ int windows_change(struct monitor *m, struct tracked *t, struct window_state *s,
 void windows_close(struct monitor *m, struct tracked *t, struct window_state *s);
 /* An answer: 1 if it was the last one awaited. */
 int windows_answer(struct window_state *s, int error);
+/* Both of its windows have probes of an earlier life. */
+bool windows_resume(struct monitor *m, const struct tracked *t);
 /* All of a target's windows are gone by themselves. */
 void windows_forget(struct window_state *s);
 /* Answers go to govern_answer(); that all windows are lost, to govern_lose_windows(). */

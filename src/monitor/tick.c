@@ -8,6 +8,7 @@
 #include <event2/event.h>
 
 #include "base/log.h"
+#include "monitor/handover.h"
 #include "monitor/state.h"
 
 _Static_assert(TOTALS_VARIANCE_UNIT == 1 << SAMPLING_VARIANCE_SHIFT, "the same unit");
@@ -225,7 +226,7 @@ int tick_schedule_work(struct monitor *m)
 		m->purging || m->final_read_wanted || m->walking ? &soon : &later;
 
 	if (!m->purging && !m->final_read_wanted && !m->refresh_wanted && !m->walking &&
-	    !m->flush_wanted)
+	    !m->flush_wanted && !(m->handover && m->handover->is_wanted))
 		return 0;
 	return event_add(m->work_event, when) < 0 ? -ENOMEM : 0;
 }

@@ -7,6 +7,7 @@
 #include <time.h>
 
 #include "base/log.h"
+#include "monitor/handover.h"
 #include "monitor/state.h"
 
 static struct watch *find_watch(const struct monitor *m, const char *text)
@@ -56,6 +57,7 @@ int monitor_track(struct monitor *m, struct selector *selector, const struct tra
 	r = life_search(m, w, ret_targets, ret_n);
 	if (r < 0)
 		(void)monitor_untrack(m, w->selector->text);
+	handover_save(m);
 	return r;
 }
 
@@ -121,12 +123,14 @@ int monitor_untrack(struct monitor *m, const char *text)
 			return -ENOMEM;
 		stop_target(m, t);
 		life_end_watch_of(m, w);
+		handover_save(m);
 		return tick_schedule_work(m);
 	}
 	if (!w)
 		return -ENOENT;
 	stop_all_of(m, w);
 	life_unlink_watch(m, w);
+	handover_save(m);
 	return tick_schedule_work(m);
 }
 

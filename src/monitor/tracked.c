@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "monitor/detect.h"
+#include "monitor/handover.h"
 #include "monitor/state.h"
 
 struct tracked *tracked_find(const struct monitor *m, uint32_t key)
@@ -73,6 +74,7 @@ struct tracked *tracked_new(struct monitor *m, uint32_t key, pid_t pid, struct w
 		tracked_release(added);
 		return NULL;
 	}
+	handover_touch(m);
 	return added;
 }
 
@@ -120,6 +122,7 @@ void tracked_remove(struct monitor *m, struct tracked *t)
 	tracked_release(t);
 	/* One shorter than before: there is room. */
 	(void)tracked_rebuild_list(m);
+	handover_touch(m);
 }
 
 int tracked_rebuild_list(struct monitor *m)

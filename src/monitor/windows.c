@@ -17,6 +17,14 @@ static uint64_t window_of(const struct tracked *t, bool allocs)
 	return (uint64_t)t->target->key << 1 | allocs;
 }
 
+bool windows_resume(struct monitor *m, const struct tracked *t)
+{
+	bool frees = probe_take_window(m->probe, window_of(t, false));
+
+	/* If there is only one of them, it is closed when the target has been taken over. */
+	return probe_take_window(m->probe, window_of(t, true)) && frees;
+}
+
 static bool is_in_window(const struct probe_point *point, bool allocs)
 {
 	if (point->kind == HOOK_LINK_MAP)

@@ -224,11 +224,10 @@ class Daemon:
         os.mkdir(self.config)
         for name, text in (config or {}).items():
             self.write_config(name, text)
-        with open(self.log_path, "wb") as log:
-            self.process = subprocess.Popen(
-                [SEEPD, "--config", self.config, "--socket", self.socket, "--tick", tick,
-                 "--state-dir", state_dir or os.path.join(self.folder.name, "state"), *options],
-                stdin=subprocess.DEVNULL, stdout=log, stderr=log, preexec_fn=die_with_parent)
+        self.command = [SEEPD, "--config", self.config, "--socket", self.socket, "--tick", tick,
+                        "--state-dir", state_dir or os.path.join(self.folder.name, "state"),
+                        *options]
+        self.process = self.start()
         self.pid = self.process.pid
         wait_until(self.is_ready, "seepd is ready")
         if check:
@@ -255,6 +254,11 @@ class Daemon:
         self.process.send_signal(signal.SIGHUP)
         wait_until(lambda: self.log_whole().count("configuration") > before, "a reload")
         return self.get("/v1/info")["config"]
+
+    def start(self):
+        with open(self.log_path, "ab") as log:
+            return subprocess.Popen(self.command, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                                    preexec_fn=die_with_parent)
 
     def own_descriptors(self):
         """Without those of targets' files: by design one is kept of each, so that its names stay
