@@ -64,7 +64,7 @@ struct key *key_find(const struct detector *d, enum detector_scope scope, uint64
 	return k;
 }
 
-static struct key *add_key(struct detector *d, enum detector_scope scope, uint64_t id)
+struct key *key_add(struct detector *d, enum detector_scope scope, uint64_t id)
 {
 	struct key *k = calloc(1, sizeof(*k));
 
@@ -129,7 +129,7 @@ static double live_factor(const struct detector *d)
 
 static struct key *get_key(struct detector *d, enum detector_scope scope, uint64_t id)
 {
-	return key_find(d, scope, id) ?: add_key(d, scope, id);
+	return key_find(d, scope, id) ?: key_add(d, scope, id);
 }
 
 static void add_to_key(const struct detector *d, struct key *k, const struct site *s)

@@ -118,6 +118,18 @@ void detector_end(struct detector *d, enum trend_end how,
 			       const struct trend_profile *profile),
 		  void *userdata);
 
+/*
+ * A daemon that restarts goes on where it was: what the detector knows, in pieces that are read back in
+ * the same order and sizes. Not within a scan. Findings come again with the next evaluation.
+ */
+typedef void (*detector_put_fn)(void *userdata, const void *data, size_t size);
+typedef int (*detector_get_fn)(void *userdata, void *data, size_t size); /* 0, or an error */
+
+int detector_pack(const struct detector *d, detector_put_fn put, void *userdata);
+/* -EPROTO: of another version, or of ticks of another length; -EBADMSG; -ENOMEM. */
+int detector_unpack(const struct detector_options *options, detector_get_fn get, void *userdata,
+		    struct detector **ret);
+
 /* Tick 0 of all evidence, and now, monotonic and in ticks. */
 uint64_t detector_origin_ns(const struct detector *d);
 uint32_t detector_now(const struct detector *d);

@@ -56,6 +56,7 @@ struct detector {
 	uint64_t **stacks; /* owned, of the same index */
 };
 
+struct key *key_add(struct detector *d, enum detector_scope scope, uint64_t id);
 struct key *key_find(const struct detector *d, enum detector_scope scope, uint64_t id);
 /* The hash of the frames that group stacks; 0: not known. */
 uint64_t key_of_frames(const struct site *s);

@@ -292,6 +292,35 @@ int heap_target_tick(struct heap *h, uint32_t target, uint64_t now_ns)
 	return 0;
 }
 
+int heap_restore_site(struct heap *h, uint32_t target, uint64_t stack, uint64_t first_seen_ns,
+		      const struct slope *live)
+{
+	struct entry *e;
+
+	if (target == 0 || live->n > SLOPE_POINTS)
+		return -EINVAL;
+	if (find_entry(h, stack))
+		return -EEXIST;
+	e = make_entry(h, target, stack, first_seen_ns);
+	if (!e)
+		return -ENOMEM;
+	e->site.live = *live;
+	return 0;
+}
+
+int heap_restore_target(struct heap *h, uint32_t target, const struct slope *live)
+{
+	struct heap_target *t;
+
+	if (target == 0 || live->n > SLOPE_POINTS)
+		return -EINVAL;
+	t = make_target(h, target);
+	if (!t)
+		return -ENOMEM;
+	t->live = *live;
+	return 0;
+}
+
 void heap_remove_target(struct heap *h, uint32_t target)
 {
 	struct heap_target *t = find_target(h, target);

@@ -109,6 +109,14 @@ const struct slope *heap_target_slope(const struct heap *h, uint32_t target);
 /* Call once per target and tick, after its sites. -ENOMEM; -EINVAL for target 0. */
 int heap_target_tick(struct heap *h, uint32_t target, uint64_t now_ns);
 
+/*
+ * What an earlier life of the daemon has seen of a site, or of a target's live bytes, before their next
+ * tick. -EINVAL, -EEXIST (there is such a site), -ENOMEM.
+ */
+int heap_restore_site(struct heap *h, uint32_t target, uint64_t stack, uint64_t first_seen_ns,
+		      const struct slope *live);
+int heap_restore_target(struct heap *h, uint32_t target, const struct slope *live);
+
 void heap_remove_target(struct heap *h, uint32_t target);
 
 #endif

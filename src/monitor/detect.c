@@ -11,6 +11,7 @@
 #include "detect/detector.h"
 #include "heap/ids.h"
 #include "history/history.h"
+#include "monitor/handover.h"
 #include "monitor/python.h"
 #include "monitor/state.h"
 
@@ -72,14 +73,20 @@ static void take_thresholds(struct monitor *m, struct tracked *t)
 	set_thresholds(&t->trend, &t->options.thresholds, m->options.detector_tick_ns);
 }
 
-static int begin(struct monitor *m, struct tracked *t)
+struct detector_options detect_options(struct monitor *m, struct tracked *t)
 {
-	const struct detector_options options = {
+	take_thresholds(m, t);
+	return (struct detector_options){
 		.trend = &t->trend,
 		.tick_ns = m->options.detector_tick_ns,
 		.origin_ns = t->target->attached_ns,
 		.env = { .identify = identify, .recall = recall, .userdata = t },
 	};
+}
+
+static int begin(struct monitor *m, struct tracked *t)
+{
+	const struct detector_options options = detect_options(m, t);
 
 	t->detector = detector_new(&options);
 	return t->detector ? 0 : -ENOMEM;
@@ -277,6 +284,7 @@ static void evaluate_all(struct monitor *m)
 					  t->target->id);
 	}
 	m->last_evaluation_ns = monotonic_ns() - began_ns;
+	handover_save_trends(m);
 }
 
 bool detect_step(struct monitor *m)

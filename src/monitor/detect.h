@@ -11,6 +11,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "detect/detector.h"
 #include "trend/site.h"
 
 struct monitor;
@@ -22,6 +23,8 @@ void detect_stop(struct monitor *m); /* ends all lives, keeps what they taught *
 
 /* A target's life is over, or its watch: what it taught is kept. */
 void detect_end(struct monitor *m, struct tracked *t, enum trend_end how);
+
+struct detector_options detect_options(struct monitor *m, struct tracked *t);
 
 struct monitor_info;
 void detect_get_info(const struct monitor *m, struct monitor_info *ret);

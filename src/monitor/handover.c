@@ -172,6 +172,10 @@ static void go_on(struct monitor *m)
 	r = probe_drop_untaken(m->probe);
 	if (r < 0)
 		log_warning_errno(r, "failed to remove all that the last seepd has left");
+	/* Who asks at once is answered as by the last one. */
+	r = tick_read(m);
+	if (r < 0)
+		log_debug_errno(r, "failed to read the maps, the first tick does it");
 	m->purging = true;
 	(void)tick_schedule_work(m);
 }
@@ -206,7 +210,9 @@ void handover_leave(struct monitor *m)
 	if (!m->handover)
 		return;
 	handover_save(m);
-	handover_save_trends(m);
+	/* Within a walk it is not whole: what was written after the last one stands. */
+	if (!m->walking)
+		handover_save_trends(m);
 	m->is_leaving = true;
 	probe_leave(m->probe);
 }

@@ -102,14 +102,13 @@ bool trend_process_evaluation_due(const struct trend_process *p, const struct tr
 	return p->now / every > p->evaluated / every;
 }
 
-void trend_process_evaluate(struct trend_process *p)
+void process_sum_up(struct trend_process *p)
 {
 	struct cohort_walk walk;
 	double work = 0;
 	unsigned i = 0;
 	int slot;
 
-	p->evaluated = p->now;
 	cohort_layout_set(&p->layout, p->now);
 	cohort_walk_init(&walk, &p->layout);
 	while ((slot = cohort_walk_next(&walk)) >= 0) {
@@ -120,7 +119,12 @@ void trend_process_evaluate(struct trend_process *p)
 	}
 	p->work_sums[i] = work;
 	p->usage_at[i] = p->last.usage_bytes;
+}
 
+void trend_process_evaluate(struct trend_process *p)
+{
+	p->evaluated = p->now;
+	process_sum_up(p);
 	p->growth = p->growth_next;
 	p->growth_next = 0;
 	p->leak_rate = p->leak_rate_next;

@@ -19,11 +19,13 @@ struct trend_process {
 	double growth, growth_next;
 	double leak_rate, leak_rate_next;
 
-	/* Made by trend_process_evaluate(). */
+	/* Made by process_sum_up(), at an evaluation. */
 	struct cohort_layout layout;
 	double work_sums[COHORT_ORDERED + 1];
 	double usage_at[COHORT_ORDERED + 1];
 };
+
+void process_sum_up(struct trend_process *p);
 
 /* Usage at a moment, and the headroom there; never below 2 % of the first headroom, so that one
  * leak does not make its innocent neighbours look urgent. */

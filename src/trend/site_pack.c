@@ -235,6 +235,7 @@ int trend_process_unpack(const void *packed, size_t size, struct trend_process *
 	e = unpack_end(&r);
 	if (e < 0)
 		return e;
+	process_sum_up(p);
 	*ret = TAKE_PTR(p);
 	return 0;
 }
