@@ -473,6 +473,8 @@ int attach_resume(struct monitor *m, struct tracked *t, bool is_armed)
 		t->target->attached_ns = monotonic_ns();
 	resume->in_windows = resume->in_windows && resume->is_steady && windows_resume(m, t);
 	resume->is_wanted = true;
+	t->target->mode = govern_target_mode(resume->mode);
+	t->target->sampling_interval = (uint32_t)resume->interval_bytes;
 	r = take_links(m, t);
 	if (r < 0 || !is_armed)
 		return r;

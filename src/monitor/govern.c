@@ -34,20 +34,6 @@ struct govern {
 
 /* --- what the governor decides ------------------------------------------------------------------------ */
 
-static enum target_mode target_mode_of(const struct governor_plan *plan)
-{
-	switch (plan->mode) {
-	case GOVERNOR_EXACT:
-		return TARGET_EXACT;
-	case GOVERNOR_SAMPLED:
-		return TARGET_SAMPLED;
-	case GOVERNOR_WINDOWED:
-		return TARGET_WINDOWED;
-	default:
-		return TARGET_WATCH;
-	}
-}
-
 static uint32_t control_mode_of(const struct governor_plan *plan)
 {
 	switch (plan->mode) {
@@ -138,7 +124,7 @@ static void take_plan(struct govern *g)
 		target->attached_ns = monotonic_ns();
 		log_info("tracing pid %d (%s) as target %s: %s", (int)target->pid, target->comm,
 			 target->id, governor_mode_name(plan->mode));
-	} else if (target_mode_of(plan) != target->mode && plan->mode != GOVERNOR_COUNT) {
+	} else if (govern_target_mode(plan->mode) != target->mode && plan->mode != GOVERNOR_COUNT) {
 		log_info("target %s is %s now: %s", target->id, governor_mode_name(plan->mode),
 			 governor_reason_name(plan->reason));
 	}
@@ -328,7 +314,6 @@ static int resume(struct govern *g, const struct governor_limits *limits,
 		return governor_init(&g->governor, limits, prices, &g->monitor->total,
 				     monotonic_ns());
 	}
-	t->target->mode = from->mode == GOVERNOR_EXACT ? TARGET_EXACT : TARGET_SAMPLED;
 	return governor_resume(&g->governor, limits, prices, &g->monitor->total, monotonic_ns(),
 			       from->mode, from->interval_bytes);
 }
@@ -488,7 +473,7 @@ void govern_report(struct tracked *t)
 	if (!g)
 		return;
 	report = governor_report(&g->governor, monotonic_ns());
-	target->mode = target_mode_of(&g->governor.plan);
+	target->mode = govern_target_mode(g->governor.plan.mode);
 	target->sampling_interval = (uint32_t)report.interval_bytes;
 	target->duty_ratio = report.duty_ratio;
 	target->mode_reason = governor_reason_name(report.reason);

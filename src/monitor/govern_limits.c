@@ -59,3 +59,17 @@ struct governor_limits govern_limits(const struct monitor *m, const struct track
 		l.forced_interval_bytes = o->sampling_interval ?: m->options.sampling_interval;
 	return l;
 }
+
+enum target_mode govern_target_mode(enum governor_mode mode)
+{
+	switch (mode) {
+	case GOVERNOR_EXACT:
+		return TARGET_EXACT;
+	case GOVERNOR_SAMPLED:
+		return TARGET_SAMPLED;
+	case GOVERNOR_WINDOWED:
+		return TARGET_WINDOWED;
+	default:
+		return TARGET_WATCH;
+	}
+}

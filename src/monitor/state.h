@@ -246,6 +246,7 @@ struct resume govern_how(const struct tracked *t);
 /* govern_limits.c */
 struct governor_prices govern_prices(struct monitor *m, const struct tracked *t);
 struct governor_limits govern_limits(const struct monitor *m, const struct track_options *o);
+enum target_mode govern_target_mode(enum governor_mode mode);
 void govern_end(struct tracked *t);
 
 /*

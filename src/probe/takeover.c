@@ -398,7 +398,7 @@ static int start_broker(struct takeover *t, size_t i, broker_found_fn found, str
 	int fd, r;
 
 	(void)snprintf(name, sizeof(name), CHILD_PREFIX "%s", child_names[i]);
-	fd = t ? fd_store_take(t->store, name) : -ENOENT;
+	fd = takeover_is_on(t) ? fd_store_take(t->store, name) : -ENOENT;
 	r = fd >= 0 ? broker_take_over(child_names[i], fd, found, t, ret) : fd;
 	if (r == 0)
 		return 0;
