@@ -164,11 +164,15 @@ int twin_commit(struct twin *t)
 {
 	int r = gzclose(TAKE_PTR(t->writing)) == Z_OK ? t->error : -EIO;
 
-	if (r < 0)
-		return r;
+	if (r == 0)
+		twin_was_committed(t);
+	return r;
+}
+
+void twin_was_committed(struct twin *t)
+{
 	t->newest = 1 - t->newest;
 	t->number++;
-	return 0;
 }
 
 int twin_open(struct twin *t)
@@ -187,6 +191,13 @@ int twin_open(struct twin *t)
 int twin_read(struct twin *t, void *data, size_t size)
 {
 	return t->reading ? read_exactly(t->reading, data, size) : -EBADMSG;
+}
+
+size_t twin_read_some(struct twin *t, void *data, size_t size)
+{
+	int n = t->reading && size <= INT32_MAX ? gzread(t->reading, data, (unsigned)size) : 0;
+
+	return n > 0 ? (size_t)n : 0;
 }
 
 void twin_close(struct twin *t)

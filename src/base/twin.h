@@ -32,10 +32,15 @@ void twin_write(struct twin *t, const void *data, size_t size);
 /* The record is there as a whole from here on. */
 int twin_commit(struct twin *t);
 
+/* A child that was forked for it has committed a record: this process's copy of @t learns of it. */
+void twin_was_committed(struct twin *t);
+
 /* Opens the newest whole record for reading. -ENODATA: there is none. */
 int twin_open(struct twin *t);
 /* -EBADMSG: it is shorter than that. */
 int twin_read(struct twin *t, void *data, size_t size);
+/* As much as there is, up to @size. */
+size_t twin_read_some(struct twin *t, void *data, size_t size);
 void twin_close(struct twin *t);
 
 #endif

@@ -2,8 +2,11 @@
 /* From one life of the monitor to the next. See handover.h. */
 #include "monitor/handover.h"
 
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
 
 #include "base/fd_store.h"
 #include "base/log.h"
@@ -44,6 +47,28 @@ static void check(struct monitor *m, int r)
 	m->handover->has_failed = r < 0;
 }
 
+/* True: no child writes trends any more. */
+static bool await_writer(struct monitor *m, int flags)
+{
+	struct handover *h = m->handover;
+	int status = 0;
+	pid_t ended;
+
+	if (h->writer == 0)
+		return true;
+	do
+		ended = waitpid(h->writer, &status, flags);
+	while (ended < 0 && errno == EINTR);
+	if (ended == 0)
+		return false;
+	h->writer = 0;
+	if (ended > 0 && WIFEXITED(status) && WEXITSTATUS(status) == 0)
+		twin_was_committed(h->trends);
+	else
+		log_debug("the last record of trends is not whole, the one before stands");
+	return true;
+}
+
 void handover_save(struct monitor *m)
 {
 	int r;
@@ -51,6 +76,7 @@ void handover_save(struct monitor *m)
 	if (!m->handover)
 		return;
 	m->handover->is_wanted = false;
+	(void)await_writer(m, WNOHANG);
 	r = write_state(m);
 	/* A child that sets probes may have been started again. */
 	if (r == 0)
@@ -58,10 +84,25 @@ void handover_save(struct monitor *m)
 	check(m, r);
 }
 
+/*
+ * Of ten thousand sites it takes some hundred milliseconds, for which nobody shall have to wait: a child
+ * writes, which has its memory as of now. If it takes longer than an evaluation lasts, one is left out.
+ */
 void handover_save_trends(struct monitor *m)
 {
-	if (m->handover)
-		check(m, handover_write_trends(m, m->handover->trends));
+	pid_t pid;
+
+	if (!m->handover || m->is_leaving || !await_writer(m, WNOHANG))
+		return;
+	pid = fork();
+	if (pid == 0) {
+		/* The next seepd is not to find it still writing. */
+		if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
+			_exit(1);
+		_exit(handover_write_trends(m, m->handover->trends) < 0);
+	}
+	check(m, pid < 0 ? -errno : 0);
+	m->handover->writer = pid > 0 ? pid : 0;
 }
 
 void handover_touch(struct monitor *m)
@@ -77,11 +118,7 @@ void handover_touch(struct monitor *m)
 
 static size_t read_chunk(void *buffer, size_t size, void *userdata)
 {
-	size_t n = 0;
-
-	while (n < size && twin_read(userdata, (char *)buffer + n, 1) == 0)
-		n++;
-	return n;
+	return twin_read_some(userdata, buffer, size);
 }
 
 static int load_state(struct monitor *m, json_t **ret)
@@ -211,8 +248,9 @@ void handover_leave(struct monitor *m)
 		return;
 	handover_save(m);
 	/* Within a walk it is not whole: what was written after the last one stands. */
+	(void)await_writer(m, 0);
 	if (!m->walking)
-		handover_save_trends(m);
+		check(m, handover_write_trends(m, m->handover->trends));
 	m->is_leaving = true;
 	probe_leave(m->probe);
 }
@@ -221,6 +259,7 @@ void handover_stop(struct monitor *m)
 {
 	if (!m->handover)
 		return;
+	(void)await_writer(m, 0);
 	twin_free(m->handover->state);
 	twin_free(m->handover->trends);
 	free(m->handover);

@@ -13,6 +13,7 @@
 #include <stdbool.h>
 
 #include <jansson.h>
+#include <sys/types.h>
 
 struct monitor;
 struct tracked;
@@ -23,6 +24,7 @@ struct handover {
 	struct twin *trends; /* owned */
 	bool is_wanted;	     /* the state is to be written soon */
 	bool has_failed;     /* to be written, the last time */
+	pid_t writer;	     /* of trends, a child; 0: none */
 };
 
 /*
