@@ -439,9 +439,9 @@ int governor_init(struct governor *g, const struct governor_limits *limits,
 {
 	int r = begin(g, limits, prices, total, now_ns);
 
-	if (r < 0)
-		return r;
-	return limits->is_forced ? plan_forced(g) : start_count(g);
+	if (r == 0)
+		r = limits->is_forced ? plan_forced(g) : start_count(g);
+	return r;
 }
 
 static bool is_same_way(const struct governor_limits *a, const struct governor_limits *b)
@@ -478,16 +478,16 @@ int governor_resume(struct governor *g, const struct governor_limits *limits,
 
 	if (r < 0)
 		return r;
-	/* They need not be paid for again. */
+	/* Not to be paid for again. */
 	g->in_place = GOVERNOR_PROBES_ALL;
 	if (limits->is_forced)
 		return plan_forced(g);
 	if (mode == GOVERNOR_EXACT)
 		return trace_at(g, GOVERNOR_EXACT_INTERVAL, GOVERNOR_FITS);
-	if (mode != GOVERNOR_SAMPLED || interval_bytes < limits->interval_bytes ||
-	    interval_bytes > limits->max_interval_bytes)
-		return start_count(g);
-	return trace_at(g, interval_bytes, GOVERNOR_BUDGET);
+	if (mode == GOVERNOR_SAMPLED && interval_bytes >= limits->interval_bytes &&
+	    interval_bytes <= limits->max_interval_bytes)
+		return trace_at(g, interval_bytes, GOVERNOR_BUDGET);
+	return start_count(g);
 }
 
 void governor_done(struct governor *g)
@@ -499,31 +499,4 @@ void governor_done(struct governor *g)
 	}
 	g->demand = 0;
 	g->total = NULL;
-}
-
-struct governor_report governor_report(const struct governor *g, uint64_t now_ns)
-{
-	const struct governor_rates *last = &g->recent[0];
-	double hits = last->allocations + last->frees;
-	uint64_t now = now_ns > g->now_ns ? now_ns : g->now_ns;
-	bool is_windowed = g->plan.mode == GOVERNOR_WINDOWED;
-	double set_ns = governor_spending_sum(&g->set, now, GOVERNOR_MINUTE_NS);
-
-	/* What is not measured yet. */
-	if (g->in_place == GOVERNOR_PROBES_ALL)
-		set_ns += (double)(now - g->now_ns);
-	return (struct governor_report){
-		.mode = g->plan.mode,
-		.reason = g->plan.reason,
-		.interval_bytes = g->plan.interval_bytes,
-		.duty_ratio = fmin(set_ns / (double)GOVERNOR_MINUTE_NS, 1),
-		.hits_per_second = hits,
-		.ns_per_hit = hits > 0 ? governor_cost_ns(&g->prices, last) / hits : 0,
-		.cost_ratio = governor_spending_sum(&g->minute, now, GOVERNOR_MINUTE_NS) /
-			      (double)GOVERNOR_MINUTE_NS,
-		.window_ns = is_windowed ? g->window.length_ns : 0,
-		.next_window_ns = is_windowed && g->plan.probes != GOVERNOR_PROBES_ALL ?
-					  g->window_begin_ns :
-					  0,
-	};
 }

@@ -137,12 +137,77 @@ static void test_debt(void **state)
 	assert_true(governor_measure(&g, g.plan.next_ns, &nothing));
 }
 
+/* Another governor has decided: nothing changes, nothing is paid for again, and it is measured. */
+static void test_resumed(void **state)
+{
+	struct governor_limits limits = governor_default_limits(2);
+	struct governor_counts few = pairs(10, 64, 10), many = pairs(200000, 64, 200000);
+	struct governor_total total;
+	struct governor g;
+
+	(void)state;
+	governor_total_init(&total, 0.05, BEGIN);
+	assert_int_equal(governor_resume(&g, &limits, &prices, &total, BEGIN, GOVERNOR_EXACT, 0),
+			 1);
+	assert_int_equal(g.plan.mode, GOVERNOR_EXACT);
+	assert_int_equal(g.plan.probes, GOVERNOR_PROBES_ALL);
+	assert_false(governor_applied(&g, BEGIN, &nothing));
+	assert_true(g.plan.next_ns == BEGIN + SECOND);
+	assert_false(governor_measure(&g, BEGIN + SECOND, &few));
+	assert_int_equal(g.plan.mode, GOVERNOR_EXACT);
+	assert_close(governor_report(&g, BEGIN + SECOND).cost_ratio, 10 * 1400 / 60e9, 1e-9);
+	assert_true(governor_measure(&g, BEGIN + 2 * SECOND, &many));
+	assert_int_not_equal(g.plan.mode, GOVERNOR_EXACT);
+	governor_done(&g);
+}
+
+static void test_resumed_sampling(void **state)
+{
+	static const struct {
+		enum governor_mode mode;
+		uint64_t interval;
+		enum governor_mode expected;
+		uint64_t expected_interval;
+	} cases[] = {
+		{ GOVERNOR_SAMPLED, 128 * KIB, GOVERNOR_SAMPLED, 128 * KIB },
+		/* What these limits do not allow, and what is no steady mode, is counted first. */
+		{ GOVERNOR_SAMPLED, 3, GOVERNOR_COUNT, 0 },
+		{ GOVERNOR_SAMPLED, 1ull << 40, GOVERNOR_COUNT, 0 },
+		{ GOVERNOR_WINDOWED, 128 * KIB, GOVERNOR_COUNT, 0 },
+	};
+	struct governor_limits limits = governor_default_limits(2);
+	struct governor g;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		assert_int_equal(governor_resume(&g, &limits, &prices, NULL, BEGIN, cases[i].mode,
+						 cases[i].interval),
+				 1);
+		assert_int_equal(g.plan.mode, cases[i].expected);
+		assert_int_equal(g.plan.interval_bytes, cases[i].expected_interval);
+		governor_done(&g);
+	}
+	limits.is_forced = true;
+	limits.forced_mode = GOVERNOR_EXACT;
+	assert_int_equal(governor_resume(&g, &limits, &prices, NULL, BEGIN, GOVERNOR_SAMPLED, 3),
+			 1);
+	assert_int_equal(g.plan.mode, GOVERNOR_EXACT);
+	governor_done(&g);
+	limits.budget_ratio = -1;
+	assert_int_equal(governor_resume(&g, &limits, &prices, NULL, BEGIN, GOVERNOR_EXACT, 0),
+			 -EINVAL);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_any_mode), cmocka_unit_test(test_again),
-		cmocka_unit_test(test_forced),	 cmocka_unit_test(test_total),
+		cmocka_unit_test(test_any_mode),
+		cmocka_unit_test(test_again),
+		cmocka_unit_test(test_forced),
+		cmocka_unit_test(test_total),
 		cmocka_unit_test(test_debt),
+		cmocka_unit_test(test_resumed),
+		cmocka_unit_test(test_resumed_sampling),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

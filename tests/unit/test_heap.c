@@ -204,12 +204,39 @@ static void test_tick_time(void **state)
 	assert_true(best < 60000000);
 }
 
+/* From an earlier life: the next tick goes on with the series. */
+static void test_restore(void **state)
+{
+	const struct totals totals = { .allocated_bytes = 700, .allocated_count = 7 };
+	_cleanup_(heap_freep) struct heap *h = heap_new();
+	struct slope live = { 0 }, bad = { .n = SLOPE_POINTS + 1 };
+	struct site *s;
+
+	(void)state;
+	slope_add(&live, 1000, 100);
+	slope_add(&live, 2000, 300);
+	assert_int_equal(heap_restore_site(h, 3, 11, 500, &live), 0);
+	assert_int_equal(heap_restore_site(h, 3, 11, 500, &live), -EEXIST);
+	assert_int_equal(heap_restore_site(h, 0, 13, 500, &live), -EINVAL);
+	assert_int_equal(heap_restore_site(h, 3, 13, 500, &bad), -EINVAL);
+	assert_int_equal(heap_restore_target(h, 3, &live), 0);
+	assert_int_equal(heap_restore_target(h, 3, &bad), -EINVAL);
+	assert_int_equal(heap_restore_target(h, 0, &live), -EINVAL);
+	assert_int_equal(heap_target_slope(h, 3)->n, 2);
+	/* It is no new one. */
+	assert_int_equal(heap_update(h, 3, 11, &totals, 3000, &s), 0);
+	assert_int_equal(s->first_seen_ns, 500);
+	assert_int_equal(s->live.n, 3);
+	assert_int_equal(heap_count(h, 3), 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_totals),	     cmocka_unit_test(test_update),
-		cmocka_unit_test(test_frames),	     cmocka_unit_test(test_targets),
-		cmocka_unit_test(test_target_slope), cmocka_unit_test(test_tick_time),
+		cmocka_unit_test(test_restore),	  cmocka_unit_test(test_totals),
+		cmocka_unit_test(test_update),	  cmocka_unit_test(test_frames),
+		cmocka_unit_test(test_targets),	  cmocka_unit_test(test_target_slope),
+		cmocka_unit_test(test_tick_time),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
