@@ -74,17 +74,22 @@ class Folder(tempfile.TemporaryDirectory):
         os.chmod(self.name, 0o777)
 
 
-def run_service(kind, leaks, seed, minute_ms, minutes, mode):
+def run_service(kind, leaks, seed, minute_ms, minutes, mode, restarts=False):
     planted = kind.planted() if leaks else None
     result = Result(kind.name, f"leak in {planted.name}" if leaks else "clean", leaks)
-    with Folder() as folder, Cell(kind.limit_mib << 20) as cell, Watch(minute_ms) as watch:
+    with Folder() as folder, Cell(kind.limit_mib << 20) as cell, \
+            Watch(minute_ms, restarts=restarts) as watch:
         environment = service_environment(kind, planted, folder, seed)
         service = kind(folder, environment, cell.enter)
         with service.running():
             watch.track(cell.selector if kind.renews else service.pid(), mode, kind.renews)
             leaked = []  # (minute, bytes)
-            whole = do_minutes(service, minute_ms, minutes, lambda _: leaked.append(
-                (watch.minute(), dropped_bytes(folder))))
+
+            def each_hour(hour):
+                leaked.append((watch.minute(), dropped_bytes(folder)))
+                if restarts and hour == minutes // 120:
+                    watch.restart()
+            whole = do_minutes(service, minute_ms, minutes, each_hour)
             watch.settle()
             alerts = watch.told()
     judge_service(result, planted, alerts, leaked)
@@ -155,7 +160,7 @@ def planned(options):
                 runs.append((scenarios.run, family, "", family.startswith("L"),
                              (family, options.seed, options.minute),
                              {"days": options.days or (6 if options.short else 14),
-                              "mode": options.mode or "exact"}))
+                              "mode": options.mode or "exact", "restarts": options.restart}))
     for kind in services.ALL if "services" in options.what else ():
         why = kind.why_not()
         if options.only not in kind.name or (options.short and kind is not services.Redis):
@@ -167,7 +172,7 @@ def planned(options):
             runs.append((run_service, kind.name, "leak" if leaks else "clean", leaks,
                          (kind, leaks, options.seed, options.minute),
                          {"minutes": DAY * (options.days or 7),
-                          "mode": options.mode or "governed"}))
+                          "mode": options.mode or "governed", "restarts": options.restart}))
     return runs, skipped
 
 
@@ -219,6 +224,9 @@ def parse_arguments():
     parser.add_argument("--jobs", type=int, default=2 * (os.cpu_count() or 1), help="at a time")
     parser.add_argument("--mode", choices=("governed", "exact", "sampled"),
                         help="of tracing (default: exact, of services governed)")
+    parser.add_argument("--restart", action="store_true",
+                        help="seepd is killed, or asked to end, in the middle of each life, and "
+                        "goes on with what it has left")
     parser.add_argument("--output", help="write the results there, as JSON lines")
     parser.add_argument("--measure", action="store_true",
                         help="services without seepd: what they take and leak in a day")

@@ -87,7 +87,11 @@ def run_life(watch, family, seed, minute_ms, start, end, mode):
         began = watch.minute()
         program.poke()
         life = Life(json.loads(program.read_line()))
+        is_due = watch.restarts
         while not life.end:
+            if is_due and life.minute >= (start + end) // 2:
+                watch.restart()
+                is_due = False
             line = program.read_line(deadline=600)
             if not line:  # the kernel ended it at its limit
                 life.end = {"minute": life.minute + 1, "end": "exhausted"}
@@ -120,13 +124,13 @@ def judge(result, life, alerts):
         result.words += "named " + ", ".join(a.line() for a in alerts if a not in right) + "; "
 
 
-def run(family, seed, minute_ms, days, mode):
+def run(family, seed, minute_ms, days, mode, restarts=False):
     """Lives follow one another, as in the simulation: nine days, and what is left of @days."""
     seed = fitting_seed(family, seed)
     begin, _, _ = simulate(family, seed)
     result = Result(family, begin["title"], begin["leaks"], begin["function"])
     minute, total = 0, days * DAY
-    with Watch(minute_ms) as watch:
+    with Watch(minute_ms, restarts=restarts) as watch:
         while minute < total:
             life, alerts = run_life(watch, family, seed, minute_ms, minute,
                                     min(minute + FIRST_LIFE, total), mode)

@@ -11,6 +11,7 @@ import threading
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "e2e"))
+import manager  # noqa: E402 pylint: disable=wrong-import-position
 import seep  # noqa: E402 pylint: disable=wrong-import-position
 
 CGROUP = "/sys/fs/cgroup"
@@ -102,13 +103,21 @@ class Alert:
 
 
 class Watch:
-    """A seepd of its own, with its times scaled, that is asked all the time what it tells."""
+    """A seepd of its own, with its times scaled, that is asked all the time what it tells.
 
-    def __init__(self, minute_ms, options=()):
+    @restarts: it may be killed, and goes on with what it has left to its service manager."""
+
+    def __init__(self, minute_ms, options=(), restarts=False):
         self.minute_ms = minute_ms
+        self.restarts = restarts
+        self.n_restarts = 0
+        self.is_up = threading.Lock()  # held by who asks, and by who restarts
         self.state = tempfile.TemporaryDirectory(prefix="seep-eval-")
-        self.daemon = seep.Daemon("--detector-tick", f"{minute_ms}ms", "--state-dir",
-                                  self.state.name, *options, tick="1s", check=False)
+        options = ("--detector-tick", f"{minute_ms}ms", *options)
+        if restarts:
+            self.daemon = manager.ManagedDaemon(*options, state_dir=self.state.name)
+        else:
+            self.daemon = seep.Daemon(*options, state_dir=self.state.name, check=False)
         self.start = time.monotonic()
         self.alerts = {}
         self.asked = 0
@@ -124,7 +133,9 @@ class Watch:
         try:
             while not self.stopped.wait(POLL_SECONDS):
                 minute = self.minute()
-                for leak in self.daemon.get("/v1/leaks", told="true", limit=1000)["leaks"]:
+                with self.is_up:
+                    leaks = self.daemon.get("/v1/leaks", told="true", limit=1000)["leaks"]
+                for leak in leaks:
                     # A leak that is told again in a later life counts again.
                     key = (leak["id"], leak["pid"])
                     if leak["told"] and key not in self.alerts:
@@ -132,6 +143,13 @@ class Watch:
                 self.asked += 1
         except (OSError, AssertionError, ValueError) as error:
             self.trouble = f"seepd is not to be asked: {error}; it says: {self.daemon.log()}"
+
+    def restart(self):
+        """Killed and asked to end in turns."""
+        number = (signal.SIGKILL, signal.SIGTERM)[self.n_restarts % 2]
+        self.n_restarts += 1
+        with self.is_up:
+            self.daemon.restart(number)
 
     def settle(self):
         """Until all that was told so far is known here."""
