@@ -159,6 +159,16 @@ struct broker *broker_leave(struct broker *b)
 	return NULL;
 }
 
+bool broker_is_alive(struct broker *b)
+{
+	char byte;
+
+	/* A child that is alive and has nothing to say: EAGAIN. */
+	if (recv(b->fd, &byte, sizeof(byte), MSG_PEEK | MSG_DONTWAIT) == 0 || errno == ECONNRESET)
+		b->is_gone = true;
+	return !b->is_gone;
+}
+
 int broker_socket(const struct broker *b)
 {
 	return b->fd;

@@ -80,6 +80,9 @@ typedef int (*broker_found_fn)(const struct link_answer *answer, int fd, void *u
 int broker_take_over(const char *name, int fd, broker_found_fn found, void *userdata,
 		     struct broker **ret);
 
+/* Asks the socket: false if the child has died, which a request would show only later. */
+bool broker_is_alive(struct broker *b);
+
 /* This process's end of the socket, borrowed; another one once the child was started again. */
 int broker_socket(const struct broker *b);
 /* How often a child was started; 0: it was taken over. */

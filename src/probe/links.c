@@ -103,6 +103,47 @@ int link_create_perf(int prog_fd, const char *path, uint64_t offset, bool on_ret
 	return TAKE_FD(fd);
 }
 
+void links_enlist(struct probe_links *l)
+{
+	l->after = l->probe->links;
+	if (l->after)
+		l->after->before = l;
+	l->probe->links = l;
+}
+
+void links_free(struct probe_links *l)
+{
+	if (!l)
+		return;
+	if (l->before)
+		l->before->after = l->after;
+	else if (l->probe->links == l)
+		l->probe->links = l->after;
+	if (l->after)
+		l->after->before = l->before;
+	free(l);
+}
+
+int links_hand_over_again(struct probe *p)
+{
+	int r = 0;
+
+	for (struct probe_links *l = p->links; l && r == 0; l = l->after) {
+		const struct link_request of = {
+			.number = l->number,
+			.pid = l->pid,
+			.slot = l->slot,
+		};
+
+		for (size_t i = 0; i < l->n && r == 0; i++) {
+			int copy = fcntl(l->fds[i], F_DUPFD_CLOEXEC, 0);
+
+			r = copy < 0 ? -errno : broker_hand_over(p->broker, &of, &copy, 1, true);
+		}
+	}
+	return r;
+}
+
 void probe_links_free_all(struct probe *p, struct probe_links **links, size_t n)
 {
 	_cleanup_free_ uint64_t *numbers = calloc(n + 1, sizeof(*numbers));
@@ -125,7 +166,7 @@ void probe_links_free_all(struct probe *p, struct probe_links **links, size_t n)
 			else
 				numbers[n_numbers++] = l->number;
 		}
-		free(l);
+		links_free(l);
 		links[i] = NULL;
 	}
 	if (n_numbers > 0)
@@ -327,6 +368,7 @@ int links_attach(struct probe *p, uint32_t target, pid_t pid, uint16_t slot, int
 	l->probe = p;
 	l->window = window;
 	l->number = ++p->last_number;
+	l->pid = pid;
 	l->slot = slot;
 	/* A target that has no meter, or none yet, is found by its process. */
 	if (target && meter_of(p, target, &l->meter) < 0)
@@ -339,8 +381,10 @@ int links_attach(struct probe *p, uint32_t target, pid_t pid, uint16_t slot, int
 		r = attach_perf(p, pid, fd, unique, n, l);
 	if (r < 0)
 		return r;
-	if (!window)
+	if (!window) {
 		broker_seal(p->broker, l->number);
+		links_enlist(l);
+	}
 	*ret = TAKE_PTR(l);
 	return 0;
 }

@@ -29,6 +29,8 @@ struct probe {
 
 	struct broker *broker; /* owned: sets the probes */
 	uint64_t last_number;  /* of a struct probe_links */
+	struct probe_links
+		*links; /* all that are there, but those of windows; owned by who has them */
 
 	struct broker *windows; /* owned: sets and removes those of windows */
 	probe_window_fn on_window;
@@ -63,6 +65,8 @@ struct probe {
 
 struct probe_links {
 	struct probe *probe; /* borrowed */
+	struct probe_links *before, *after;
+	pid_t pid; /* that they are filtered to; 0: any */
 	size_t n;
 	uint32_t meter;	 /* in the cookies */
 	uint64_t number; /* under which the broker's child has copies */
@@ -74,6 +78,11 @@ struct probe_links {
 int links_attach(struct probe *p, uint32_t target, pid_t pid, uint16_t slot, int fd,
 		 const struct probe_point *points, size_t n, uint64_t window,
 		 struct probe_links **ret);
+
+void links_enlist(struct probe_links *l);
+void links_free(struct probe_links *l); /* only the memory */
+/* Gives copies of all of them to the broker's child, which is another one than before. */
+int links_hand_over_again(struct probe *p);
 
 /*
  * Opens the object, the one for kernels before 5.17 if @legacy (bpf/compat.bpf.h). Both have the

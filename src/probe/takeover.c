@@ -55,6 +55,7 @@ struct takeover {
 	int tracepoints[TRACEPOINTS]; /* owned: of an earlier life */
 	/* How often the child was started that the store has a socket of. */
 	uint32_t stored_starts[2];
+	uint32_t held_starts;	  /* of the child that has all links */
 	struct found_link *found; /* owned */
 	size_t n_found;
 	uint64_t *windows; /* owned: numbers, once per link; 0: taken */
@@ -413,7 +414,25 @@ int takeover_start_brokers(struct probe *p)
 {
 	int r = start_broker(p->takeover, 0, note_link, &p->broker);
 
+	if (r == 0 && p->takeover)
+		p->takeover->held_starts = broker_starts(p->broker);
 	return r < 0 ? r : start_broker(p->takeover, 1, note_window, &p->windows);
+}
+
+/* A child that has died is started again at once: the next life can take links from no other. */
+static int revive_broker(struct probe *p)
+{
+	int r = broker_is_alive(p->broker) ? 0 : broker_revive(p->broker, false);
+
+	/* Not yet; or too often, and then there is nothing to be done about it. */
+	if (r == -EAGAIN || r == -EPIPE)
+		return 0;
+	/* It may also have been started by who needed it. */
+	if (r == 0 && broker_starts(p->broker) != p->takeover->held_starts) {
+		r = links_hand_over_again(p);
+		p->takeover->held_starts = broker_starts(p->broker);
+	}
+	return r;
 }
 
 static int store_broker(struct takeover *t, size_t i, const struct broker *b)
@@ -479,7 +498,9 @@ int probe_store(struct probe *p)
 
 	if (!t)
 		return -EOPNOTSUPP;
-	r = store_broker(t, 0, p->broker);
+	r = revive_broker(p);
+	if (r == 0)
+		r = store_broker(t, 0, p->broker);
 	if (r == 0)
 		r = store_broker(t, 1, p->windows);
 	if (r < 0 || t->is_stored)
@@ -506,7 +527,9 @@ static struct probe_links *new_links(struct probe *p, const struct found_link *f
 		return NULL;
 	l->probe = p;
 	l->number = first->number;
+	l->pid = first->pid;
 	l->slot = first->slot;
+	links_enlist(l);
 	for (size_t i = 0; i < t->n_found; i++)
 		if (t->found[i].number == l->number && t->found[i].fd >= 0)
 			l->fds[l->n++] = TAKE_FD(t->found[i].fd);

@@ -21,7 +21,7 @@ void probe_window_take(struct probe *p, uint64_t window, struct probe_links *l)
 	r = broker_close(p->broker, &l->number, 1);
 	if (r < 0)
 		log_debug_errno(r, "failed to close copies of links, ignoring");
-	free(l);
+	links_free(l);
 }
 
 int probe_window_open(struct probe *p, uint64_t window, uint32_t target, pid_t pid, int fd,

@@ -258,7 +258,7 @@ class Daemon:
     def start(self):
         with open(self.log_path, "ab") as log:
             return subprocess.Popen(self.command, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-                                    preexec_fn=die_with_parent)
+                                    env=environment(), preexec_fn=die_with_parent)
 
     def own_descriptors(self):
         """Without those of targets' files: by design one is kept of each, so that its names stay
@@ -424,8 +424,9 @@ class Result:
 
 
 def environment(**changes):
-    """The caller's, without what steers the client."""
-    clean = {k: v for k, v in os.environ.items() if k not in ("SEEP_SOCKET", "NO_COLOR")}
+    """The caller's, without what steers the programs."""
+    clean = {k: v for k, v in os.environ.items()
+             if k not in ("SEEP_SOCKET", "NO_COLOR", "NOTIFY_SOCKET")}
     clean.update(changes)
     return clean
 

@@ -210,7 +210,7 @@ def test_sampled():
 
 def test_windows():
     """Those that are open are closed, others are opened; no probe is left in the end."""
-    with manager.ManagedDaemon("--budget", "20%", "--total-budget", "20%") as daemon, \
+    with manager.ManagedDaemon("--budget", "4%", "--total-budget", "4%") as daemon, \
             seep.Workload("churn", 1, wait=False) as workload:
         key = daemon.track(workload.pid, mode="governed")
         for number in (signal.SIGKILL, signal.SIGTERM, signal.SIGKILL):
@@ -331,6 +331,22 @@ def test_children_are_gone_too():
         check_figures(daemon, key, truth)
         daemon.restart(signal.SIGKILL)
         check_figures(daemon, key, truth)
+        check_stop(daemon, workload)
+
+
+def test_setter_was_killed_before():
+    """The child that took its place has the links of before, too, and hands them over."""
+    with manager.ManagedDaemon() as daemon, seep.Workload("exact_family") as workload:
+        key = daemon.track(workload.pid)
+        old = seep.children_named(daemon.pid, "seep-probes")[0]
+        pause(1.1)
+        os.kill(old, signal.SIGKILL)
+        seep.wait_until(lambda: [c for c in seep.children_named(daemon.pid, "seep-probes")
+                                 if c != old], "it runs again, without being asked for anything")
+        ticks = daemon.get("/v1/info")["ticks"]
+        seep.wait_until(lambda: daemon.get("/v1/info")["ticks"] > ticks, "a tick")
+        daemon.restart(signal.SIGKILL)
+        check_figures(daemon, key, workload.go())
         check_stop(daemon, workload)
 
 
