@@ -164,7 +164,6 @@ struct monitor {
 
 	struct host_watch *host;   /* owned; NULL: not wanted */
 	struct handover *handover; /* owned; NULL: to nobody */
-	bool is_leaving;	   /* to the next life */
 
 	struct monitor_prices prices; /* as told: believed_prices, with stacks of ten frames */
 	struct probe_prices first_prices;
@@ -192,6 +191,7 @@ struct monitor {
 	uint64_t started_ns;
 	bool unseen_are_closed;
 	bool is_stopping; /* targets live on, and so do their alerts */
+	bool is_leaving;  /* and so do their probes, for the next life */
 	void (*on_alert)(int event, const struct alert *a, void *userdata);
 	void *on_alert_userdata;
 

@@ -77,8 +77,8 @@ static void *work(void *argument)
 		(void)pthread_mutex_unlock(&lock);
 		if (!is_over)
 			step(w, i);
-		/* Slow enough for a leak that fits the memory. */
-		if (i % 64 == 0)
+		/* Slow enough for a leak that fits the room for blocks for some minutes. */
+		if (i % 16 == 0)
 			(void)usleep(500);
 	}
 	return NULL;
