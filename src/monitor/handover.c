@@ -12,9 +12,14 @@
 #include "base/log.h"
 #include "base/twin.h"
 #include "monitor/state.h"
+#include "symbolize/codes.h"
 
 #define STATE_NAME  "seep-state"
 #define TRENDS_NAME "seep-trends"
+#define CODES_NAME  "seep-codes"
+
+#define CODES_SHARE \
+	20 /* of the time, one part: a program that starts meets new code all the time */
 
 /* --- writing -------------------------------------------------------------------------------------- */
 
@@ -37,6 +42,26 @@ static int write_state(struct monitor *m)
 		r = -ENOMEM;
 	json_decref(state);
 	return r < 0 ? r : twin_commit(to);
+}
+
+/* Only if there are more of them: they stay as they are. */
+static int write_codes(struct monitor *m)
+{
+	size_t n = codes_count(symbolizer_codes(m->symbolizer));
+	struct handover *h = m->handover;
+	uint64_t began_ns = monotonic_ns();
+	int r;
+
+	if (n == h->n_codes ||
+	    (!m->is_stopping && began_ns - h->codes_ns < CODES_SHARE * h->codes_took_ns))
+		return 0;
+	r = handover_write_codes(m, h->codes);
+	if (r < 0)
+		return r;
+	h->n_codes = n;
+	h->codes_ns = monotonic_ns();
+	h->codes_took_ns = h->codes_ns - began_ns;
+	return 0;
 }
 
 /* A failure is told once: the record before it stands. */
@@ -78,6 +103,8 @@ void handover_save(struct monitor *m)
 	m->handover->is_wanted = false;
 	(void)await_writer(m, WNOHANG);
 	r = write_state(m);
+	if (r == 0)
+		r = write_codes(m);
 	/* A child that sets probes may have been started again. */
 	if (r == 0)
 		r = probe_store(m->probe);
@@ -192,6 +219,11 @@ static void go_on(struct monitor *m)
 	json_t *state = NULL;
 	int r;
 
+	r = handover_read_codes(m, m->handover->codes);
+	if (r < 0 && r != -ENODATA)
+		log_warning_errno(r, "what the last seepd knew of Python code cannot be read, such "
+				     "frames have no names");
+	m->handover->n_codes = codes_count(symbolizer_codes(m->symbolizer));
 	r = load_state(m, &state);
 	if (r == 0)
 		r = handover_read(m, state);
@@ -231,6 +263,8 @@ int handover_start(struct monitor *m)
 	r = find_twin(store, STATE_NAME, &m->handover->state);
 	if (r >= 0)
 		r = find_twin(store, TRENDS_NAME, &m->handover->trends);
+	if (r >= 0)
+		r = find_twin(store, CODES_NAME, &m->handover->codes);
 	if (r < 0) {
 		log_warning_errno(r, "nothing of this can be handed over to the next seepd");
 		handover_stop(m);
@@ -246,6 +280,7 @@ void handover_leave(struct monitor *m)
 {
 	if (!m->handover)
 		return;
+	m->is_stopping = true;
 	handover_save(m);
 	/* Within a walk it is not whole: what was written after the last one stands. */
 	(void)await_writer(m, 0);
@@ -262,6 +297,7 @@ void handover_stop(struct monitor *m)
 	(void)await_writer(m, 0);
 	twin_free(m->handover->state);
 	twin_free(m->handover->trends);
+	twin_free(m->handover->codes);
 	free(m->handover);
 	m->handover = NULL;
 }

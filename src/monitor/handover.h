@@ -11,6 +11,8 @@
 #define SEEP_MONITOR_HANDOVER_H
 
 #include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
 
 #include <jansson.h>
 #include <sys/types.h>
@@ -22,9 +24,13 @@ struct twin;
 struct handover {
 	struct twin *state;  /* owned */
 	struct twin *trends; /* owned */
-	bool is_wanted;	     /* the state is to be written soon */
-	bool has_failed;     /* to be written, the last time */
-	pid_t writer;	     /* of trends, a child; 0: none */
+	struct twin *codes;  /* owned: Python code that frames name by number */
+	size_t n_codes;	     /* that are written */
+	uint64_t codes_ns;   /* when they were, at last */
+	uint64_t codes_took_ns;
+	bool is_wanted;	 /* the state is to be written soon */
+	bool has_failed; /* to be written, the last time */
+	pid_t writer;	 /* of trends, a child; 0: none */
 };
 
 /*
@@ -47,6 +53,9 @@ json_t *handover_write(const struct monitor *m);
 int handover_read(struct monitor *m, json_t *state);
 /* Then their probes and files, and what has happened meanwhile. @state: NULL if there is none. */
 int handover_resume(struct monitor *m, json_t *state);
+/* handover_codes.c */
+int handover_write_codes(const struct monitor *m, struct twin *to);
+int handover_read_codes(struct monitor *m, struct twin *from);
 /* handover_trends.c */
 int handover_write_trends(const struct monitor *m, struct twin *to);
 int handover_read_trends(struct monitor *m, struct twin *from);

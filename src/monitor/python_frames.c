@@ -12,6 +12,7 @@
 #include <event2/event.h>
 
 #include "base/log.h"
+#include "monitor/handover.h"
 #include "monitor/state.h"
 #include "python/code.h"
 #include "python/interpreter.h"
@@ -286,6 +287,7 @@ void python_frames_take_note(struct monitor *m, const struct note *note)
 	r = take_code(m, &n);
 	if (r < 0)
 		log_debug_errno(r, "failed to take in Python code, its frames have no names");
+	handover_touch(m);
 	/* Where there is no room, no more shall come. */
 	if (r != -ENOSPC && probe_give_code(m->probe) < 0)
 		log_debug("failed to give a number to Python code, ignoring");

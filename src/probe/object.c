@@ -241,7 +241,7 @@ int object_load(const struct probe_options *options, struct takeover *takeover,
 		r = fill_free_slots(skel);
 	if (r == 0 && !takeover_is_on(takeover))
 		r = meters_fill(skel);
-	if (r == 0)
+	if (r == 0 && !takeover_is_on(takeover))
 		r = python_fill_codes(skel);
 	if (r < 0) {
 		*ret_why = r == -ENOMEM ?

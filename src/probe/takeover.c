@@ -52,6 +52,7 @@ struct takeover {
 	char layout[STAMP_BYTES]; /* this life's stamp: what must be equal, */
 	uint64_t programs;	  /* and a hash of the programs */
 	uint64_t old_programs;
+	uint64_t seed;		      /* of Python code's hashes: the first life's */
 	int tracepoints[TRACEPOINTS]; /* owned: of an earlier life */
 	/* How often the child was started that the store has a socket of. */
 	uint32_t stored_starts[2];
@@ -140,15 +141,16 @@ static int read_stamp(struct takeover *t, int fd)
 {
 	char text[STAMP_BYTES + 64] = "";
 	size_t length = strlen(t->layout);
-	unsigned long long programs;
+	unsigned long long programs, seed;
 	ssize_t n = pread(fd, text, sizeof(text) - 1, 0);
 
 	if (n < 0)
 		return -errno;
 	if (strncmp(text, t->layout, length) != 0 ||
-	    sscanf(text + length, "programs %llx\n", &programs) != 1)
+	    sscanf(text + length, "programs %llx seed %llx\n", &programs, &seed) != 2)
 		return -EPROTO;
 	t->old_programs = programs;
+	t->seed = seed;
 	return 0;
 }
 
@@ -158,7 +160,8 @@ static int store_stamp(struct takeover *t)
 
 	if (fd < 0)
 		return -errno;
-	if (dprintf(fd, "%sprograms %llx\n", t->layout, (unsigned long long)t->programs) < 0)
+	if (dprintf(fd, "%sprograms %llx seed %llx\n", t->layout, (unsigned long long)t->programs,
+		    (unsigned long long)t->seed) < 0)
 		return -EIO;
 	return fd_store_put(t->store, STAMP, fd);
 }
@@ -244,6 +247,7 @@ int takeover_reuse_maps(struct takeover *t, struct seep_bpf *skel,
 	int r;
 
 	t->programs = hash_bytes(skel->skeleton->data, skel->skeleton->data_sz);
+	t->seed = skel->rodata->code_seed;
 	r = write_layout(t, options, features);
 	if (r < 0)
 		return r;
@@ -273,6 +277,8 @@ int takeover_reuse_maps(struct takeover *t, struct seep_bpf *skel,
 	}
 	for (size_t i = 0; i < TRACEPOINTS; i++)
 		t->tracepoints[i] = fd_store_take(t->store, tracepoint_names[i]);
+	/* Old programs go on, and so that both know the same code by the same number: */
+	memcpy((void *)&skel->rodata->code_seed, &t->seed, sizeof(t->seed));
 	t->is_on = true;
 	return 0;
 }

@@ -70,6 +70,20 @@ int codes_add(struct codes *codes, uint32_t id, struct python_code *code)
 	return 0;
 }
 
+size_t codes_count(const struct codes *codes)
+{
+	return HASH_COUNT(codes->entries);
+}
+
+int codes_each(const struct codes *codes, codes_fn callback, void *userdata)
+{
+	int r = 0;
+
+	for (const struct entry *e = codes->entries; e && r >= 0; e = e->hh.next)
+		r = callback(e->id, e->code, userdata);
+	return r;
+}
+
 bool codes_is_python(uint64_t frame)
 {
 	return (frame >> FRAME_SLOT_SHIFT & FRAME_SLOT_MASK) == FRAME_SLOT_PYTHON;

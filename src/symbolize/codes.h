@@ -26,6 +26,11 @@ int codes_add(struct codes *codes, uint32_t id, struct python_code *code);
 
 bool codes_is_python(uint64_t frame);
 
+size_t codes_count(const struct codes *codes);
+/* Stops at the first negative result and returns it. */
+typedef int (*codes_fn)(uint32_t id, const struct python_code *code, void *userdata);
+int codes_each(const struct codes *codes, codes_fn callback, void *userdata);
+
 /* The frame of a stored one, its strings borrowed. False: its code is not known. */
 bool codes_describe(const struct codes *codes, uint64_t frame, struct frame *ret);
 

@@ -344,6 +344,11 @@ int symbolizer_add_code(struct symbolizer *s, uint32_t id, struct python_code *c
 	return codes_add(s->codes, id, code);
 }
 
+const struct codes *symbolizer_codes(const struct symbolizer *s)
+{
+	return s->codes;
+}
+
 const char *symbolizer_build_id(struct symbolizer *s, uint16_t slot)
 {
 	if (slot > FILE_SLOT_MAX || !s->states[slot])

@@ -23,6 +23,7 @@
 
 struct event_base;
 struct file_table;
+struct codes;
 struct python_code;
 struct symbolizer;
 
@@ -112,6 +113,8 @@ int symbolizer_read_python(struct symbolizer *s, uint16_t slot, symbolizer_pytho
  * frames have no names. -EEXIST; -ENOSPC: too many; -ENOMEM.
  */
 int symbolizer_add_code(struct symbolizer *s, uint32_t id, struct python_code *code);
+/* All of them; codes.h says how they are listed. */
+const struct codes *symbolizer_codes(const struct symbolizer *s);
 
 /* Lower-case hex build-id of a file, NULL if it has none or nothing was asked of it yet. */
 const char *symbolizer_build_id(struct symbolizer *s, uint16_t slot);

@@ -140,7 +140,7 @@ class Store:
 class ManagedDaemon(seep.Daemon):
     """A seepd under a service manager; killed or ended, it is started again with what it has left."""
 
-    def __init__(self, *options, most=64, tick="1s", state_dir=None):
+    def __init__(self, *options, most=128, tick="1s", state_dir=None):
         self.store = None
         self.most = most
         self.starts = 0

@@ -10,7 +10,9 @@ import subprocess
 import tempfile
 
 import manager
+import python
 import seep
+import test_python_frames as python_frames
 
 
 def figures_of(daemon, key, names):
@@ -347,6 +349,24 @@ def test_setter_was_killed_before():
         seep.wait_until(lambda: daemon.get("/v1/info")["ticks"] > ticks, "a tick")
         daemon.restart(signal.SIGKILL)
         check_figures(daemon, key, workload.go())
+        check_stop(daemon, workload)
+
+
+def test_python():
+    """Frames of code that was met before have their names and lines, and so have those met later."""
+    with tempfile.TemporaryDirectory(prefix="seep-e2e-") as folder, \
+            manager.ManagedDaemon() as daemon, \
+            python.Python("frames.py", python_frames.build(folder, "leak.c", "-shared", "-fPIC",
+                                                           "leak.so")) as workload:
+        key = daemon.track(workload.pid)
+        blocks = workload.go()["blocks"]
+        seep.wait_until(lambda: any(s["average_bytes"] == 9001
+                                    for s in python_frames.all_sites(daemon, key)), "all sites")
+        python_frames.check_blocks(blocks, python_frames.all_sites(daemon, key))
+        for number in (signal.SIGTERM, signal.SIGKILL):
+            daemon.restart(number)
+            python_frames.check_blocks(blocks, python_frames.all_sites(daemon, key))
+            seep.equal(daemon.target(key)["python_error"], None, "why not")
         check_stop(daemon, workload)
 
 
