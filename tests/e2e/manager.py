@@ -140,11 +140,11 @@ class Store:
 class ManagedDaemon(seep.Daemon):
     """A seepd under a service manager; killed or ended, it is started again with what it has left."""
 
-    def __init__(self, *options, most=128, tick="1s", state_dir=None):
+    def __init__(self, *options, most=128, tick="1s", state_dir=None, deadline=30.0):
         self.store = None
         self.most = most
-        self.starts = 0
-        super().__init__(*options, tick=tick, check=False, state_dir=state_dir)
+        self.deadline = deadline
+        super().__init__(*options, tick=tick, check=False, state_dir=state_dir, deadline=deadline)
 
     def start(self):
         if not self.store:
@@ -155,7 +155,6 @@ class ManagedDaemon(seep.Daemon):
             pid = os.fork()
             if pid == 0:
                 self.execute(held)
-        self.starts += 1
         return Process(pid)
 
     def execute(self, held):
@@ -184,7 +183,7 @@ class ManagedDaemon(seep.Daemon):
         self.process = self.start()
         self.pid = self.process.pid
         if wait:
-            seep.wait_until(self.is_ready, "seepd is ready again", 30)
+            seep.wait_until(self.is_ready, "seepd is ready again", self.deadline)
 
     def kill(self):
         self.process.kill()

@@ -213,7 +213,8 @@ def symbolizers_of(pid):
 class Daemon:
     """A private seepd. As a context it checks at its end that nothing was left behind."""
 
-    def __init__(self, *options, tick="1s", check=True, state_dir=None, config=None):
+    def __init__(self, *options, tick="1s", check=True, state_dir=None, config=None,
+                 deadline=15.0):
         """config: {name: text} of files in its folder of configuration; that of the host is not read."""
         self.folder = tempfile.TemporaryDirectory(prefix="seep-e2e-")
         os.chmod(self.folder.name, 0o755)
@@ -229,7 +230,7 @@ class Daemon:
                         *options]
         self.process = self.start()
         self.pid = self.process.pid
-        wait_until(self.is_ready, "seepd is ready")
+        wait_until(self.is_ready, "seepd is ready", deadline)
         if check:
             self.end_symbolizers()
             wait_equal(lambda: descriptors(self.pid).get("socket"), 1 + len(HELPERS),

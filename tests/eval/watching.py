@@ -17,6 +17,7 @@ import seep  # noqa: E402 pylint: disable=wrong-import-position
 CGROUP = "/sys/fs/cgroup"
 DAY = 1440  # minutes
 POLL_SECONDS = 0.2
+READY_SECONDS = 180.0  # of many that start at once
 
 
 class Cell:
@@ -115,9 +116,11 @@ class Watch:
         self.state = tempfile.TemporaryDirectory(prefix="seep-eval-")
         options = ("--detector-tick", f"{minute_ms}ms", *options)
         if restarts:
-            self.daemon = manager.ManagedDaemon(*options, state_dir=self.state.name)
+            self.daemon = manager.ManagedDaemon(*options, state_dir=self.state.name,
+                                                deadline=READY_SECONDS)
         else:
-            self.daemon = seep.Daemon(*options, state_dir=self.state.name, check=False)
+            self.daemon = seep.Daemon(*options, state_dir=self.state.name, check=False,
+                                      deadline=READY_SECONDS)
         self.start = time.monotonic()
         self.alerts = {}
         self.asked = 0
