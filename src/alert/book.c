@@ -219,6 +219,35 @@ int alert_book_restore(struct alert_book *b, struct alert *a)
 	return r;
 }
 
+static int show_again(struct alert *a, const struct showing *s, const char *target_id)
+{
+	uint64_t *stacks = calloc(s->n_stacks + 1, sizeof(*stacks));
+
+	if (!stacks)
+		return -ENOMEM;
+	for (size_t i = 0; i < s->n_stacks; i++)
+		stacks[i] = s->stacks[i];
+	free(a->stacks);
+	a->stacks = stacks;
+	a->n_stacks = s->n_stacks;
+	a->target = s->target;
+	a->part = s->part;
+	(void)snprintf(a->target_id, sizeof(a->target_id), "%s", target_id);
+	return 0;
+}
+
+int alert_book_resume(struct alert_book *b, uint64_t id, const struct showing *s,
+		      const char *target_id)
+{
+	struct entry *e = book_find(b, id);
+	int r;
+
+	if (!e || e->a->closed_ms)
+		return -ENOENT;
+	r = showings_note(e, s);
+	return r == 0 && target_id ? show_again(e->a, s, target_id) : r;
+}
+
 /* Seconds; without a forecast it is further than all others. */
 static double to_limit(const struct alert *a)
 {

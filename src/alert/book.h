@@ -110,6 +110,13 @@ struct showing {
 /* All that show an entry, borrowed until the next change; 0: nobody, or no such entry. */
 size_t alert_book_showings(const struct alert_book *b, uint64_t id, const struct showing **ret);
 
+/*
+ * After alert_book_restore(), by a daemon that goes on with the same processes: what one of them showed of an entry. @target_id: it
+ * is the one that the entry shows; else NULL. -ENOENT: there is no such entry, or it is closed; -ENOMEM.
+ */
+int alert_book_resume(struct alert_book *b, uint64_t id, const struct showing *s,
+		      const char *target_id);
+
 /* Told, open, and neither acknowledged nor suppressed. */
 size_t alert_book_count_open(const struct alert_book *b);
 /* Entries that could not be taken so far. */

@@ -117,14 +117,14 @@ void handover_save(struct monitor *m)
  */
 void handover_save_trends(struct monitor *m)
 {
-	pid_t pid;
+	pid_t parent = getpid(), pid;
 
 	if (!m->handover || m->is_leaving || !await_writer(m, WNOHANG))
 		return;
 	pid = fork();
 	if (pid == 0) {
 		/* The next seepd is not to find it still writing. */
-		if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
+		if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || getppid() != parent)
 			_exit(1);
 		_exit(handover_write_trends(m, m->handover->trends) < 0);
 	}

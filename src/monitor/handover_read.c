@@ -10,7 +10,9 @@
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 
+#include "alert/book.h"
 #include "base/log.h"
+#include "monitor/detect.h"
 #include "monitor/handover.h"
 #include "monitor/handover_state.h"
 #include "monitor/state.h"
@@ -273,6 +275,57 @@ static int read_targets(struct monitor *m, json_t *list)
 	return r;
 }
 
+/* --- alerts --------------------------------------------------------------------------------------- */
+
+/* If its process is gone, that is told of the alert, too. */
+static int read_showing(struct monitor *m, json_t *o)
+{
+	_cleanup_free_ uint64_t *keys = NULL;
+	json_int_t alert, target, part;
+	struct showing s;
+	json_t *stacks, *key;
+	double rate = 0;
+	size_t i;
+	int state, r;
+
+	if (json_unpack(o, "{s:I, s:I, s:I, s:i, s:F, s:o}", "alert", &alert, "target", &target,
+			"part", &part, "state", &state, "rate", &rate, "stacks", &stacks) < 0 ||
+	    state < TREND_QUIET || state > TREND_CLOSED)
+		return -EBADMSG;
+	keys = calloc(json_array_size(stacks) + 1, sizeof(*keys));
+	if (!keys)
+		return -ENOMEM;
+	json_array_foreach(stacks, i, key) {
+		keys[i] = (uint64_t)json_integer_value(key);
+	}
+	s = (struct showing){
+		.target = (uint32_t)target,
+		.part = (uint64_t)part,
+		.state = (enum trend_state)state,
+		.bytes_per_hour = rate,
+		.stacks = keys,
+		.n_stacks = json_array_size(stacks),
+	};
+	r = alert_book_resume(m->alerts, (uint64_t)alert, &s,
+			      json_string_value(json_object_get(o, "target_id")));
+	if (r == 0 && !tracked_find(m, s.target))
+		alert_book_target_ended(m->alerts, s.target, wall_ms());
+	return r == -ENOENT ? 0 : r;
+}
+
+static int read_showings(struct monitor *m, json_t *list)
+{
+	json_t *entry;
+	size_t i;
+	int r = 0;
+
+	json_array_foreach(list, i, entry) {
+		if (r == 0)
+			r = read_showing(m, entry);
+	}
+	return r;
+}
+
 /* --- going on ------------------------------------------------------------------------------------- */
 
 /* What was not armed yet begins anew, under its id; the probes that it may have are untaken. */
@@ -349,7 +402,9 @@ int handover_read(struct monitor *m, json_t *state)
 	    version != HANDOVER_VERSION)
 		return -EBADMSG;
 	r = read_watches(m, watches);
-	return r < 0 ? r : read_targets(m, targets);
+	if (r == 0)
+		r = read_targets(m, targets);
+	return r < 0 ? r : read_showings(m, json_object_get(state, "showings"));
 }
 
 int handover_resume(struct monitor *m, json_t *state)

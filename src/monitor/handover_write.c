@@ -2,6 +2,7 @@
 /* The state that the next life needs. See handover.h. */
 #include "monitor/handover.h"
 
+#include "alert/book.h"
 #include "base/values.h"
 #include "monitor/handover_state.h"
 #include "monitor/state.h"
@@ -155,6 +156,64 @@ static json_t *files_json(const struct monitor *m)
 	return list;
 }
 
+static json_t *stacks_json(const struct showing *s)
+{
+	json_t *list = json_array();
+	int r = 0;
+
+	/* All 64 bits of a key; its sign means nothing. */
+	for (size_t i = 0; i < s->n_stacks; i++)
+		r |= view_append(list, json_integer((json_int_t)s->stacks[i]));
+	if (r < 0) {
+		json_decref(list);
+		return NULL;
+	}
+	return list;
+}
+
+static json_t *showing_json(const struct alert *a, const struct showing *s)
+{
+	bool is_shown = a->target == s->target && a->part == s->part;
+	json_t *o = json_object();
+	int r = 0;
+
+	r |= view_put(o, "alert", json_integer((json_int_t)a->id));
+	r |= view_put(o, "target", json_integer(s->target));
+	r |= view_put(o, "part", json_integer((json_int_t)s->part));
+	r |= view_put(o, "state", json_integer(s->state));
+	r |= view_put(o, "rate", view_real(s->bytes_per_hour));
+	r |= view_put(o, "stacks", stacks_json(s));
+	r |= view_put(o, "target_id", is_shown ? json_string(a->target_id) : json_null());
+	if (r < 0) {
+		json_decref(o);
+		return NULL;
+	}
+	return o;
+}
+
+/* Which process shows what of an alert; the alerts themselves are in the history. */
+static json_t *showings_json(const struct monitor *m)
+{
+	_cleanup_free_ const struct alert **alerts = NULL;
+	json_t *list = json_array();
+	size_t n = 0;
+	int r;
+
+	r = alert_book_list(m->alerts, &alerts, &n);
+	for (size_t i = 0; i < n; i++) {
+		const struct showing *showings;
+		size_t n_showings = alert_book_showings(m->alerts, alerts[i]->id, &showings);
+
+		for (size_t k = 0; k < n_showings; k++)
+			r |= view_append(list, showing_json(alerts[i], &showings[k]));
+	}
+	if (r < 0) {
+		json_decref(list);
+		return NULL;
+	}
+	return list;
+}
+
 json_t *handover_write(const struct monitor *m)
 {
 	json_t *o = json_object();
@@ -164,6 +223,7 @@ json_t *handover_write(const struct monitor *m)
 	r |= view_put(o, "watches", watches_json(m));
 	r |= view_put(o, "targets", targets_json(m));
 	r |= view_put(o, "files", files_json(m));
+	r |= view_put(o, "showings", showings_json(m));
 	if (r < 0) {
 		json_decref(o);
 		return NULL;

@@ -65,8 +65,8 @@ def test_alerts_go_on():
                 verdicts = {s["frames"][0]["function"]: s["trend"]["verdict"]
                             for s in daemon.sites(key, by="stack")}
                 seep.equal(verdicts.get("make_record"), "leaking", "verdict, at once")
-                # It is shown for its process again at the next evaluation.
-                seep.wait_until(lambda: daemon.leaks(target=key), "the alert of the process")
+                seep.equal([l["id"] for l in daemon.leaks(target=key) if l["told"]], [last["id"]],
+                           "the alert of the process, at once")
                 leak = daemon.get(f"/v1/leaks/{last['id']}")
                 for field in ("state", "told", "opened_at", "times_told", "pid"):
                     seep.equal(leak[field], last[field], f"{field} of the alert")
@@ -75,6 +75,19 @@ def test_alerts_go_on():
             seep.equal([k for k in kinds if k in ("opened", "closed", "resumed", "cleared")],
                        ["opened"], "events of the alert")
             check_stop(daemon, workload)
+
+
+def test_alert_of_a_process_that_ended_meanwhile():
+    with manager.ManagedDaemon("--detector-tick", "50ms") as daemon:
+        workload, key = start_service(daemon)
+        with workload:
+            last = daemon.wait_told(key)[0]
+            daemon.kill()
+            workload.kill()
+            daemon.again()
+            seep.wait_until(lambda: daemon.get(f"/v1/leaks/{last['id']}")["closed_at"],
+                            "it is closed by the exit")
+            seep.equal(daemon.stop(), 0, "exit status")
 
 
 if __name__ == "__main__":
