@@ -377,6 +377,40 @@ static void test_restore(void **state)
 	expect(&heard, "TX");
 }
 
+/* The daemon that comes next goes on with the same process: its end is the alert's. */
+static void test_resume(void **state)
+{
+	struct heard heard;
+	_cleanup_(alert_book_freep) struct alert_book *b = book_with(&heard);
+	struct alert *a = fixture_alert(7, 0);
+	uint64_t stacks[] = { 0xfedcba9876543210ull, 3 };
+	const struct showing shown = {
+		.target = 11,
+		.part = 5,
+		.state = TREND_LEAKING,
+		.bytes_per_hour = 17,
+		.stacks = stacks,
+		.n_stacks = 2,
+	};
+
+	(void)state;
+	a->is_told = true;
+	a->opened_ms = 50;
+	assert_int_equal(alert_book_restore(b, a), 0);
+	assert_int_equal(alert_book_resume(b, 8, &shown, NULL), -ENOENT);
+	assert_int_equal(alert_book_resume(b, 7, &shown, "4711-11"), 0);
+	expect(&heard, "");
+	assert_int_equal(alert_book_find(b, 7)->target, 11);
+	assert_string_equal(alert_book_find(b, 7)->target_id, "4711-11");
+	assert_int_equal(alert_book_find(b, 7)->n_stacks, 2);
+	assert_true(alert_book_find(b, 7)->stacks[0] == stacks[0]);
+	alert_book_target_ended(b, 12, 100);
+	expect(&heard, "");
+	alert_book_target_ended(b, 11, 200);
+	expect(&heard, "X");
+	assert_int_equal(alert_book_resume(b, 7, &shown, NULL), -ENOENT);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -390,6 +424,7 @@ int main(void)
 		cmocka_unit_test(test_bounds),
 		cmocka_unit_test(test_list),
 		cmocka_unit_test(test_restore),
+		cmocka_unit_test(test_resume),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
