@@ -9,12 +9,16 @@
 
 #include <event2/event.h>
 
+#include "alert/book.h"
 #include "base/cleanup.h"
 #include "base/fd_store.h"
 #include "base/limits.h"
 #include "base/log.h"
+#include "base/words.h"
 #include "daemon/config.h"
 #include "daemon/listeners.h"
+#include "daemon/notify.h"
+#include "daemon/privileges.h"
 #include "daemon/reload.h"
 #include "daemon/sinks.h"
 #include "daemon/suppressions.h"
@@ -23,10 +27,12 @@
 #include "serve/server.h"
 #include "target/selector.h"
 
-/* What ends the program: owned by main, handed to the signal callback. */
+/* Owned by main, handed to callbacks. */
 struct daemon {
 	struct event_base *base;
-	struct event *signals[2];
+	struct event *signals[2]; /* what ends the program */
+	struct monitor *monitor;  /* borrowed from serve() */
+	struct notify notify;
 	struct fd_store *store; /* owned: what the service manager has handed over, and keeps */
 	int argc;		/* for reloads */
 	char **argv;
@@ -38,6 +44,7 @@ static void on_signal(evutil_socket_t signal, short what, void *userdata)
 
 	(void)what;
 	log_info("received %s, stopping", strsignal((int)signal));
+	notify_stopping(&d->notify);
 	(void)event_base_loopbreak(d->base);
 }
 
@@ -52,6 +59,60 @@ static int catch_signals(struct daemon *d)
 			return -ENOMEM;
 	}
 	return 0;
+}
+
+static void on_tick(void *userdata)
+{
+	struct daemon *d = userdata;
+	struct target *const *targets;
+	struct monitor_info info;
+	char status[NOTIFY_STATUS_MAX];
+
+	monitor_get_info(d->monitor, &info);
+	(void)snprintf(status, sizeof(status),
+		       "Targets: %zu, open alerts: %zu, cost: %s of one processor.",
+		       monitor_targets(d->monitor, &targets),
+		       alert_book_count_open(monitor_alerts(d->monitor)),
+		       words_share(info.total_cost_ratio).text);
+	notify_tick(&d->notify, status);
+}
+
+static void tell_ready(struct daemon *d)
+{
+	struct monitor_info info;
+
+	monitor_get_info(d->monitor, &info);
+	notify_ready(&d->notify, info.tick_ns);
+}
+
+static void on_reload(void *userdata)
+{
+	struct daemon *d = userdata;
+
+	notify_reloading(&d->notify);
+}
+
+/* Whether it was taken is told in the log. */
+static void on_reloaded(bool is_loaded, void *userdata)
+{
+	(void)is_loaded;
+	tell_ready(userdata);
+}
+
+/* What is not needed any more once the self-test has found out how probes are set. */
+static int drop_privileges(struct monitor *m, const struct seepd_options *o, unsigned others)
+{
+	struct monitor_info info;
+	unsigned wanted = others;
+	int r;
+
+	monitor_get_info(m, &info);
+	if (strcmp(info.links, "perf") == 0)
+		wanted |= PRIVILEGE_PERF_UPROBES;
+	if (o->on_alert)
+		wanted |= PRIVILEGE_COMMANDS;
+	r = privileges_keep(wanted);
+	return r < 0 ? log_error_errno(r, "failed to drop capabilities") : 0;
 }
 
 static int track_selectors(struct monitor *m, const struct seepd_options *o)
@@ -133,10 +194,15 @@ static int serve(struct daemon *d, struct config *config)
 	_cleanup_(reload_freep) struct reload *reload = NULL;
 	struct reload_options reload_options = { .argc = d->argc,
 						 .argv = d->argv,
-						 .base = d->base };
+						 .base = d->base,
+						 .on_begin = on_reload,
+						 .on_end = on_reloaded,
+						 .userdata = d };
 	int r;
 
 	r = make_monitor(d, o, &m);
+	if (r == 0)
+		r = drop_privileges(m, o, PRIVILEGE_OWN_SOCKET);
 	if (r == 0)
 		r = make_sinks(d, m, o, &sinks);
 	if (r < 0)
@@ -144,6 +210,8 @@ static int serve(struct daemon *d, struct config *config)
 	/* Once, and before anybody waits for an answer. */
 	(void)monitor_get_prices(m);
 	r = listeners_start(d->base, m, o, d->store, &server);
+	if (r == 0)
+		r = drop_privileges(m, o, 0);
 	if (r == 0)
 		r = catch_signals(d);
 	if (r == 0)
@@ -157,6 +225,9 @@ static int serve(struct daemon *d, struct config *config)
 		return log_error_errno(r, "failed to take the configuration");
 	server_set_config(server, reload_status(reload));
 	fd_store_close_rest(d->store);
+	d->monitor = m;
+	monitor_on_tick(m, on_tick, d);
+	tell_ready(d);
 	if (event_base_dispatch(d->base) < 0)
 		return log_error_errno(-EIO, "the event loop failed");
 	return 0;
@@ -216,6 +287,7 @@ int main(int argc, char **argv)
 	int status, r;
 
 	log_open("seepd");
+	notify_init(&d.notify);
 	/* Before anything else opens a descriptor. */
 	r = fd_store_new(&d.store);
 	if (r < 0) {

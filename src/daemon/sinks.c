@@ -11,6 +11,7 @@
 #include "alert/events.h"
 #include "alert/journal.h"
 #include "base/log.h"
+#include "daemon/privileges.h"
 #include "monitor.h"
 
 #define WORDS_MAX 32
@@ -80,6 +81,11 @@ int sinks_set_command(struct sinks *s, const char *command, const char *user)
 		return r;
 	alert_command_free(s->command);
 	s->command = new;
+	/* It may come with a reload, after the rights to run it were dropped. */
+	if (new &&geteuid() == 0 && !privileges_have(PRIVILEGE_COMMANDS))
+		log_warning("'%s' cannot run for alerts, that takes CAP_SETUID, CAP_SETGID and "
+			    "CAP_KILL: restart seepd, and see /usr/lib/seep/command.conf",
+			    command);
 	return 0;
 }
 

@@ -35,6 +35,9 @@ static int make_folder(const char *folder)
 		return -errno;
 	if (!S_ISDIR(st.st_mode))
 		return -ENOTDIR;
+	/* Its owner could exchange the files; and capabilities that would allow to write are dropped. */
+	if (st.st_uid != geteuid())
+		return -EPERM;
 	return access(folder, R_OK | W_OK | X_OK) < 0 ? -errno : 0;
 }
 

@@ -6,8 +6,8 @@
 /*
  * The path of the history's database in the folder @wanted (NULL: $STATE_DIRECTORY, as systemd sets it,
  * else /var/lib/seep), which is made if its parent is there. *ret is NULL when @wanted is "none".
- * The caller frees it. -EACCES and the like: the folder cannot be used, *ret_folder says which one (the
- * caller's to free).
+ * The caller frees it. -EPERM, the folder is somebody else's, -EACCES and the like: it cannot be used, and
+ * *ret_folder says which one (the caller's to free).
  */
 int state_dir_prepare(const char *wanted, char **ret, char **ret_folder);
 
