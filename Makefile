@@ -43,7 +43,7 @@ BUILD_PACKAGES := gcc make clang llvm pkg-config bpftool libbpf-dev libelf-dev z
 	libcapstone-dev libevent-dev libjansson-dev libseccomp-dev libcap-dev libiberty-dev \
 	libsqlite3-dev libsystemd-dev libinih-dev uthash-dev jq
 PACKAGES := $(BUILD_PACKAGES) g++ libcmocka-dev libasan8 libubsan1 clang-format clang-tidy cppcheck \
-	shellcheck curl python3 procps util-linux gdb binutils dwz xz-utils musl-tools
+	shellcheck curl python3 procps util-linux gdb binutils dwz xz-utils musl-tools systemd
 
 # Programs that make eval-real watches; those that are not there are left out.
 EVAL_REAL_PACKAGES := redis-server memcached nginx postgresql libsqlite3-0 python3 util-linux
@@ -54,7 +54,8 @@ FUZZ_PACKAGES := libclang-rt-14-dev
 STORY_PACKAGES := python3 python3-fastapi python3-uvicorn python3-websockets
 PACKAGES += $(STORY_PACKAGES) python3-dev
 
-VM_PACKAGES := qemu-system-x86 busybox-static cpio debian-archive-keyring
+VM_PACKAGES := qemu-system-x86 busybox-static cpio debian-archive-keyring debootstrap
+DEB_PACKAGES := dpkg-dev binutils
 
 LIBS := libbpf libelf libdw capstone libevent_core libevent_extra jansson libseccomp libcap zlib sqlite3 \
 	libsystemd inih
@@ -150,6 +151,58 @@ AR ?= ar
 ifeq ($(origin AR),default)
 AR := ar
 endif
+
+# --- installation ---------------------------------------------------------------------------------
+
+UNITS := seepd.service seepd.socket seepd-http.socket
+UNIT_DIR ?= $(PREFIX)/lib/systemd/system
+DOC_DIR := $(PREFIX)/share/doc/seep
+DOCUMENTS := $(wildcard docs/*.md)
+CONFIGURATION := $(wildcard systemd/seep.conf)
+INSTALLED := $(PREFIX)/sbin/seepd $(PREFIX)/bin/seepctl $(UNITS:%=$(UNIT_DIR)/%) \
+	$(PREFIX)/lib/sysusers.d/seep.conf $(PREFIX)/lib/tmpfiles.d/seep.conf \
+	$(PREFIX)/lib/systemd/catalog/seep.catalog $(PREFIX)/lib/seep/strict.conf \
+	$(PREFIX)/lib/seep/command.conf $(PREFIX)/share/bash-completion/completions/seepctl
+
+.PHONY: install
+install: all ## programs, units, catalog, documents; DESTDIR, PREFIX=/usr
+	$(call msg,INSTALL,$(DESTDIR)$(PREFIX))install -D -m 755 $(B)/seepd $(DESTDIR)$(PREFIX)/sbin/seepd
+	$(Q)install -D -m 755 $(B)/seepctl $(DESTDIR)$(PREFIX)/bin/seepctl
+	$(Q)install -d $(DESTDIR)$(UNIT_DIR) $(DESTDIR)$(DOC_DIR)/docs
+	$(Q)for unit in $(UNITS); do \
+		sed 's,/usr/\(sbin\|bin\|lib\|share\)/,$(PREFIX)/\1/,g' systemd/$$unit \
+			> $(DESTDIR)$(UNIT_DIR)/$$unit && chmod 644 $(DESTDIR)$(UNIT_DIR)/$$unit || exit; \
+	done
+	$(Q)install -D -m 644 systemd/seep.sysusers $(DESTDIR)$(PREFIX)/lib/sysusers.d/seep.conf
+	$(Q)install -D -m 644 systemd/seep.tmpfiles $(DESTDIR)$(PREFIX)/lib/tmpfiles.d/seep.conf
+	$(Q)install -D -m 644 systemd/seep.catalog $(DESTDIR)$(PREFIX)/lib/systemd/catalog/seep.catalog
+	$(Q)install -D -m 644 -t $(DESTDIR)$(PREFIX)/lib/seep systemd/strict.conf systemd/command.conf
+	$(Q)install -D -m 644 systemd/seepctl.bash \
+		$(DESTDIR)$(PREFIX)/share/bash-completion/completions/seepctl
+	$(Q)install -m 644 -t $(DESTDIR)$(DOC_DIR) README.md CHANGELOG.md
+	$(Q)install -m 644 -t $(DESTDIR)$(DOC_DIR)/docs $(DOCUMENTS)
+	$(Q)for file in $(CONFIGURATION); do \
+		test -e $(DESTDIR)/etc/seep/seep.conf || \
+			install -D -m 644 $$file $(DESTDIR)/etc/seep/seep.conf || exit; \
+	done
+
+.PHONY: uninstall
+uninstall: ## what install has put there, but not /etc/seep and /var/lib/seep
+	$(Q)rm -f $(INSTALLED:%=$(DESTDIR)%)
+	$(Q)rm -rf $(DESTDIR)$(DOC_DIR)
+	$(Q)rmdir --ignore-fail-on-non-empty $(DESTDIR)$(PREFIX)/lib/seep 2>/dev/null || true
+
+# A Debian package, build/seep_VERSION_ARCH.deb.
+DEB_VERSION ?= $(VERSION)
+DEB_ROOT := $(B)/deb/root
+
+.PHONY: deb
+deb: ## a Debian package in build/; DEB_VERSION=x.y.z
+	$(Q)./tests/deps.sh $(BUILD_PACKAGES) $(DEB_PACKAGES)
+	$(Q)rm -rf $(DEB_ROOT)
+	$(Q)$(MAKE) --no-print-directory install DESTDIR=$(DEB_ROOT) PREFIX=/usr
+	$(call msg,DEB,$(B)/seep_$(DEB_VERSION)_$(shell dpkg --print-architecture).deb)./systemd/deb/build.sh \
+		$(DEB_ROOT) '$(DEB_VERSION)' $(B)/seep_$(DEB_VERSION)_$$(dpkg --print-architecture).deb
 
 # --- tests ----------------------------------------------------------------------------------------
 
