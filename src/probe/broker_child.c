@@ -4,6 +4,7 @@
 
 #include <signal.h>
 #include <string.h>
+#include <sys/capability.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 
@@ -68,6 +69,22 @@ int broker_receive(int socket, void *data, size_t size, int fds[2], size_t *ret_
 	return (size_t)n == size ? 0 : -EBADMSG;
 }
 
+/*
+ * This process was forked before it was known how probes are set. It does nothing else than that: what it
+ * takes is kept, the rest dropped; best effort, the parent's own rights are what counts.
+ */
+static void keep_rights(uint32_t kind)
+{
+	static const cap_value_t rights[] = { CAP_BPF, CAP_PERFMON, CAP_SYS_ADMIN };
+	const int n = kind == PROBE_LINKS_PERF ? 3 : 2;
+	cap_t keep = cap_init();
+
+	if (keep && cap_set_flag(keep, CAP_PERMITTED, n, rights, CAP_SET) == 0 &&
+	    cap_set_flag(keep, CAP_EFFECTIVE, n, rights, CAP_SET) == 0)
+		(void)cap_set_proc(keep);
+	(void)cap_free(keep);
+}
+
 static int create(const struct link_request *q, int prog_fd, int file_fd)
 {
 	char path[32];
@@ -75,6 +92,7 @@ static int create(const struct link_request *q, int prog_fd, int file_fd)
 
 	if (q->n == 0 || q->n > LINK_POINTS_MAX)
 		return -EINVAL;
+	keep_rights(q->kind);
 	n = snprintf(path, sizeof(path), "/proc/self/fd/%d", file_fd);
 	if (n < 0 || (size_t)n >= sizeof(path))
 		return -ENAMETOOLONG;

@@ -32,6 +32,13 @@ def expect(daemon, wanted):
     seep.equal(status_of(daemon.pid)["NoNewPrivs"], "1", "no program gives any back")
 
 
+def expect_of_helper(daemon, wanted):
+    """The one that sets probes: once it has set one, it may do nothing else."""
+    (pid,) = seep.children_named(daemon.pid, "seep-probes")
+    for kind in ("CapEff", "CapPrm"):
+        seep.equal(capabilities(pid, kind), wanted, f"{kind} of seep-probes")
+
+
 def works(daemon):
     with seep.Workload("twins", 7, 3) as workload:
         key = daemon.track(workload.pid)
@@ -46,14 +53,17 @@ def links(daemon):
 
 def test_by_default():
     with seep.Daemon() as daemon:
-        expect(daemon, ALWAYS | ({SYS_ADMIN} if links(daemon) == "perf" else set()))
+        more = {SYS_ADMIN} if links(daemon) == "perf" else set()
+        expect(daemon, ALWAYS | more)
         works(daemon)
+        expect_of_helper(daemon, {BPF, PERFMON} | more)
 
 
 def test_perf_uprobes():
     with seep.Daemon("--links", "perf") as daemon:
         expect(daemon, ALWAYS | {SYS_ADMIN})
         works(daemon)
+        expect_of_helper(daemon, {BPF, PERFMON, SYS_ADMIN})
 
 
 def test_commands():
