@@ -35,10 +35,13 @@ __attribute__((format(printf, 3, 0))) static void write_line(int level, const ch
 	n = vsnprintf(line, sizeof(line), format, args);
 	if (n < 0)
 		return;
+	/* The journal knows who speaks. */
 	if (log_state.journal)
 		fprintf(stderr, "<%d>", level);
-	fprintf(stderr, "%s: %s%s%s%s\n", log_state.name, line,
-		(size_t)n >= sizeof(line) ? "[...]" : "", suffix ? ": " : "", suffix ? suffix : "");
+	else
+		fprintf(stderr, "%s: ", log_state.name);
+	fprintf(stderr, "%s%s%s%s\n", line, (size_t)n >= sizeof(line) ? "[...]" : "",
+		suffix ? ": " : "", suffix ? suffix : "");
 }
 
 void log_message(int level, const char *format, ...)
