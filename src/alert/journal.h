@@ -24,7 +24,7 @@
  */
 int journal_write(enum alert_event event, const struct alert *a);
 
-/* 32 hex digits, for ever the same; the catalog has a text for each. */
+/* 32 hex digits, for ever the same; systemd/seep.catalog has a text for each that is written. */
 const char *journal_message_id(enum alert_event event);
 
 /* Of syslog(3): while it grows by the severity, else that of a note. */

@@ -130,6 +130,27 @@ def test_commands_of_the_catalog_exist():
             assert re.search(rf"(^|\s){option}\b", result.out), f"seepctl {verb} has {option}"
 
 
+def files_of(folder):
+    return sorted(os.path.relpath(os.path.join(path, name), folder)
+                  for path, _, names in os.walk(folder) for name in names)
+
+
+def test_install_and_uninstall():
+    need("make")
+    with tempfile.TemporaryDirectory(prefix="seep-e2e-") as folder:
+        for prefix in ("/usr", "/usr/local"):
+            result = run("make", "-C", seep.ROOT, "install", f"DESTDIR={folder}", f"PREFIX={prefix}")
+            seep.equal(result.returncode, 0, f"make install: {result.stderr}")
+            with open(f"{folder}{prefix}/lib/systemd/system/{UNITS[0]}", encoding="utf-8") as f:
+                assert f"\nExecStart={prefix}/sbin/seepd\n" in f.read(), "the unit starts it there"
+            assert os.access(f"{folder}{prefix}/sbin/seepd", os.X_OK), "the daemon"
+            result = run("make", "-C", seep.ROOT, "uninstall", f"DESTDIR={folder}",
+                         f"PREFIX={prefix}")
+            seep.equal(result.returncode, 0, f"make uninstall: {result.stderr}")
+            seep.equal([f for f in files_of(folder) if not f.startswith("etc/seep/")], [],
+                       "files that are left")
+
+
 def test_group_and_folders():
     for tool, name in (("systemd-sysusers", "seep.sysusers"), ("systemd-tmpfiles", "seep.tmpfiles")):
         need(tool)
