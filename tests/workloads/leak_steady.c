@@ -2,8 +2,8 @@
 /*
  * build: -O2 -fno-builtin -fno-optimize-sibling-calls
  *
- * leak_steady [RATE [BYTES]]: leaks RATE blocks of BYTES a second until its standard input ends or
- * SIGTERM comes.
+ * leak_steady [RATE [BYTES]]: leaks RATE blocks of BYTES a second until a byte comes on its standard
+ * input, or its end, or SIGTERM.
  */
 #include <poll.h>
 #include <signal.h>
@@ -54,6 +54,9 @@ int main(int argc, char **argv)
 		for (; due > 0; due--)
 			leak_one(bytes);
 	}
+	if (fds[1].revents & POLLIN)
+		wait_for_byte();
 	say_truth(&ledger, 1);
+	workload_end(argc, argv);
 	return 0;
 }
