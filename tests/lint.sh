@@ -56,7 +56,7 @@ check_clang_tidy() {
 }
 
 check_shell() {
-	find tests .ci -name '*.sh' -o -path '.ci/run' | sort | xargs shellcheck
+	find tests systemd .ci -name '*.sh' -o -path '.ci/run' | sort | xargs shellcheck
 }
 
 check_python() {
