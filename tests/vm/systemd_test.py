@@ -410,7 +410,8 @@ def test_stop_removes_probes():
         check_unprobed(workload.pid)
         workload.poke()
         seep.equal(workload.read_line(), "alive", "the target runs on")
-    seep.equal(run("pgrep", "seep", check=False).stdout, "", "processes that are left")
+    seep.wait_equal(lambda: run("pgrep", "seep", check=False).stdout, "", "processes that are left",
+                    deadline=SLOW)
 
 
 def test_socket_activation():
@@ -434,7 +435,8 @@ def test_loopback_listener():
 
 def test_remove_and_purge():
     run("dpkg", "-r", "seep")
-    seep.equal(run("pgrep", "seep", check=False).stdout, "", "processes that are left")
+    seep.wait_equal(lambda: run("pgrep", "seep", check=False).stdout, "", "processes that are left",
+                    deadline=SLOW)
     assert not os.path.exists(SOCKET), "the socket is gone"
     assert os.path.exists(STATE), "the history is kept"
     run("dpkg", "-P", "seep")
