@@ -2,7 +2,7 @@
 # Boots a Debian with systemd under software emulation, which installs the package and tries the units.
 #
 #   KERNELS="6.12 newest"  with these kernels (6.12)
-#   VM_TIMEOUT=n           seconds that one machine may run (1500)
+#   VM_TIMEOUT=n           seconds that one machine may run (2700)
 #
 # Its packages are build/vm/seep_VERSION_ARCH.deb, and the same programs as a later version.
 set -u
@@ -10,7 +10,7 @@ cd "$(dirname "$0")/../.." || exit 1
 
 build=${BUILD:-build}
 kernels=${KERNELS:-6.12}
-time_limit=${VM_TIMEOUT:-1500}
+time_limit=${VM_TIMEOUT:-2700}
 passed=0
 failed=0
 skipped=0

@@ -23,7 +23,7 @@ STATE = "/var/lib/seep"
 DROP_INS = f"/etc/systemd/system/{UNIT}.d"
 OPENED = "3bd5c2d27ad54c96aee3911fedd03199"
 # Nothing here is fast: the machine is emulated.
-SLOW = 90.0
+SLOW = 180.0
 CAPABILITIES = {2: "dac_read_search", 5: "kill", 6: "setgid", 7: "setuid", 19: "sys_ptrace",
                 21: "sys_admin", 38: "perfmon", 39: "bpf", 40: "checkpoint_restore"}
 ALWAYS = {"dac_read_search", "sys_ptrace", "perfmon", "bpf", "checkpoint_restore"}
@@ -382,10 +382,16 @@ def test_hung_daemon():
 
 
 def test_reload():
-    pid = main_pid()
-    systemctl("reload", UNIT)
-    seep.equal((main_pid(), show("ActiveState")), (pid, "active"), "process and state")
-    assert is_answering(), "it answers"
+    """What has a mistake changes nothing, and is told."""
+    path, pid = "/etc/seep/seep.conf.d/50-test.conf", main_pid()
+    for text, state in (("[Daemon]\nLogLevel=debug\n", "loaded"), ("[Budget]\nTarget=much\n", "kept"),
+                        ("", "loaded")):
+        write(path, text)
+        systemctl("reload", UNIT)
+        wait(lambda: info()["config"]["state"] == state, f"the configuration is {state}")
+        seep.equal((main_pid(), show("ActiveState")), (pid, "active"), "process and state")
+        assert is_answering(), "it answers"
+    os.unlink(path)
 
 
 def test_upgrade():
