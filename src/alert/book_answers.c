@@ -97,20 +97,16 @@ static bool is_same(const char *a, const char *b)
 /* Of Python objects, lines that make them and the code that they run are as good as frames. */
 static const char *find_python(const struct suppressions *s, const struct alert_python *p)
 {
-	struct frame frames[ALERT_LINES_MAX + 1];
-	const char *by;
-	size_t n = 0;
+	struct frame code = { .function = p ? p->function : NULL, .file = p ? p->file : NULL };
+	const char *by = p ? suppressions_find_type(s, p->type) : NULL;
 
-	if (!p)
-		return NULL;
-	by = suppressions_find_type(s, p->type);
-	if (by)
-		return by;
-	for (size_t i = 0; i < p->n_created_at; i++)
-		frames[n++] = (struct frame){ .function = p->created_at[i].function,
-					      .file = p->created_at[i].file };
-	frames[n++] = (struct frame){ .function = p->function, .file = p->file };
-	return suppressions_find(s, frames, n);
+	for (size_t i = 0; p && !by && i < p->n_created_at; i++) {
+		struct frame line = { .function = p->created_at[i].function,
+				      .file = p->created_at[i].file };
+
+		by = suppressions_find(s, &line, 1);
+	}
+	return by ?: suppressions_find(s, &code, 1);
 }
 
 int book_match(struct alert_book *b, struct entry *e)
