@@ -161,6 +161,7 @@ static int add_counts(struct kind_watch *k, const struct kind_count *list, size_
 		kind->bytes += list[i].bytes;
 		kind->rank = list[i].rank;
 		kind->is_task = list[i].is_task;
+		kind->has_ended = list[i].has_ended;
 	}
 	HASH_ITER(hh, k->kinds, kind, next) {
 		count(k, kind);

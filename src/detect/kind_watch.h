@@ -52,8 +52,9 @@ struct kind_count {
 	uint64_t key; /* tells it from others, the same in all lives; not 0 */
 	uint64_t count;
 	uint64_t bytes;
-	uint8_t rank; /* of kinds that grow in step the one with the lowest is blamed */
-	bool is_task; /* identities of its objects are numbers of tasks */
+	uint8_t rank;	/* of kinds that grow in step the one with the lowest is blamed */
+	bool is_task;	/* identities of its objects are numbers of tasks */
+	bool has_ended; /* what its objects run has ended: nothing will come of them any more */
 };
 
 struct kind_process {
@@ -96,6 +97,7 @@ struct kind_finding {
 	struct kind_companion companions[KINDS_COMPANIONS_MAX]; /* largest growth first */
 	size_t n_companions;
 	double bytes_per_object; /* with companions */
+	double prior_odds;	 /* behind the confidence, as in struct trend_options */
 };
 
 /* Borrowed until the next kind_watch_judge(). */

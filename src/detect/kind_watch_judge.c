@@ -15,6 +15,12 @@
 #define STEP_OBJECTS   2  /* by which both may be off, whatever the share */
 #define LEAST_GAIN     16 /* objects; of fewer nothing can be told */
 
+/*
+ * Tasks and generators that have ended are kept for their result at most; more and more of them are hardly
+ * ever wanted. So much more likely than of other kinds it is that such growth is a leak.
+ */
+#define ENDED_ODDS 16
+
 /* The least standing() of what people were told. */
 #define ALERTED 3
 
@@ -192,8 +198,14 @@ static int tick_kinds(struct kind_watch *k)
 	return 0;
 }
 
+static double prior_odds(const struct kind_watch *k, const struct watched_kind *kind)
+{
+	return k->options.trend->prior_odds * (kind->has_ended ? ENDED_ODDS : 1);
+}
+
 static int judge(struct kind_watch *k, struct watched_kind *kind)
 {
+	struct trend_options options = *k->options.trend;
 	struct trend_evidence evidence;
 	uint64_t freed[LIFETIME_BINS];
 	int r;
@@ -204,8 +216,9 @@ static int judge(struct kind_watch *k, struct watched_kind *kind)
 		return r;
 	for (size_t i = 0; i < LIFETIME_BINS; i++)
 		freed[i] = (uint64_t)kind->members.freed[i];
-	kind->event = trend_site_evaluate(kind->trend, k->process, k->options.trend, kind->profile,
-					  freed, &evidence);
+	options.prior_odds = prior_odds(k, kind);
+	kind->event = trend_site_evaluate(kind->trend, k->process, &options, kind->profile, freed,
+					  &evidence);
 	if (!kind->evidence && evidence.state == TREND_QUIET)
 		return 0;
 	kind->evidence = kind->evidence ?: malloc(sizeof(*kind->evidence));
@@ -290,6 +303,7 @@ static void take_back(struct kind_watch *k, const struct watched_kind *kind)
 		.event = TREND_CLEARED,
 		.evidence = *kind->evidence,
 		.bytes_per_object = average_bytes(kind),
+		.prior_odds = prior_odds(k, kind),
 	};
 	f->evidence.state = TREND_QUIET;
 }
@@ -314,6 +328,7 @@ static int add_finding(struct kind_watch *k, struct watched_kind *judged)
 		.event = judged->event,
 		.evidence = *judged->evidence,
 		.bytes_per_object = object_bytes(judged),
+		.prior_odds = prior_odds(k, judged),
 	};
 	add_companions(k, judged, f);
 	return 0;

@@ -21,6 +21,7 @@ struct watched_kind {
 	uint64_t bytes;
 	uint8_t rank;
 	bool is_task;
+	bool has_ended;
 	bool is_counted;   /* in this census */
 	bool is_apart;	   /* see kind_watch_set_apart() */
 	bool was_left_out; /* there was no room to follow it */

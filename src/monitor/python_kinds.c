@@ -128,6 +128,7 @@ int python_count(struct python_watch *w, uint64_t now_ns)
 			.bytes = k->bytes,
 			.rank = rank,
 			.is_task = rank == RANK_TASK,
+			.has_ended = k->done,
 		};
 	}
 	return kind_watch_count(w->kinds, now_ns, &process, list, w->census.n);

@@ -143,7 +143,7 @@ static int tell(struct python_watch *w, const struct kind_finding *f)
 	a->evidence = f->evidence;
 	a->state = f->evidence.state;
 	a->severity = f->evidence.severity;
-	a->prior_odds = m->trend.prior_odds;
+	a->prior_odds = f->prior_odds;
 	tell_describe_life(a, m, kind_watch_origin_ns(w->kinds));
 	r = tell_describe_target(a, w->tracked);
 	if (r == 0)
@@ -201,12 +201,31 @@ static bool has_type(struct python_watch *w, const struct kind_finding *f, const
 	return false;
 }
 
+/* Of "app._tasks{*}" and "app.cache[5]" what is before the last brackets; else all of it. */
+static size_t container_length(const char *path)
+{
+	static const char opens[] = "[{(", closes[] = "]})";
+	size_t n = strlen(path), at = n;
+	const char *close = n ? strchr(closes, path[n - 1]) : NULL;
+	int depth = 0;
+
+	while (close && at-- > 0) {
+		depth += path[at] == *close;
+		depth -= path[at] == opens[close - closes];
+		if (depth == 0)
+			return at;
+	}
+	return n;
+}
+
 /* Whether @path leads on from @root: "app._tasks{*}.coro" from "app._tasks{*}". Indices do not count. */
 static bool leads_on(const char *root, const char *path)
 {
 	static const char ends[] = "])";
+	/* What has the same container around it (the keys of a dict) is no other leak. */
+	const char *end = root + container_length(root);
 
-	while (*root && *path) {
+	while (root < end && *path) {
 		if (*root != *path)
 			return false;
 		if (*root == '[' || *root == '(') {
@@ -217,7 +236,7 @@ static bool leads_on(const char *root, const char *path)
 		root++;
 		path++;
 	}
-	return !*root;
+	return root >= end && (!*path || strchr("[{(.", *path));
 }
 
 /*
