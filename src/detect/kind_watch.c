@@ -356,6 +356,17 @@ void kind_watch_set_apart(struct kind_watch *k, uint64_t key)
 		kind->is_apart = true;
 }
 
+int kind_watch_died(struct kind_watch *k, uint64_t key, double count, double age_ticks)
+{
+	struct watched_kind *kind = kind_watch_find(k, key);
+
+	if (!kind || !kind->trend)
+		return -ENOENT;
+	if (count > 0 && age_ticks >= 0)
+		kind->members.freed[lifetime_bin(age_ticks)] += count;
+	return 0;
+}
+
 uint64_t kind_watch_origin_ns(const struct kind_watch *k)
 {
 	return k->options.origin_ns;

@@ -103,6 +103,12 @@ struct kind_finding {
 /* Borrowed until the next kind_watch_judge(). */
 size_t kind_watch_findings(const struct kind_watch *k, const struct kind_finding **ret);
 
+/*
+ * Objects of a kind that were seen to be made and are gone: so many died at that age or earlier, which no
+ * census sees. They tell that its objects are not all meant to stay. -ENOENT: it is not followed.
+ */
+int kind_watch_died(struct kind_watch *k, uint64_t key, double count, double age_ticks);
+
 /* The kind is held by something else than what it grows with: it is a leak of its own. */
 void kind_watch_set_apart(struct kind_watch *k, uint64_t key);
 

@@ -86,6 +86,13 @@ int monitor_python_set_origin(struct monitor *m, uint32_t target, uint64_t key,
 /* Of an answer that comes after the end of the target: the watch is over now. */
 void python_forget(struct python_watch *w);
 
+/*
+ * For the same: objects of the kind that were seen to be made, and were gone when looked for after so many
+ * seconds. -ENOENT.
+ */
+int monitor_python_note_deaths(struct monitor *m, uint32_t target, uint64_t key, uint64_t count,
+			       double seconds);
+
 /* python_kinds.c */
 uint64_t python_kind_key(const struct python_kind *k);
 /* Which of kinds that grow in step names them: a task before a coroutine before an instance before text. */

@@ -368,6 +368,17 @@ int monitor_python_set_origin(struct monitor *m, uint32_t target, uint64_t key,
 	return r < 0 ? r : alert_book_describe(m->alerts, id, TAKE_PTR(shown));
 }
 
+int monitor_python_note_deaths(struct monitor *m, uint32_t target, uint64_t key, uint64_t count,
+			       double seconds)
+{
+	const struct tracked *t = tracked_find(m, target);
+	double tick = (double)m->options.detector_tick_ns / NS_PER_SECOND;
+
+	if (!t || !t->objects || !t->objects->kinds)
+		return -ENOENT;
+	return kind_watch_died(t->objects->kinds, key, (double)count, seconds / tick);
+}
+
 int python_add_points(struct monitor *m, const struct tracked *t, uint64_t now_ms)
 {
 	const struct python_watch *w = t->objects;

@@ -6,6 +6,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <errno.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -198,9 +199,13 @@ static void census(struct heap_model *m)
 	for (uint64_t i = TASK; i < KINDS_END; i++) {
 		process.usage_bytes += (double)(m->piles[i].n * m->piles[i].bytes);
 		if (m->piles[i].n)
-			counts[n++] = (struct kind_count){ i, m->piles[i].n,
-							   m->piles[i].n * m->piles[i].bytes,
-							   m->piles[i].rank, i == TASK };
+			counts[n++] = (struct kind_count){
+				.key = i,
+				.count = m->piles[i].n,
+				.bytes = m->piles[i].n * m->piles[i].bytes,
+				.rank = m->piles[i].rank,
+				.is_task = i == TASK,
+			};
 	}
 	assert_int_equal(kind_watch_count(m->kinds, ++m->tick * SECOND, &process, counts, n), 1);
 	give_objects(m);
@@ -287,6 +292,28 @@ static void test_leak_that_ends(void **state)
 		census(m);
 	assert_int_equal(m->last[TASK].evidence.state, TREND_RESOLVED);
 	model_free(m);
+}
+
+/* That most of a kind die young, which no census sees, makes one that stays suspicious sooner. */
+static void test_young_deaths(void **state)
+{
+	uint32_t told_at[2] = { 0 };
+
+	(void)state;
+	for (int knows = 0; knows < 2; knows++) {
+		struct heap_model *m = model_new(HEADROOM(13, 480));
+
+		while (m->tick < 2500 && m->opened[OTHER] == 0) {
+			make(m, OTHER, 13);
+			census(m);
+			if (knows && m->tick == 300)
+				assert_int_equal(kind_watch_died(m->kinds, OTHER, 5003, 1), 0);
+		}
+		told_at[knows] = m->opened[OTHER] ? m->tick : UINT32_MAX;
+		assert_int_equal(kind_watch_died(m->kinds, 99, 1, 1), -ENOENT);
+		model_free(m);
+	}
+	assert_true(told_at[1] < told_at[0]);
 }
 
 /* Nothing of these is one, whatever it looked like for a while. */
@@ -427,9 +454,10 @@ static void test_ages_and_numbers(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_leak_in_step),	cmocka_unit_test(test_leak_that_ends),
-		cmocka_unit_test(test_look_alikes),	cmocka_unit_test(test_apart),
-		cmocka_unit_test(test_sampled_members), cmocka_unit_test(test_ages_and_numbers),
+		cmocka_unit_test(test_leak_in_step),	 cmocka_unit_test(test_leak_that_ends),
+		cmocka_unit_test(test_look_alikes),	 cmocka_unit_test(test_apart),
+		cmocka_unit_test(test_young_deaths),	 cmocka_unit_test(test_sampled_members),
+		cmocka_unit_test(test_ages_and_numbers),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
