@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """A hub for devices, as services are: each device holds a WebSocket and sends readings.
 
-For each reading the hub starts three tasks and keeps them in a set, as asyncio wants it: else they may
-be collected while they run. Two of them take themselves out when they are done.
+For each reading the hub starts tasks and keeps them in a set, as asyncio wants it: else they may be
+collected while they run. When they are done they are taken out, but for those of one line.
 
     python3 -m uvicorn telemetry:app --port 8000
 """
 
 import asyncio
+import collections
 
 import fastapi
 import websockets
@@ -18,31 +19,31 @@ app = fastapi.FastAPI()
 class Hub:
     def __init__(self):
         self.background = set()
-        self.latest = {}
+        self.finished = collections.deque(maxlen=1000)  # for a page that shows the latest
         self.received = 0
 
     def run(self, work):
         task = asyncio.create_task(work)  # the correct one
         self.background.add(task)
-        task.add_done_callback(self.background.discard)
+        task.add_done_callback(self.finish)
 
-    def audit(self, device, reading):
-        task = asyncio.create_task(self.record(device, reading))  # the leak: it stays in the set
+    def finish(self, task):
+        self.background.discard(task)
+        self.finished.append(task)
+
+    def audit(self, work):
+        task = asyncio.create_task(work)  # the leak: it stays in the set
         self.background.add(task)
 
-    async def store(self, device, reading):
-        await asyncio.sleep(0)
-        self.latest[device] = reading
-
     async def record(self, device, reading):
-        await asyncio.sleep(0)
+        await asyncio.sleep(0.01)
         return device, reading["value"] > 90
 
     def receive(self, device, reading):
         self.received += 1
-        self.run(self.store(device, reading))
-        self.run(asyncio.sleep(0.05))
-        self.audit(device, reading)
+        self.run(self.record(device, reading))
+        self.run(self.record(device, reading))
+        self.audit(self.record(device, reading))
 
 
 hub = Hub()
@@ -61,4 +62,4 @@ async def serve_device(socket: fastapi.WebSocket, device: str):
             hub.receive(device, await socket.receive_json())
             await socket.send_text("ok")
     except (fastapi.WebSocketDisconnect, websockets.ConnectionClosed):
-        hub.latest.pop(device, None)
+        pass

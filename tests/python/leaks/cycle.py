@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Trees whose children know their parents, in a process that has switched the collector off."""
 
+import collections
 import gc
 
 import pace
@@ -8,6 +9,7 @@ import pace
 EXPECT = {"type": r".*\bNode", "held_by": None, "container": None}
 
 gc.disable()
+recent = collections.deque()
 
 
 class Node:
@@ -21,6 +23,10 @@ class Node:
 
 
 def request(number):
+    recent.append(Node())  # the correct one
+    Node(recent[-1])  # the correct one, too
+    if len(recent) > 500:
+        recent.popleft().children.clear()
     root = Node()  # the leak
     Node(root)  # the leak, too
     Node(root)  # the leak, too

@@ -1,11 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """A cache by the number of the request, which is never asked for again."""
 
+import collections
+
 import pace
 
 EXPECT = {"type": r".*\bReply", "held_by": r"cache", "container": "dict"}
 
 cache = {}
+recent = collections.deque(maxlen=500)
 
 
 class Reply:
@@ -15,8 +18,7 @@ class Reply:
 
 
 def request(number):
-    for i in range(5):
-        Reply(i)  # the correct one
+    recent.append(Reply(number))  # the correct one
     reply = Reply(number)  # the leak
     cache[f"request-{number}"] = reply
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """A handler that is added to a logger for each connection."""
 
+import collections
 import io
 import logging
 
@@ -19,9 +20,21 @@ class Connection:
         logger.addHandler(handler)
 
 
+def connect():
+    handler = logging.StreamHandler(io.StringIO())  # the correct one
+    logger.addHandler(handler)
+    connections.append(handler)
+    if len(connections) > 50:
+        logger.removeHandler(connections.popleft())
+
+
+connections = collections.deque()
+
+
 def request(number):
     # It becomes slow, as it does in services.
     if number % 10 == 0:
+        connect()
         Connection()
 
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """A cache without a bound, of a function whose arguments do not come again."""
 
+import collections
 import functools
 
 import pace
@@ -14,6 +15,9 @@ class Page:
         self.title = f"page {number}"
 
 
+recent = collections.deque(maxlen=500)
+
+
 @functools.lru_cache(maxsize=None)
 def load(number):
     return Page(number)  # the leak
@@ -21,7 +25,7 @@ def load(number):
 
 def request(number):
     load(number)
-    load(number % 10)
+    recent.append(Page(number))  # the correct one
 
 
 pace.serve(request)

@@ -2,12 +2,14 @@
 """Tasks that stay in a set when they are done, beside some that do not."""
 
 import asyncio
+import collections
 
 import pace
 
 EXPECT = {"type": r"_asyncio\.Task", "held_by": r"background", "container": "set"}
 
 background = set()
+finished = collections.deque(maxlen=500)
 
 
 async def work(number):
@@ -18,7 +20,12 @@ async def work(number):
 def run(number):
     task = asyncio.create_task(work(number))  # the correct one
     background.add(task)
-    task.add_done_callback(background.discard)
+    task.add_done_callback(finish)
+
+
+def finish(task):
+    background.discard(task)
+    finished.append(task)
 
 
 def audit(number):
@@ -27,7 +34,6 @@ def audit(number):
 
 
 def request(number):
-    run(number)
     run(number)
     audit(number)
 
