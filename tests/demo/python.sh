@@ -15,8 +15,8 @@ python=/usr/bin/python3
 	fail "FastAPI is not installed for $python" "make deps installs it"
 port=$("$python" -c 'import socket; s = socket.socket(); s.bind(("", 0)); print(s.getsockname()[1])')
 
-say "A service in Python (FastAPI) holds WebSockets of 50 devices, and starts three tasks for each reading:"
-sed -n '/^    def run/,/^    async/ { /^    async/d; s/^/  /; p; }' tests/demo/telemetry.py
+say "A service in Python (FastAPI) holds WebSockets of 50 devices, and starts tasks for each reading:"
+sed -n '/^    def run/,/^    async/ { /^    async/d; p; }' tests/demo/telemetry.py
 
 (
 	cd tests/demo
@@ -27,8 +27,8 @@ server=$!
 wait_for curl -fs "http://127.0.0.1:$port/received" ||
 	fail "the service did not start" "$(tail -n 1 "$folder/server.out")"
 
-say "\$ seepd --tick 1s --detector-tick 500ms &        # what it knows of hours, within minutes"
-start_seepd --tick 1s --detector-tick 500ms
+say "\$ seepd --tick 1s --detector-tick 50ms --census-budget 50% &        # days within minutes"
+start_seepd --tick 1s --detector-tick 50ms --census-budget 50%
 
 say "\$ seepctl track --limit 256M $server        # the service runs on: no restart, no code in it"
 build/seepctl track --limit 256M "$server"
