@@ -14,7 +14,7 @@ import python_runs  # noqa: E402 pylint: disable=wrong-import-position
 
 
 def test_story():
-    python_runs.check([python_runs.STORY], minutes=320)
+    python_runs.check([python_runs.STORY], minutes=3600)
 
 
 if __name__ == "__main__":
