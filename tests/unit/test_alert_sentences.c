@@ -180,6 +180,50 @@ static void test_hint(void **state)
 	}
 }
 
+/* What is known of Python objects is what the recognisers see. */
+static void test_hint_of_objects(void **state)
+{
+	static const struct {
+		const char *type;
+		const char *function;
+		bool done;
+		const char *path;
+		const char *container;
+		const char *hint; /* a part of it; NULL: none */
+	} cases[] = {
+		{ "_asyncio.Task", "Hub.audit", true, "app.hub.background{*}", "set",
+		  "add_done_callback(tasks.discard)" },
+		{ "_asyncio.Task", "Hub.audit", false, "app.hub.background{*}", "set", "wait_for" },
+		{ "app.Session", NULL, false, "app.sessions[…]", "dict", "A dict only grows" },
+		{ "app.Session", NULL, false, "<local kept of main (app.py:7)>[…]", "list",
+		  "function that still runs" },
+		{ "app.Node", NULL, false, "<app.Node>.peer…", "app.Node", "a cycle" },
+		{ "app.Node", NULL, false, "<app.Nodes>.peer", "app.Nodes", NULL },
+		{ "app.Node", NULL, false, NULL, NULL, NULL },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		_cleanup_(alert_freep) struct alert *a = fixture_alert(1, 1);
+		const char *hint;
+
+		a->scope = ALERT_TYPE;
+		a->python = alert_python_new(cases[i].type);
+		assert_int_equal(alert_python_set_code(a->python, cases[i].function, "/app.py", 3,
+						       cases[i].done),
+				 0);
+		if (cases[i].path)
+			assert_int_equal(alert_python_add_holder(a->python, cases[i].path,
+								 cases[i].container, 64),
+					 0);
+		hint = sentences_hint(a);
+		if (!cases[i].hint)
+			assert_null(hint);
+		else if (!hint || !strstr(hint, cases[i].hint))
+			fail_msg("case %zu: %s", i, hint ? hint : "no hint");
+	}
+}
+
 static void test_suspect(void **state)
 {
 	_cleanup_(alert_freep) struct alert *a = fixture_alert(1, 1);
@@ -404,6 +448,7 @@ int main(void)
 		cmocka_unit_test(test_scaled),
 		cmocka_unit_test(test_gaps_and_deaths),
 		cmocka_unit_test(test_hint),
+		cmocka_unit_test(test_hint_of_objects),
 		cmocka_unit_test(test_suspect),
 		cmocka_unit_test(test_holds),
 		cmocka_unit_test(test_known),
