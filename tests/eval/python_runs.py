@@ -251,9 +251,11 @@ def limit_of(name):
     return (160 if name == STORY else 48) << 20
 
 
-def watch(name, minute_ms, minutes, rate=500, python=PYTHON):
-    """One program for so long, or until what is told of it is all right."""
+def watch(name, minute_ms, minutes, rate=500, python=PYTHON, needs_line=True):
+    """One program for so long, or until what is told of it is all right. @needs_line: else a line may be
+    missing, but not be wrong."""
     expected = Expected.of(name)
+    expected.needs_line &= needs_line
     with started(name, rate, python) as pid, Watch(minute_ms, OPTIONS) as watching:
         key = watching.daemon.track(pid, mode="governed", limit_bytes=limit_of(name))
 
@@ -309,8 +311,8 @@ def attempt_all(chosen, jobs, *arguments, **options):
 
 
 def check(chosen, minutes, minute_ms=50):
-    """For a test: all of them at the same time, and all right."""
-    runs = list(attempt_all(chosen, len(chosen), minute_ms, minutes))
+    """For a test: all of them at the same time, and all right; see watch() for lines."""
+    runs = list(attempt_all(chosen, len(chosen), minute_ms, minutes, needs_line=False))
     for run in runs:
         print("#" + run.line())
     wrong = [run.line().strip() for run in runs if run.right is False]
