@@ -39,6 +39,7 @@
 #define REQUEST_DEFAULT_NS (30 * NS_PER_SECOND)
 #define ANSWER_DEFAULT_NS  (300 * NS_PER_SECOND)
 #define SWEEPS_PER_TIMEOUT 4
+#define SWEEP_MOST_NS	   1000000000ull
 #define TICK_DEFAULT_NS	   (10 * NS_PER_SECOND)
 
 #define LISTENERS 2 /* unix socket, loopback */
@@ -53,7 +54,6 @@ struct server {
 	struct event *sweep; /* owned; runs on_sweep() */
 	struct event *admit; /* owned; runs on_admit() */
 	struct event *pulse; /* owned; runs on_pulse() */
-	struct event *rest;  /* owned; ends a pause of the listener */
 	struct connections connections;
 	struct bufferevent *fresh; /* a reference; the stream accepted last */
 	struct exchange_list held;
@@ -183,37 +183,29 @@ static struct bufferevent *on_accept(struct event_base *base, void *userdata)
 	return s->fresh;
 }
 
-static void on_rest_over(int fd, short what, void *userdata)
-{
-	struct server *s = userdata;
-
-	(void)fd;
-	(void)what;
-	for (size_t i = 0; i < s->n_listeners; i++)
-		(void)evconnlistener_enable(s->listeners[i]);
-}
-
 static void on_sweep(int fd, short what, void *userdata)
 {
 	struct server *s = userdata;
 
 	(void)fd;
 	(void)what;
+	/* Those that on_accept_error() has stopped. */
+	for (size_t i = 0; i < s->n_listeners; i++)
+		(void)evconnlistener_enable(s->listeners[i]);
 	connections_end_slow(&s->connections, clock_ns(CLOCK_MONOTONIC));
 }
 
-/* Most likely out of descriptors: without a pause the loop would spin. */
+/*
+ * Most likely out of descriptors: without a pause the loop would spin. It lasts until the next sweep. The
+ * library calls this with an argument of its own, so only the listener is known.
+ */
 static void on_accept_error(struct evconnlistener *listener, void *userdata)
 {
-	const struct timeval pause = { .tv_sec = 1 };
-	struct server *s = userdata;
 	int r = -errno;
 
-	if (event_pending(s->rest, EV_TIMEOUT, NULL))
-		return;
+	(void)userdata;
 	(void)log_warning_errno(r, "failed to accept a client, pausing for a second");
 	(void)evconnlistener_disable(listener);
-	(void)evtimer_add(s->rest, &pause);
 }
 
 /* The answer was taken: the time for the next request begins. */
@@ -384,7 +376,7 @@ static int start_timers(struct server *s)
 {
 	struct timeval interval;
 	struct monitor_info info;
-	uint64_t tick_ns;
+	uint64_t tick_ns, sweep_ns;
 
 	monitor_get_info(s->monitor, &info);
 	tick_ns = info.tick_ns ? info.tick_ns : TICK_DEFAULT_NS;
@@ -392,12 +384,12 @@ static int start_timers(struct server *s)
 	s->started_ns = s->tick_seen_ns = clock_ns(CLOCK_MONOTONIC);
 	s->ticks = info.ticks;
 	s->admit = event_new(s->base, -1, 0, on_admit, s);
-	s->rest = evtimer_new(s->base, on_rest_over, s);
 	s->pulse = event_new(s->base, -1, EV_PERSIST, on_pulse, s);
 	s->sweep = event_new(s->base, -1, EV_PERSIST, on_sweep, s);
-	if (!s->admit || !s->rest || !s->pulse || evtimer_add(s->pulse, &interval) < 0)
+	if (!s->admit || !s->pulse || evtimer_add(s->pulse, &interval) < 0)
 		return -ENOMEM;
-	interval = timeval_from_ns(s->connections.request_ns / SWEEPS_PER_TIMEOUT);
+	sweep_ns = s->connections.request_ns / SWEEPS_PER_TIMEOUT;
+	interval = timeval_from_ns(sweep_ns < SWEEP_MOST_NS ? sweep_ns : SWEEP_MOST_NS);
 	if (!s->sweep || evtimer_add(s->sweep, &interval) < 0)
 		return -ENOMEM;
 	return 0;
@@ -463,8 +455,6 @@ struct server *server_free(struct server *s)
 		exchange_orphan(x);
 	if (s->pulse)
 		event_free(s->pulse);
-	if (s->rest)
-		event_free(s->rest);
 	if (s->admit)
 		event_free(s->admit);
 	if (s->sweep)
