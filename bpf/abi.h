@@ -43,6 +43,8 @@ enum hook_kind {
 	HOOK_ALIGNED,	     /* (alignment, size): aligned_alloc, memalign */
 	HOOK_FREE,	     /* (block, ...): free, cfree, free_sized, free_aligned_sized */
 	HOOK_LINK_MAP,	     /* (): the dynamic linker has mapped or unmapped libraries */
+	HOOK_OBJECT,	     /* (object, ...): every new Python object of a type passes it */
+	HOOK_MAKER,	     /* (type, ...): returns a new Python object of the type */
 };
 
 /*
@@ -402,6 +404,38 @@ struct note_code {
 	__u8 table_data[NOTE_CODE_TABLE];
 };
 
+/* bursts: one at a time. Constructions of one Python type in one process, until a bound is reached. */
+struct burst {
+	__u32 tgid; /* 0: there is none */
+	__u32 target;
+	__u32 by_result; /* makers are not given the type: their results are looked at */
+	__u32 padding;
+	__u64 type;	 /* address of the type */
+	__u64 max_hits;	 /* over it the programs do nothing any more, */
+	__u64 max_taken; /* and over this */
+	/* Filled in by the programs: */
+	__u64 hits;  /* calls of what is probed, of whatever type */
+	__u64 taken; /* constructions in the ring buffer */
+	__u64 lost;  /* constructions of the type for which there was no room */
+};
+
+/* constructions: one each, in order. Python frames only, as in stacks, innermost first. */
+#define CONSTRUCTION_FRAMES 16
+
+struct construction {
+	__u64 object; /* address */
+	__u64 time_ns;
+	__u32 tid;
+	__u32 n;
+	__u64 frames[CONSTRUCTION_FRAMES];
+};
+
+#define CONSTRUCTIONS_BYTES (1u << 20) /* of the ring buffer: room for CONSTRUCTIONS_MAX */
+#define CONSTRUCTIONS_MAX   6000u
+
+_Static_assert(sizeof(struct burst) == 64, "abi");
+_Static_assert(sizeof(struct construction) == 24 + 8 * CONSTRUCTION_FRAMES, "abi");
+_Static_assert(CONSTRUCTIONS_MAX *(sizeof(struct construction) + 8) <= CONSTRUCTIONS_BYTES, "abi");
 _Static_assert(sizeof(struct block_key) == 16, "abi");
 _Static_assert(sizeof(struct block) == 24, "abi");
 _Static_assert(sizeof(struct site_totals) == 328, "abi");

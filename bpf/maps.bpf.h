@@ -163,7 +163,9 @@ struct thread {
 	__u32 python_phase; /* enum python_phase */
 	__u32 python_flags;
 	__u64 python_words[PYTHON_WORDS]; /* what was read last */
-	struct stack stack;		  /* last: the value is as long as max_frames asks for */
+	/* A call that makes a Python object, see burst.bpf.h: where its return address is; 0: none. */
+	__u64 maker_sp;
+	struct stack stack; /* last: the value is as long as max_frames asks for */
 };
 
 struct {
@@ -281,6 +283,19 @@ struct {
 	__uint(max_entries, 1);
 	__type(value, __u32);
 } free_codes SEC(".maps");
+
+/* The burst that there may be, and what it has seen. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct burst);
+} bursts SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, CONSTRUCTIONS_BYTES);
+} constructions SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);

@@ -25,6 +25,7 @@
 #include "mapping.bpf.h"
 #include "unwind.bpf.h"
 #include "track.bpf.h"
+#include "burst.bpf.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
@@ -161,6 +162,47 @@ int link_map_enter(struct pt_regs *ctx)
 {
 	guard();
 	life_link_map();
+	unguard();
+	return 0;
+}
+
+SEC("uprobe")
+int object_enter(struct pt_regs *ctx)
+{
+	guard();
+	burst_object(ctx);
+	unguard();
+	return 0;
+}
+
+SEC("uprobe")
+int maker_session(struct pt_regs *ctx)
+{
+	bool wanted = false;
+
+	guard();
+	if (PT_REGS_IP(ctx) != bpf_get_func_ip(ctx))
+		burst_end(ctx);
+	else
+		wanted = burst_begin(ctx);
+	unguard();
+	return wanted ? 0 : 1;
+}
+
+SEC("uprobe")
+int maker_enter(struct pt_regs *ctx)
+{
+	guard();
+	burst_begin(ctx);
+	unguard();
+	return 0;
+}
+
+SEC("uprobe")
+int maker_exit(struct pt_regs *ctx)
+{
+	guard();
+	burst_end(ctx);
 	unguard();
 	return 0;
 }

@@ -185,7 +185,8 @@ struct probe_links *probe_links_free(struct probe_links *l)
 /* Entry only, or entry and return: what the functions of a kind need. */
 static bool returns_block(enum hook_kind kind)
 {
-	return kind != HOOK_FREE && kind != HOOK_LINK_MAP;
+	return kind != HOOK_FREE && kind != HOOK_LINK_MAP && kind != HOOK_OBJECT &&
+	       kind != HOOK_MAKER;
 }
 
 static bool is_free(enum hook_kind kind)
@@ -196,6 +197,16 @@ static bool is_free(enum hook_kind kind)
 static bool is_link_map(enum hook_kind kind)
 {
 	return kind == HOOK_LINK_MAP;
+}
+
+static bool is_object(enum hook_kind kind)
+{
+	return kind == HOOK_OBJECT;
+}
+
+static bool is_maker(enum hook_kind kind)
+{
+	return kind == HOOK_MAKER;
 }
 
 static int add_link(struct probe *p, struct probe_links *l, const struct bpf_program *prog,
@@ -254,6 +265,10 @@ static int attach_multi(struct probe *p, pid_t pid, int file_fd, const struct pr
 		{ p->skel->progs.alloc_session, returns_block, PROBE_LINKS_SESSION, false },
 		{ p->skel->progs.alloc_exit, returns_block, PROBE_LINKS_MULTI, true },
 		{ p->skel->progs.alloc_enter, returns_block, PROBE_LINKS_MULTI, false },
+		{ p->skel->progs.object_enter, is_object, PROBE_LINKS_MULTI, false },
+		{ p->skel->progs.maker_session, is_maker, PROBE_LINKS_SESSION, false },
+		{ p->skel->progs.maker_exit, is_maker, PROBE_LINKS_MULTI, true },
+		{ p->skel->progs.maker_enter, is_maker, PROBE_LINKS_MULTI, false },
 	};
 	int r = 0;
 
@@ -286,6 +301,10 @@ static const struct bpf_program *program_of(const struct probe *p, enum hook_kin
 		return p->skel->progs.free_enter;
 	case HOOK_LINK_MAP:
 		return p->skel->progs.link_map_enter;
+	case HOOK_OBJECT:
+		return p->skel->progs.object_enter;
+	case HOOK_MAKER:
+		return p->skel->progs.maker_enter;
 	}
 	return NULL;
 }
@@ -304,6 +323,18 @@ static int add_perf(struct probe *p, struct probe_links *l, const struct bpf_pro
 	return add_link(p, l, prog, file_fd, &request);
 }
 
+/* With its return probe first, so that each entry that is seen has one. */
+static int add_perf_with_return(struct probe *p, struct probe_links *l,
+				const struct bpf_program *on_return, int file_fd,
+				const struct probe_point *point, pid_t pid)
+{
+	int r = add_perf(p, l, on_return, file_fd, point->offset, true, pid);
+
+	return r < 0 ? r :
+		       add_perf(p, l, program_of(p, point->kind), file_fd, point->offset, false,
+				pid);
+}
+
 /* The order is that of attach_multi(). */
 static int attach_perf(struct probe *p, pid_t pid, int file_fd, const struct probe_point *points,
 		       size_t n, struct probe_links *l)
@@ -311,7 +342,10 @@ static int attach_perf(struct probe *p, pid_t pid, int file_fd, const struct pro
 	int r = 0;
 
 	for (size_t i = 0; i < n && r == 0; i++)
-		if (!returns_block(points[i].kind))
+		if (is_maker(points[i].kind))
+			r = add_perf_with_return(p, l, p->skel->progs.maker_exit, file_fd,
+						 &points[i], pid);
+		else if (!returns_block(points[i].kind))
 			r = add_perf(p, l, program_of(p, points[i].kind), file_fd, points[i].offset,
 				     false, pid);
 	for (size_t i = 0; i < n && r == 0; i++)

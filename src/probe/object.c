@@ -133,6 +133,10 @@ static void choose_programs(struct seep_bpf *skel, const struct probe_features *
 		{ skel->progs.reallocarray_enter, perf, PROBE_LINKS_PERF },
 		{ skel->progs.posix_memalign_enter, perf, PROBE_LINKS_PERF },
 		{ skel->progs.aligned_enter, perf, PROBE_LINKS_PERF },
+		{ skel->progs.object_enter, true, perf ? PROBE_LINKS_PERF : PROBE_LINKS_MULTI },
+		{ skel->progs.maker_session, session, PROBE_LINKS_SESSION },
+		{ skel->progs.maker_enter, !session, f->links },
+		{ skel->progs.maker_exit, !session, f->links },
 		{ skel->progs.selftest, false, PROBE_LINKS_PERF },
 		{ skel->progs.selftest_session, false, PROBE_LINKS_PERF },
 	};

@@ -278,6 +278,21 @@ void probe_drop_python(struct probe *p, uint32_t target);
  */
 int probe_give_code(struct probe *p);
 
+/* --- bursts ------------------------------------------------------------------------------------ */
+
+/*
+ * Constructions of one Python type in one process, by points of HOOK_OBJECT and HOOK_MAKER that a window sets
+ * (before or after). One burst at a time: beginning one ends another. What the programs fill in of @b does not
+ * count; max_taken is at most CONSTRUCTIONS_MAX, else -EINVAL.
+ */
+int probe_burst_begin(struct probe *p, const struct burst *b);
+/* How far it is. */
+int probe_burst_read(struct probe *p, struct burst *ret);
+
+/* Ends it, and calls back for each construction, in order. Number of them, or a negative errno. */
+typedef void (*probe_construction_fn)(const struct construction *c, void *userdata);
+int probe_burst_end(struct probe *p, probe_construction_fn callback, void *userdata);
+
 /* --- reading ------------------------------------------------------------------------------------ */
 
 /* Each site once, in no order; O(sites). Stops at the first negative result and returns it. */
