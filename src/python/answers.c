@@ -138,6 +138,11 @@ int python_pack_holders(const struct python_holders *h, struct python_answer *to
 	return python_answer_add(to, h, sizeof(*h));
 }
 
+int python_pack_constructors(const struct python_constructors *c, struct python_answer *to)
+{
+	return python_answer_add(to, c, sizeof(*c));
+}
+
 /* --- and back ------------------------------------------------------------------------------------ */
 
 struct reader {
@@ -315,5 +320,18 @@ int python_unpack_holders(const void *bytes, size_t n, struct python_holders *re
 	}
 	memset(&h.list[h.n], 0, (PYTHON_HOLDERS - h.n) * sizeof(h.list[0]));
 	*ret = h;
+	return 0;
+}
+
+int python_unpack_constructors(const void *bytes, size_t n, struct python_constructors *ret)
+{
+	struct python_constructors c;
+
+	if (n != sizeof(c))
+		return -EBADMSG;
+	memcpy(&c, bytes, sizeof(c));
+	if (c.n > PYTHON_CONSTRUCTORS_MAX)
+		return -EBADMSG;
+	*ret = c;
 	return 0;
 }

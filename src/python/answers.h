@@ -15,6 +15,7 @@
 #include <stdint.h>
 
 #include "python/census.h"
+#include "python/constructors.h"
 #include "python/holders.h"
 #include "python/kind_objects.h"
 
@@ -23,6 +24,7 @@ enum python_message {
 	PYTHON_ASK_CENSUS,
 	PYTHON_ASK_OBJECTS, /* with struct python_wanted, message.count of them */
 	PYTHON_ASK_HOLDERS, /* with struct python_sample, the same */
+	PYTHON_ASK_CONSTRUCTORS,
 };
 
 /* The body of a request, before what it may have a number of. */
@@ -31,6 +33,7 @@ struct python_request {
 	uint32_t by_code;
 	uint64_t max; /* kinds, or objects of each kind */
 	uint64_t deadline_ns;
+	uint64_t type; /* whose constructors are asked for */
 };
 
 #define PYTHON_ANSWER_MAX (32u << 20)
@@ -50,6 +53,7 @@ int python_answer_add(struct python_answer *a, const void *bytes, size_t n);
 int python_pack_census(const struct python_census *c, struct python_answer *to);
 int python_pack_objects(const struct python_objects *o, size_t n, struct python_answer *to);
 int python_pack_holders(const struct python_holders *h, struct python_answer *to);
+int python_pack_constructors(const struct python_constructors *c, struct python_answer *to);
 
 /* -EBADMSG: that is no such answer; -ENOMEM. On failure nothing is owned. */
 int python_unpack_census(const void *bytes, size_t n, struct python_census *ret);
@@ -57,5 +61,6 @@ int python_unpack_census(const void *bytes, size_t n, struct python_census *ret)
 int python_unpack_objects(const void *bytes, size_t size, size_t n, size_t max,
 			  struct python_objects *ret);
 int python_unpack_holders(const void *bytes, size_t n, struct python_holders *ret);
+int python_unpack_constructors(const void *bytes, size_t n, struct python_constructors *ret);
 
 #endif

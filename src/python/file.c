@@ -31,6 +31,12 @@ static const struct wanted wanted[] = {
 	{ "PyType_Type", MEMBER(type_type), 0 },
 	{ "PyCode_Type", MEMBER(code_type), 0 },
 	{ "PyDict_Type", MEMBER(dict_type), 0 },
+	{ "_PyObject_GC_New", MEMBER(gc_new), 0 },
+	{ "_PyObject_GC_NewVar", MEMBER(gc_new_var), 0 },
+	{ "_PyType_NewManagedObject", MEMBER(new_managed), 0 },
+	{ "PyFunction_Type", MEMBER(function_type), 0 },
+	{ "PyFunction_New", MEMBER(function_new[0]), 0 },
+	{ "PyFunction_NewWithQualName", MEMBER(function_new[1]), 0 },
 	{ "Py_Version", MEMBER(version), 0 },
 	{ "_PyEval_EvalFrameDefault", MEMBER(eval[0][0]), MEMBER(eval[0][1]) },
 };

@@ -19,7 +19,13 @@ struct python_file {
 	uint64_t type_type;
 	uint64_t code_type;
 	uint64_t dict_type;
-	uint64_t version;     /* Py_Version, 3.11 and later: an unsigned long */
+	uint64_t gc_new; /* _PyObject_GC_New, */
+	uint64_t
+		gc_new_var; /* _PyObject_GC_NewVar: they make objects of the type that they are given */
+	uint64_t new_managed; /* _PyType_NewManagedObject, 3.14: calls what makes instances */
+	uint64_t function_type;
+	uint64_t function_new[2]; /* PyFunction_New, PyFunction_NewWithQualName */
+	uint64_t version;	  /* Py_Version, 3.11 and later: an unsigned long */
 	uint64_t eval[2][2];  /* start and end of _PyEval_EvalFrameDefault and of its cold part */
 	uint64_t text;	      /* of the first executable segment: its address, */
 	uint64_t text_offset; /* and where it is in the file */

@@ -11,33 +11,13 @@
 #include "base/worker.h"
 #include "python/answers.h"
 #include "python/inspect_child.h"
+#include "python/inspect_job.h"
 
 #define DEFAULT_TIMEOUT_NS (20 * NS_PER_SECOND)
 #define DEFAULT_IDLE_NS	   (10 * NS_PER_SECOND)
 /* A busy child is replaced now and then: it is a copy of what this process was. */
 #define WORKER_LIFE_NS	   (300 * NS_PER_SECOND)
 #define WHY_MAX		   512
-
-/* One request. */
-struct job {
-	struct job *next;
-	enum python_message type;
-	struct python_request request;
-	void *items; /* owned: what is wanted, or samples */
-	size_t n_items;
-	size_t item_bytes;
-	union {
-		python_census_fn census;
-		python_objects_fn objects;
-		python_holders_fn holders;
-	} done;
-	void *userdata;
-	bool is_over;
-	int error;
-	char *why; /* owned; NULL: not known */
-	uint64_t cpu_ns;
-	struct python_answer answer;
-};
 
 enum exchange {
 	EXCHANGE_NONE,
@@ -66,18 +46,6 @@ struct python_inspector {
 	struct python_inspector_stats stats;
 };
 
-static struct job *job_free(struct job *job)
-{
-	if (!job)
-		return NULL;
-	python_answer_done(&job->answer);
-	free(job->items);
-	free(job->why);
-	free(job);
-	return NULL;
-}
-DEFINE_CLEANUP(struct job *, job_free)
-
 static void kick(struct python_inspector *p)
 {
 	event_active(p->kick, EV_TIMEOUT, 0);
@@ -94,68 +62,6 @@ static void arm(struct event *timer, uint64_t ns)
 }
 
 /* --- answers ------------------------------------------------------------------------------------- */
-
-static void call_census(struct job *job)
-{
-	struct python_census census;
-	int r = job->error;
-
-	if (r == 0)
-		r = python_unpack_census(job->answer.bytes, job->answer.n, &census);
-	if (r < 0) {
-		job->done.census(r, job->why, NULL, job->userdata);
-		return;
-	}
-	census.cpu_ns = job->cpu_ns;
-	job->done.census(0, NULL, &census, job->userdata);
-	python_census_done(&census);
-}
-
-static void call_objects(struct job *job)
-{
-	struct python_objects objects[PYTHON_WANTED_MAX];
-	int r = job->error;
-
-	if (r == 0)
-		r = python_unpack_objects(job->answer.bytes, job->answer.n, job->n_items,
-					  job->request.max, objects);
-	if (r < 0) {
-		job->done.objects(r, job->why, NULL, 0, job->cpu_ns, job->userdata);
-		return;
-	}
-	job->done.objects(0, NULL, objects, job->n_items, job->cpu_ns, job->userdata);
-	for (size_t i = 0; i < job->n_items; i++)
-		python_objects_done(&objects[i]);
-}
-
-static void call_holders(struct job *job)
-{
-	struct python_holders holders;
-	int r = job->error;
-
-	if (r == 0)
-		r = python_unpack_holders(job->answer.bytes, job->answer.n, &holders);
-	holders.cpu_ns = job->cpu_ns;
-	job->done.holders(r, job->why, r == 0 ? &holders : NULL, job->userdata);
-}
-
-/* Last thing before returning: the callback may free us. */
-static void call_back(struct job *job)
-{
-	switch (job->type) {
-	case PYTHON_ASK_CENSUS:
-		call_census(job);
-		break;
-	case PYTHON_ASK_OBJECTS:
-		call_objects(job);
-		break;
-	case PYTHON_ASK_HOLDERS:
-		call_holders(job);
-		break;
-	case PYTHON_HELLO:
-		break;
-	}
-}
 
 static void stop_worker(struct python_inspector *p)
 {
@@ -319,7 +225,7 @@ static void finish_first(struct python_inspector *p)
 		kick(p);
 	else if (p->worker)
 		arm(p->idle, p->idle_timeout_ns);
-	call_back(job);
+	job_call_back(job);
 }
 
 static void on_kick(evutil_socket_t fd, short what, void *userdata)
@@ -424,13 +330,26 @@ int python_inspect_objects(struct python_inspector *p, pid_t pid,
 	struct job *job;
 
 	if (n > PYTHON_WANTED_MAX ||
-	    max > PYTHON_ANSWER_MAX / sizeof(struct python_object) / PYTHON_WANTED_MAX)
+	    (n && max > (PYTHON_ANSWER_MAX - 65536) / sizeof(struct python_object) / n))
 		return -E2BIG;
 	job = add_job(p, PYTHON_ASK_OBJECTS, pid, wanted, n, sizeof(*wanted));
 	if (!job)
 		return -ENOMEM;
 	job->request.max = max;
 	job->done.objects = done;
+	job->userdata = userdata;
+	return 0;
+}
+
+int python_inspect_constructors(struct python_inspector *p, pid_t pid, uint64_t type,
+				python_constructors_fn done, void *userdata)
+{
+	struct job *job = add_job(p, PYTHON_ASK_CONSTRUCTORS, pid, NULL, 0, 0);
+
+	if (!job)
+		return -ENOMEM;
+	job->request.type = type;
+	job->done.constructors = done;
 	job->userdata = userdata;
 	return 0;
 }

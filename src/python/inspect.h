@@ -15,6 +15,7 @@
 
 #include "base/cleanup.h"
 #include "python/census.h"
+#include "python/constructors.h"
 #include "python/holders.h"
 #include "python/kind_objects.h"
 
@@ -32,6 +33,8 @@ struct python_readers {
 	int (*holders)(const struct python_interpreter *i, const struct python_sample *samples,
 		       size_t n, uint64_t deadline_ns, struct python_holders *ret,
 		       const char **ret_why);
+	int (*constructors)(const struct python_interpreter *i, uint64_t type,
+			    struct python_constructors *ret);
 };
 
 extern const struct python_readers python_readers;
@@ -71,10 +74,15 @@ int python_inspect_holders(struct python_inspector *p, pid_t pid,
 /* @o: one for each kind that was asked for. */
 typedef void (*python_objects_fn)(int error, const char *why, const struct python_objects *o,
 				  size_t n, uint64_t cpu_ns, void *userdata);
-/* At most PYTHON_WANTED_MAX kinds with @max objects each, else -E2BIG. */
+/* At most PYTHON_WANTED_MAX kinds with @max objects each, if an answer can be so long; else -E2BIG. */
 int python_inspect_objects(struct python_inspector *p, pid_t pid,
 			   const struct python_wanted *wanted, size_t n, size_t max,
 			   python_objects_fn done, void *userdata);
+
+typedef void (*python_constructors_fn)(int error, const char *why,
+				       const struct python_constructors *c, void *userdata);
+int python_inspect_constructors(struct python_inspector *p, pid_t pid, uint64_t type,
+				python_constructors_fn done, void *userdata);
 
 struct python_inspector_stats {
 	uint64_t requests;

@@ -113,6 +113,15 @@ static int find_holders(struct child *c, const struct python_request *q, size_t 
 	return r < 0 ? r : python_pack_holders(&c->holders, a);
 }
 
+static int find_constructors(struct child *c, const struct python_request *q,
+			     struct python_answer *a)
+{
+	struct python_constructors found;
+	int r = c->readers->constructors(&c->interpreter, q->type, &found);
+
+	return r < 0 ? r : python_pack_constructors(&found, a);
+}
+
 /* Whether the request is whole; the parent is no liar, so anything else ends the child. */
 static bool is_whole(const struct message *request, size_t size)
 {
@@ -120,6 +129,7 @@ static bool is_whole(const struct message *request, size_t size)
 
 	switch (request->type) {
 	case PYTHON_ASK_CENSUS:
+	case PYTHON_ASK_CONSTRUCTORS:
 		return n == 0 && size == sizeof(struct python_request);
 	case PYTHON_ASK_OBJECTS:
 		return n <= PYTHON_WANTED_MAX &&
@@ -149,6 +159,8 @@ static int work(struct child *c, const struct message *request, struct python_an
 		return take_census(c, &q, a, ret_why);
 	case PYTHON_ASK_OBJECTS:
 		return collect_objects(c, &q, request->count, body, a, ret_why);
+	case PYTHON_ASK_CONSTRUCTORS:
+		return find_constructors(c, &q, a);
 	default:
 		return find_holders(c, &q, request->count, body, a, ret_why);
 	}

@@ -99,6 +99,12 @@ static void take_addresses(struct python_interpreter *i, const struct python_fil
 	i->type_type = file->type_type + bias;
 	i->code_type = file->code_type + bias;
 	i->dict_type = file->dict_type ? file->dict_type + bias : 0;
+	i->function_type = file->function_type ? file->function_type + bias : 0;
+	for (size_t n = 0; n < ARRAY_SIZE(i->function_new); n++)
+		i->function_new[n] = file->function_new[n] ? file->function_new[n] + bias : 0;
+	i->new_managed = file->new_managed ? file->new_managed + bias : 0;
+	i->gc_new = file->gc_new ? file->gc_new + bias : 0;
+	i->gc_new_var = file->gc_new_var ? file->gc_new_var + bias : 0;
 	for (size_t part = 0; part < ARRAY_SIZE(i->eval); part++) {
 		if (file->eval[part][1] == file->eval[part][0])
 			continue;

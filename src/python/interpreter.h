@@ -23,7 +23,12 @@ struct python_interpreter {
 	uint64_t runtime;	     /* addresses in the process, of _PyRuntime, */
 	uint64_t type_type;	     /* PyType_Type, */
 	uint64_t code_type;	     /* PyCode_Type, */
-	uint64_t dict_type;	     /* PyDict_Type */
+	uint64_t dict_type;	     /* PyDict_Type, */
+	uint64_t gc_new;	     /* _PyObject_GC_New, */
+	uint64_t gc_new_var;	     /* _PyObject_GC_NewVar, */
+	uint64_t new_managed;	     /* _PyType_NewManagedObject, */
+	uint64_t function_type;	     /* PyFunction_Type, */
+	uint64_t function_new[2];    /* and what makes functions; from dict_type on 0: not known */
 	uint64_t eval[2][2]; /* start and end of the eval loop and of its cold part; 0: unknown */
 	/*
 	 * Where a thread keeps its state, by the C library's pthread_getspecific(): in the word at

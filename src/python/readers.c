@@ -7,4 +7,5 @@ const struct python_readers python_readers = {
 	.census = python_census_take,
 	.objects = python_objects_collect,
 	.holders = python_holders_find,
+	.constructors = python_constructors_find,
 };

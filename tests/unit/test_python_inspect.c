@@ -131,7 +131,17 @@ static int fake_holders(const struct python_interpreter *i, const struct python_
 	return 0;
 }
 
-static const struct python_readers fakes = { fake_find, fake_census, fake_objects, fake_holders };
+static int fake_constructors(const struct python_interpreter *i, uint64_t type,
+			     struct python_constructors *ret)
+{
+	*ret = (struct python_constructors){ .n = 1, .list[0] = { type + 4, 1, 1 } };
+	if (i->memory.pid == LIES)
+		ret->n = PYTHON_CONSTRUCTORS_MAX + 1;
+	return type == NO_HEAP ? -EFAULT : 0;
+}
+
+static const struct python_readers fakes = { fake_find, fake_census, fake_objects, fake_holders,
+					     fake_constructors };
 
 /* --- what the parent hears ----------------------------------------------------------------------- */
 
@@ -146,6 +156,7 @@ struct bench {
 	uint64_t cpu_ns;
 	size_t n_lists;
 	struct python_holder holder;
+	uint64_t constructor;
 };
 
 static void setup(struct bench *b)
@@ -344,6 +355,43 @@ static void test_objects_and_holders(void **state)
 	teardown(&b);
 }
 
+static void on_constructors(int error, const char *why, const struct python_constructors *c,
+			    void *userdata)
+{
+	struct bench *b = userdata;
+
+	(void)why;
+	assert_int_equal(!c, error < 0);
+	b->error = error;
+	b->constructor = c ? c->list[0].address : 0;
+	b->calls++;
+}
+
+static void test_constructors(void **state)
+{
+	static const struct {
+		pid_t pid;
+		uint64_t type;
+		int error;
+	} cases[] = { { 1, 0x1000, 0 },
+		      { 1, NO_HEAP, -EFAULT },
+		      { LIES, 0x1000, -EBADMSG },
+		      { NO_SUCH, 0x1000, -ENOENT } };
+	struct bench b;
+
+	(void)state;
+	setup(&b);
+	for (unsigned int i = 0; i < ARRAY_SIZE(cases); i++) {
+		assert_int_equal(python_inspect_constructors(b.inspector, cases[i].pid,
+							     cases[i].type, on_constructors, &b),
+				 0);
+		wait_for(&b, i + 1);
+		assert_int_equal(b.error, cases[i].error);
+		assert_int_equal(b.constructor, cases[i].error ? 0 : 0x1004);
+	}
+	teardown(&b);
+}
+
 static void test_sandbox(void **state)
 {
 	struct bench b;
@@ -454,10 +502,11 @@ static void test_damaged_lists(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_census),	cmocka_unit_test(test_failures),
-		cmocka_unit_test(test_deaths),	cmocka_unit_test(test_objects_and_holders),
-		cmocka_unit_test(test_sandbox), cmocka_unit_test(test_freed_while_busy),
-		cmocka_unit_test(test_damaged), cmocka_unit_test(test_damaged_lists),
+		cmocka_unit_test(test_census),		 cmocka_unit_test(test_failures),
+		cmocka_unit_test(test_deaths),		 cmocka_unit_test(test_objects_and_holders),
+		cmocka_unit_test(test_constructors),	 cmocka_unit_test(test_sandbox),
+		cmocka_unit_test(test_freed_while_busy), cmocka_unit_test(test_damaged),
+		cmocka_unit_test(test_damaged_lists),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
