@@ -249,6 +249,23 @@ typedef void (*monitor_census_fn)(int error, const char *why, struct python_cens
 				  void *userdata);
 int monitor_take_census(struct monitor *m, pid_t pid, monitor_census_fn done, void *userdata);
 
+struct alert_python;
+
+/*
+ * Looks for the lines of a target that make objects of a type: for some seconds probes see constructions,
+ * then it is waited for what is left of them. One such search at a time, -EBUSY; it takes half a minute or a
+ * few of them. -EAGAIN: no census of the target yet; -ENOENT: none of its objects have the type; -ENODATA: it
+ * is not traced, or its Python frames cannot be walked.
+ */
+int monitor_find_origin(struct monitor *m, uint32_t target, const char *type);
+/*
+ * How that came out: created_at and constructions_seen of *ret, borrowed until the loop runs on.
+ * -EINPROGRESS; -ENOENT: nobody has asked for it, or for something else since; -ENODATA: nothing that is
+ * called when such objects are made was found; other errors.
+ */
+int monitor_origin(const struct monitor *m, uint32_t target, const char *type,
+		   const struct alert_python **ret);
+
 /* What the detector says. */
 struct alert_book *monitor_alerts(struct monitor *m);
 struct events *monitor_events(struct monitor *m);

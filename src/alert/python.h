@@ -47,7 +47,7 @@ struct alert_python {
 	double bytes_per_object;			   /* with companions; 0: not known */
 	struct alert_companion with[ALERT_COMPANIONS_MAX]; /* the largest first */
 	size_t n_with;
-	struct alert_line created_at[ALERT_LINES_MAX]; /* most survivors first */
+	struct alert_line created_at[ALERT_LINES_MAX]; /* largest share first */
 	size_t n_created_at;
 	double constructions_seen; /* share of all constructions that were seen; 0: not known */
 	struct alert_holder held_by[ALERT_HOLDERS_MAX]; /* most samples first */
@@ -72,6 +72,9 @@ void alert_python_keep(struct alert_python *from, struct alert_python *to);
 
 /* "type", "runs", "with", "created_at" and so on, into an alert's object; @p NULL: empty. -ENOMEM. */
 int alert_python_put(json_t *o, const struct alert_python *p);
+
+/* "created_at" alone: an array, the caller's. NULL: no memory. */
+json_t *alert_python_lines(const struct alert_python *p);
 
 /* The way back, not trusted: -EINVAL, -ENOMEM. *ret NULL: the alert is none of Python objects. */
 int alert_python_read(const json_t *o, struct alert_python **ret);

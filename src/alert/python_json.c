@@ -42,7 +42,7 @@ static json_t *companions_json(const struct alert_python *p)
 	return r < 0 ? NULL : TAKE_PTR(list);
 }
 
-static json_t *lines_json(const struct alert_python *p)
+json_t *alert_python_lines(const struct alert_python *p)
 {
 	json_auto_t *list = json_array();
 	int r = 0;
@@ -91,7 +91,7 @@ int alert_python_put(json_t *o, const struct alert_python *p)
 	r |= view_put(o, "runs", runs_json(p));
 	r |= view_put(o, "bytes_per_object", real_or_null(p ? p->bytes_per_object : 0));
 	r |= view_put(o, "with", companions_json(p));
-	r |= view_put(o, "created_at", lines_json(p));
+	r |= view_put(o, "created_at", alert_python_lines(p));
 	r |= view_put(o, "constructions_seen", real_or_null(p ? p->constructions_seen : 0));
 	r |= view_put(o, "held_by", holders_json(p));
 	r |= view_put(o, "held_samples", view_u64(p ? p->held_samples : 0));

@@ -12,6 +12,7 @@
 #include "history/history.h"
 #include "monitor/detect.h"
 #include "monitor/state.h"
+#include "monitor/survivors.h"
 
 #define KINDS_TAKEN 4096
 #define RETRY_TICKS 30 /* after a census that failed */
@@ -328,11 +329,14 @@ bool python_end(struct monitor *m, struct tracked *t, enum trend_end how)
 
 int python_start(struct monitor *m)
 {
-	return python_inspector_new(m->base, NULL, &m->inspector);
+	int r = python_inspector_new(m->base, NULL, &m->inspector);
+
+	return r < 0 ? r : survivors_start(m);
 }
 
 void python_stop(struct monitor *m)
 {
+	survivors_stop(m);
 	m->inspector = python_inspector_free(m->inspector);
 	python_drop_asks(m);
 	/* Those whose answer will not come. */

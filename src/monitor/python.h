@@ -36,6 +36,8 @@ struct kind_note {
 	uint64_t type_address;
 	bool is_searched; /* for holders */
 	uint64_t searched_ns;
+	bool wants_sample;   /* the lines that make them are to be looked for */
+	uint64_t sampled_ns; /* when they were; 0: never */
 	struct python_holders holders;
 	struct alert_python *origin; /* owned: lines that make such objects; NULL: not known */
 };

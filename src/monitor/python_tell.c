@@ -10,10 +10,13 @@
 #include "monitor/detect.h"
 #include "monitor/python.h"
 #include "monitor/state.h"
+#include "monitor/survivors.h"
 
 /* A search takes a quarter of a second: few of them in a round, and seldom again. */
 #define SEARCHES_MAX	   2
 #define SEARCH_AGAIN_TICKS 720
+/* At what is left of objects whose making was seen: the last one after 20 minutes. */
+#define LOOKS_MAX	   6
 /* Samples that a holder has, for it to be the one of the kind. */
 #define MOST_SAMPLES	   0.5
 
@@ -297,6 +300,64 @@ static int search(struct python_watch *w, struct kind_note *n)
 				      count, on_holders, w);
 }
 
+/* --- lines --------------------------------------------------------------------------------------- */
+
+/* Whether it is time to look for the lines that make objects of a finding. */
+static void want_sample(struct python_watch *w, const struct kind_finding *f)
+{
+	uint64_t again = SEARCH_AGAIN_TICKS * w->monitor->options.detector_tick_ns;
+	struct kind_note *n = python_find_note(w, f->key);
+
+	if (n && is_growing(f->evidence.state) &&
+	    (!n->sampled_ns || monotonic_ns() - n->sampled_ns > again))
+		n->wants_sample = true;
+}
+
+static void on_origin(struct monitor *m, uint32_t target, uint64_t kind, int error,
+		      struct alert_python *origin)
+{
+	int r = error < 0 ? error : monitor_python_set_origin(m, target, kind, origin);
+
+	if (r < 0)
+		log_debug_errno(r, "where Python objects that grow are made stays unknown");
+}
+
+/* What is found is told whenever it is there; one kind at a time is looked into. */
+static void sample(struct python_watch *w, struct kind_note *n)
+{
+	const struct python_kind *k = python_find_kind(w, n->key);
+	struct survivors_wanted wanted;
+	int r;
+
+	if (!k)
+		return;
+	wanted = (struct survivors_wanted){
+		.kind = n->key,
+		.type_address = k->type_address,
+		.later = { .type_address = k->type_address,
+			   .code_address = k->code_address,
+			   .done = k->done },
+		.function = k->function,
+		.looks = LOOKS_MAX,
+		.done = on_origin,
+	};
+	r = survivors_begin(w->monitor, w->tracked, &wanted);
+	if (r == -EBUSY)
+		return;
+	n->wants_sample = false;
+	n->sampled_ns = monotonic_ns();
+	if (r < 0)
+		log_debug_errno(r, "target %s: where its Python objects are made stays unknown",
+				w->tracked->target->id);
+}
+
+static void sample_wanted(struct python_watch *w)
+{
+	for (size_t i = 0; i < w->n_notes; i++)
+		if (w->notes[i].wants_sample)
+			sample(w, &w->notes[i]);
+}
+
 /* On until an answer is awaited, or all is told. */
 static void step(struct python_watch *w)
 {
@@ -309,10 +370,12 @@ static void step(struct python_watch *w)
 			if (search(w, n) == 0)
 				return;
 		r = tell(w, f);
+		want_sample(w, f);
 		if (r < 0)
 			log_warning_errno(r, "failed to tell of a finding in target %s, ignoring",
 					  w->tracked->target->id);
 	}
+	sample_wanted(w);
 	python_end_telling(w);
 	python_end_round(w);
 }

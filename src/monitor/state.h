@@ -92,6 +92,7 @@ struct history;
 struct keeping;
 struct python_inspector;
 struct python_watch;
+struct survivors;
 struct telling;
 
 struct tracked {
@@ -186,6 +187,7 @@ struct monitor {
 	struct history *history;	     /* owned; NULL: none is kept */
 	struct python_inspector *inspector;  /* owned */
 	struct python_watch *python_watches; /* all, also those whose target is gone */
+	struct survivors *survivors;	     /* owned */
 	struct census_ask *census_asks;	     /* owned: for who asked for one */
 	struct telling *tellings;	     /* owned: findings that wait for names */
 	uint64_t started_ns;

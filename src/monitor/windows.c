@@ -10,6 +10,7 @@
 
 #include "base/log.h"
 #include "monitor/state.h"
+#include "monitor/survivors.h"
 
 /* A target has two windows, numbered by its key. */
 static uint64_t window_of(const struct tracked *t, bool allocs)
@@ -168,8 +169,9 @@ static void on_answer(uint64_t window, enum probe_window_event event, int error,
 	struct monitor *m = userdata;
 	struct tracked *t = tracked_find(m, (uint32_t)(window >> 1));
 
-	(void)event;
-	if (t)
+	if (window & SURVIVORS_WINDOW)
+		survivors_answer(m, window, event == PROBE_WINDOW_CLOSED, error);
+	else if (t)
 		govern_answer(t, error);
 }
 
@@ -201,6 +203,7 @@ static void on_readable(evutil_socket_t fd, short what, void *userdata)
 	HASH_ITER(by_key, m->tracked, t, next) {
 		govern_lose_windows(t);
 	}
+	survivors_lose_windows(m);
 	revive_later(m);
 }
 
