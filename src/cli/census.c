@@ -10,6 +10,7 @@
 #include "cli/api.h"
 #include "cli/field.h"
 #include "cli/options.h"
+#include "cli/origins.h"
 #include "cli/pick.h"
 #include "cli/render.h"
 #include "cli/render_leaks.h"
@@ -21,6 +22,7 @@ struct census_values {
 	const char *by;
 	const char *sort;
 	uint64_t limit;
+	const char *origins; /* a type; NULL: not wanted */
 };
 
 static const char *const by_words[] = { "code", "type", NULL };
@@ -34,6 +36,9 @@ static const struct cli_option options[] = {
 	  "largest first by this (default: bytes)" },
 	{ "limit", 'n', OPTION_NUMBER, offsetof(struct census_values, limit), "N", NULL, 1,
 	  LIMIT_MAX, "show this many, 1 to 1000 (default: 20)" },
+	{ "origins", 'o', OPTION_TEXT, offsetof(struct census_values, origins), "TYPE", NULL, 0, 0,
+	  "look for the lines of a target that make objects of this\n"
+	  "                            type which stay; takes half a minute or more" },
 };
 
 static const struct option_set census_options = {
@@ -109,6 +114,8 @@ int cli_census(int argc, char **argv, const struct cli_context *parent)
 
 	if (!options_begin(&census_options, argc, argv, &values, &context, &operands, &code))
 		return code;
+	if (values.origins)
+		return cli_origins(&context, operands.items[0], values.origins);
 	if (parse_pid(operands.items[0], &pid) == 0) {
 		code = fetch(&context, &values, "pid", operands.items[0], &census);
 	} else {

@@ -75,6 +75,11 @@ extern const struct query_rule census_query[];
 int census_get(struct exchange *x);
 int census_get_sites(struct exchange *x); /* /v1/sites by type */
 
+/* origins.c */
+extern const struct query_rule origins_query[];
+int origins_get(struct exchange *x);
+int origins_post(struct exchange *x);
+
 /* snapshots.c */
 int snapshots_get(struct exchange *x);
 int snapshots_post(struct exchange *x);

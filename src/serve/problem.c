@@ -35,6 +35,7 @@ static const struct {
 	[PROBLEM_METHOD_NOT_ALLOWED] = { 405, "method_not_allowed" },
 	[PROBLEM_ALREADY_TRACKED] = { 409, "already_tracked" },
 	[PROBLEM_NO_CENSUS] = { 409, "no_census" },
+	[PROBLEM_NO_ORIGINS] = { 409, "no_origins" },
 	[PROBLEM_NOT_PYTHON] = { 409, "not_python" },
 	[PROBLEM_SNAPSHOT_EXISTS] = { 409, "snapshot_exists" },
 	[PROBLEM_TOO_MANY_SNAPSHOTS] = { 409, "too_many_snapshots" },

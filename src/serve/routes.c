@@ -40,6 +40,8 @@ static const struct route routes[] = {
 	{ DELETE, "/v1/targets/*", target_delete, NULL, ACCESS_OPERATE, false },
 	{ GET, "/v1/sites", sites_get, sites_query, ACCESS_DETAIL, false },
 	{ GET, "/v1/census", census_get, census_query, ACCESS_DETAIL, false },
+	{ GET, "/v1/census/origins", origins_get, origins_query, ACCESS_DETAIL, false },
+	{ POST, "/v1/census/origins", origins_post, origins_query, ACCESS_OPERATE, false },
 	{ GET, "/v1/snapshots", snapshots_get, NULL, ACCESS_DETAIL, false },
 	{ POST, "/v1/snapshots", snapshots_post, NULL, ACCESS_OPERATE, false },
 	{ DELETE, "/v1/snapshots/*", snapshot_delete, NULL, ACCESS_OPERATE, false },

@@ -81,7 +81,9 @@ struct monitor {
 	uint32_t census_target;
 	struct python_census census; /* the test's */
 	struct monitor_kind kinds[4];
-	int census_error; /* of one that is taken now */
+	int origin_error;
+	struct alert_python *origin; /* the test's */
+	int census_error;	     /* of one that is taken now */
 	const char *census_why;
 	pid_t census_pid; /* that was asked for; 0: none is on its way */
 	monitor_census_fn census_done;
@@ -448,6 +450,20 @@ int monitor_census_kind(const struct monitor *m, uint32_t target, size_t index,
 		return -ENOENT;
 	*ret = m->kinds[index];
 	return 0;
+}
+
+int monitor_find_origin(struct monitor *m, uint32_t target, const char *type)
+{
+	(void)type;
+	return target == m->census_target ? m->origin_error : -EAGAIN;
+}
+
+int monitor_origin(const struct monitor *m, uint32_t target, const char *type,
+		   const struct alert_python **ret)
+{
+	(void)type;
+	*ret = target == m->census_target ? m->origin : NULL;
+	return m->origin_error;
 }
 
 int monitor_take_census(struct monitor *m, pid_t pid, monitor_census_fn done, void *userdata)

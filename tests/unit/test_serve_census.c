@@ -8,6 +8,7 @@
 
 #include <unistd.h>
 
+#include "alert/python.h"
 #include "serve_fixture.h"
 
 #define USER 65534 /* nobody */
@@ -231,6 +232,82 @@ static void test_others(void **state)
 	}
 }
 
+static void test_origins(void **state)
+{
+	static const char *const address = "/v1/census/origins?target=4243-1&type=_asyncio.Task";
+	_cleanup_(alert_python_freep) struct alert_python *origin =
+		alert_python_new("_asyncio.Task");
+	const struct alert_line line = { .function = (char *)"Hub.audit",
+					 .file = (char *)"/srv/hub.py",
+					 .line = 16,
+					 .survivors = 1999,
+					 .sampled = 2000,
+					 .share = 1 };
+	struct fixture *f = *state;
+	const json_t *first;
+	struct answer a;
+
+	add_census(f->monitor);
+	a = send_json(f, "POST", address, "");
+	assert_int_equal(a.status, 202);
+	assert_string_equal(text_of(a.json, "state"), "sampling");
+	answer_done(&a);
+	f->monitor->origin_error = -EINPROGRESS;
+	a = get(f, address);
+	assert_int_equal(a.status, 200);
+	assert_string_equal(text_of(a.json, "state"), "sampling");
+	answer_done(&a);
+	f->monitor->origin_error = 0;
+	f->monitor->origin = origin;
+	assert_int_equal(alert_python_add_line(origin, &line), 0);
+	origin->constructions_seen = 0.75;
+	a = get(f, address);
+	assert_string_equal(text_of(a.json, "state"), "known");
+	first = json_array_get(json_object_get(a.json, "created_at"), 0);
+	assert_int_equal(number_of(first, "survivors"), 1999);
+	assert_int_equal(number_of(first, "line"), 16);
+	assert_float_equal(json_number_value(json_object_get(a.json, "constructions_seen")), 0.75,
+			   0);
+	answer_done(&a);
+}
+
+static void test_origins_refused(void **state)
+{
+	static const struct {
+		const char *query;
+		int error;
+		const char *code;
+	} cases[] = {
+		{ "?target=4243-1", 0, "bad_parameter" },
+		{ "?type=x", 0, "bad_parameter" },
+		{ "?target=1-1&type=x", 0, "no_such_target" },
+		{ "?target=4243-1&type=x", -EBUSY, "no_origins" },
+		{ "?target=4243-1&type=x", -EAGAIN, "no_origins" },
+		{ "?target=4243-1&type=x", -ENOENT, "no_origins" },
+		{ "?target=4243-1&type=x", -ENODATA, "no_origins" },
+		{ "?target=4243-1&type=x", -ESRCH, "no_origins" },
+		{ "?target=4243-1&type=x", -EIO, "internal" },
+	};
+	struct fixture *f = *state;
+
+	add_census(f->monitor);
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		char address[100];
+		struct answer a;
+
+		f->monitor->origin_error = cases[i].error;
+		snprintf(address, sizeof(address), "/v1/census/origins%s", cases[i].query);
+		a = send_json(f, "POST", address, "");
+		if (strcmp(answer_code(&a), cases[i].code) != 0)
+			fail_msg("POST %s: %d, %s", address, a.status, a.body);
+		answer_done(&a);
+		a = get(f, address);
+		if (strcmp(answer_code(&a), cases[i].code) != 0)
+			fail_msg("GET %s: %d, %s", address, a.status, a.body);
+		answer_done(&a);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -240,6 +317,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_of_a_process, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_refused, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_others, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_origins, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_origins_refused, set_up, tear_down),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
