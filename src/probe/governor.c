@@ -433,6 +433,11 @@ static int begin(struct governor *g, const struct governor_limits *limits,
 	return 0;
 }
 
+static int start(struct governor *g)
+{
+	return g->limits.is_forced ? plan_forced(g) : start_count(g);
+}
+
 int governor_init(struct governor *g, const struct governor_limits *limits,
 		  const struct governor_prices *prices, struct governor_total *total,
 		  uint64_t now_ns)
@@ -446,10 +451,9 @@ int governor_init(struct governor *g, const struct governor_limits *limits,
 
 static bool is_same_way(const struct governor_limits *a, const struct governor_limits *b)
 {
-	if (a->is_forced != b->is_forced || a->interval_bytes != b->interval_bytes)
-		return false;
-	return !a->is_forced || (a->forced_mode == b->forced_mode &&
-				 a->forced_interval_bytes == b->forced_interval_bytes);
+	return a->is_forced == b->is_forced && a->interval_bytes == b->interval_bytes &&
+	       (!a->is_forced || (a->forced_mode == b->forced_mode &&
+				  a->forced_interval_bytes == b->forced_interval_bytes));
 }
 
 int governor_set_limits(struct governor *g, const struct governor_limits *limits, uint64_t now_ns,
@@ -467,7 +471,7 @@ int governor_set_limits(struct governor *g, const struct governor_limits *limits
 		return 0;
 	governor_unbook(g);
 	governor_spend_nothing(g);
-	return limits->is_forced ? plan_forced(g) : start_count(g);
+	return start(g);
 }
 
 int governor_resume(struct governor *g, const struct governor_limits *limits,
