@@ -18,7 +18,7 @@ STEP_SECONDS = 0.05
 PER_STEP = 40
 STEPS_TO_LIVE = 5
 
-kept = []
+kept = collections.deque()
 passing = collections.deque()
 
 
@@ -72,11 +72,11 @@ def dict_goes(i):
 
 
 def list_stays(i):
-    return [i, i + 1, i + 2]  # lists stays
+    return [i, i + 1, i + 2, i + 3]  # lists stays
 
 
 def list_goes(i):
-    return [i, i + 1, i + 2]
+    return [i, i + 1, i + 2, i + 3]
 
 
 def closure_stays(i):
