@@ -449,17 +449,10 @@ int governor_init(struct governor *g, const struct governor_limits *limits,
 	return r;
 }
 
-static bool is_same_way(const struct governor_limits *a, const struct governor_limits *b)
-{
-	return a->is_forced == b->is_forced && a->interval_bytes == b->interval_bytes &&
-	       (!a->is_forced || (a->forced_mode == b->forced_mode &&
-				  a->forced_interval_bytes == b->forced_interval_bytes));
-}
-
 int governor_set_limits(struct governor *g, const struct governor_limits *limits, uint64_t now_ns,
 			const struct governor_counts *counts)
 {
-	bool is_same = is_same_way(&g->limits, limits);
+	bool is_same = governor_is_same_way(&g->limits, limits);
 
 	if (!governor_are_sane(limits))
 		return -EINVAL;

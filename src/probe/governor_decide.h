@@ -56,5 +56,7 @@ void governor_spend_nothing(struct governor *g);
 /* --- governor_limits.c ---------------------------------------------------------------------------- */
 
 bool governor_are_sane(const struct governor_limits *l);
+/* Whether blocks are taken in the same way under both: a budget alone makes no difference. */
+bool governor_is_same_way(const struct governor_limits *a, const struct governor_limits *b);
 
 #endif

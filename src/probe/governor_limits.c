@@ -37,3 +37,10 @@ bool governor_are_sane(const struct governor_limits *l)
 	return l->forced_mode == GOVERNOR_NONE || l->forced_mode == GOVERNOR_EXACT ||
 	       (l->forced_mode == GOVERNOR_SAMPLED && l->forced_interval_bytes > 0);
 }
+
+bool governor_is_same_way(const struct governor_limits *a, const struct governor_limits *b)
+{
+	return a->is_forced == b->is_forced && a->interval_bytes == b->interval_bytes &&
+	       (!a->is_forced || (a->forced_mode == b->forced_mode &&
+				  a->forced_interval_bytes == b->forced_interval_bytes));
+}
