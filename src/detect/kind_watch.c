@@ -52,8 +52,9 @@ struct kind_watch *kind_watch_free(struct kind_watch *k)
 
 	if (!k)
 		return NULL;
-	HASH_ITER(hh, k->kinds, kind, next)
+	HASH_ITER(hh, k->kinds, kind, next) {
 		remove_kind(k, kind);
+	}
 	trend_process_free(k->process);
 	free(k->findings);
 	free(k);
@@ -145,8 +146,9 @@ static int add_counts(struct kind_watch *k, const struct kind_count *list, size_
 {
 	struct watched_kind *kind, *next;
 
-	HASH_ITER(hh, k->kinds, kind, next)
+	HASH_ITER(hh, k->kinds, kind, next) {
 		kind->is_counted = false;
+	}
 	for (size_t i = 0; i < n; i++) {
 		kind = kind_watch_find(k, list[i].key);
 		if (!kind && HASH_COUNT(k->kinds) >= k->options.max_kinds)

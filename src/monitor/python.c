@@ -307,8 +307,9 @@ void python_tick(struct monitor *m)
 	uint64_t now_ns = monotonic_ns();
 	struct tracked *t, *next;
 
-	HASH_ITER(by_key, m->tracked, t, next)
+	HASH_ITER(by_key, m->tracked, t, next) {
 		tick_target(m, t, now_ns);
+	}
 }
 
 bool python_end(struct monitor *m, struct tracked *t, enum trend_end how)
