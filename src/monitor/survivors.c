@@ -264,6 +264,7 @@ static void take_after(struct survivors *s, const struct python_objects *o)
 	}
 	survival_end(b->records, b->n, &b->after);
 	b->seen = seen_of_all(s, monotonic_ns());
+	b->opened_ns = s->opened_ns;
 	if (!s->best.n || b->seen > s->best.seen) {
 		survivors_burst_done(&s->best);
 		s->best = *b;
@@ -273,6 +274,24 @@ static void take_after(struct survivors *s, const struct python_objects *o)
 		wait_for_survivors(s);
 	else
 		next_candidate(s);
+}
+
+/*
+ * What is made beside a leak and goes again lives too short for a census: that it dies is known from here
+ * only. Of a kind that is told by its code the others of its type were sampled as well: nothing, then.
+ */
+static void note_deaths(struct survivors *s)
+{
+	const struct survivors_burst *b = &s->best;
+	int r;
+
+	if (s->function || !b->gone)
+		return;
+	r = monitor_python_note_deaths(s->monitor, s->target, s->kind, b->gone,
+				       (double)(monotonic_ns() - b->opened_ns) /
+					       (double)NS_PER_SECOND);
+	if (r < 0)
+		log_debug_errno(r, "nobody wants to know what died, ignoring");
 }
 
 static void look(struct survivors *s, const struct python_objects *o)
@@ -285,6 +304,7 @@ static void look(struct survivors *s, const struct python_objects *o)
 		return;
 	}
 	if (r > 0) {
+		note_deaths(s);
 		end(s, 0, origin);
 		return;
 	}

@@ -81,7 +81,9 @@ struct survivors_burst {
 	size_t room;
 	struct survival_record *records; /* owned, the same number */
 	double seen;			 /* share of all constructions; 0: not known */
-	struct python_objects after;	 /* owned */
+	uint64_t opened_ns;
+	uint64_t gone;		     /* constructions of which nothing was left at the last look */
+	struct python_objects after; /* owned */
 };
 
 struct survivors {

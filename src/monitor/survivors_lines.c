@@ -136,6 +136,9 @@ int survivors_find_lines(struct survivors *s, const struct python_objects *now, 
 		b->records[i].line = line_of(lines, &f);
 	}
 	is_clear = survival_count(b->records, b->n, &b->after, now, found, lines->n);
+	b->gone = 0;
+	for (size_t i = 0; i < lines->n; i++)
+		b->gone += found[i].sampled - found[i].survivors;
 	if (!is_clear && !is_last)
 		return 0;
 	/* (Its type is the kind's.) */
