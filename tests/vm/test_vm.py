@@ -55,7 +55,7 @@ def test_daemon_killed():
     """The kernel takes the probes away."""
     with seep.Workload("churn", 3, wait=False) as workload:
         for links in ("multi", "perf") if has_multi_links() else ("perf",):
-            with seep.Daemon("--links", links, check=False) as killed:
+            with seep.Daemon("--links", links, check=False, deadline=90) as killed:
                 key = killed.track(workload.pid)
                 seep.wait_until(lambda: killed.sites(key), "it is seen at work")
                 assert seep.changed_bytes(workload.pid), "there are breakpoints while it is traced"
