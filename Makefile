@@ -441,7 +441,7 @@ format-check: ## fail if the source is not in the project's format
 	$(Q)$(CLANG_FORMAT) --dry-run --Werror $(SOURCES) && echo 'format: ok'
 
 .PHONY: check-includes
-check-includes: ## fail if a folder includes one above it, or BPF leaks out of src/probe
+check-includes: $(BPF_SKELS) ## fail if a folder includes one above it, or BPF leaks out of src/probe
 	$(Q)./tests/check-includes.sh
 
 .PHONY: lint
