@@ -59,6 +59,10 @@ static const struct {
 	{ "_contextvars.Context", RANK_PART },
 	{ "Context", RANK_PART },
 	{ "hamt", RANK_PART },
+	{ "weakref.ReferenceType", RANK_PART },
+	{ "weakref.KeyedRef", RANK_PART },
+	{ "_thread.RLock", RANK_PART },
+	{ "_thread.lock", RANK_PART },
 	{ "functools._lru_list_elem", RANK_CONTAINER },
 };
 

@@ -237,6 +237,8 @@ static void test_keys(void **state)
 	assert_true(python_kind_rank("app.Session") < python_kind_rank("function"));
 	assert_true(python_kind_rank("function") < python_kind_rank("dict"));
 	assert_true(python_kind_rank("collections.deque") < python_kind_rank("str"));
+	assert_true(python_kind_rank("logging.StreamHandler") <
+		    python_kind_rank("weakref.ReferenceType"));
 }
 
 int main(void)

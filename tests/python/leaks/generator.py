@@ -5,7 +5,7 @@ import collections
 
 import pace
 
-EXPECT = {"type": r"generator", "held_by": r"cursors", "container": "list"}
+EXPECT = {"type": r"generator", "held_by": r"cursors", "container": "list", "line": False}
 
 cursors = []
 recent = collections.deque(maxlen=500)
