@@ -5,7 +5,6 @@
 The detector's tick is 50 ms here, and censuses may cost more than they do by default.
 """
 
-import os
 import sys
 
 import python
@@ -109,46 +108,6 @@ def test_what_is_not_seen_is_said():
         seep.equal((response.status, response.code), (409, "no_origins"), response.body)
         done = daemon.seepctl("census", str(key), "--origins", "no.such.Type")
         seep.equal(done.status, 1, done)
-
-
-def bytes_of(census, kind):
-    return next((t["bytes"] for t in census["types"] if t["type"] == kind), 0)
-
-
-def compare(what, kind, is_alone=True):
-    """The line of most bytes, and how many: by which the type has grown, by the share of its line.
-
-    Not alone: other objects are made in the same line, some of which come from free lists."""
-    environment = {**os.environ, "PYTHONTRACEMALLOC": "1"}
-    with seep.Daemon(*TICK) as daemon, \
-            python.Python("makers.py", what, env=environment) as makers:
-        before = bytes_of(daemon.get("/v1/census", pid=makers.pid, by="type", limit=1000), kind)
-        key = daemon.track(makers.pid, mode="governed", limit_bytes=LIMIT)
-        answer = ask(daemon, key, kind).json
-        told = {int(n): size for n, size in makers.go().items()}
-        census = daemon.get("/v1/census", pid=makers.pid, by="type", limit=1000)
-        taken = census["taken_at"]
-
-        def again():
-            later = daemon.get("/v1/census", target=key, by="type", limit=1000)
-            return later if later["taken_at"] > taken else None
-        census = seep.wait_until(again, "a census while it stands still", deadline=60)
-        size = bytes_of(census, kind) - before
-        first = answer["created_at"][0]
-        line = max(told, key=told.get)
-        seep.equal(first["line"], line, f"the line of most bytes, of {told}")
-        seeps = size * first["share"]
-        print(f"# {what}: seep {seeps:.0f}, tracemalloc {told[line]}", file=sys.stderr)
-        assert not is_alone or 0.8 < seeps / told[line] < 1.2, (seeps, told)
-        makers.poke()
-
-
-def test_beside_tracemalloc():
-    """The same first line, and bytes within a fifth."""
-    for what, kind in (("instances", "__main__.Plain"), ("slots", "__main__.Slotted"),
-                       ("bare", "__main__.Bare"), ("dicts", "dict"), ("lists", "list"),
-                       ("closures", "function")):
-        compare(what, kind, is_alone=what != "closures")
 
 
 def test_a_leak_tells_its_line():
