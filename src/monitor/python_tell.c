@@ -252,7 +252,7 @@ static void part(struct python_watch *w, const struct kind_finding *f, const str
 	const struct kind_note *blamed = python_find_note(w, f->key);
 
 	if (n->key == f->key || !n->holders.n || !blamed || !blamed->holders.n ||
-	    h->root == PYTHON_ROOT_UNKNOWN || !h->container[0] ||
+	    h->root >= PYTHON_ROOT_UNKNOWN || !h->container[0] ||
 	    h->samples < MOST_SAMPLES * n->holders.samples ||
 	    leads_on(blamed->holders.list[0].path, h->path) || has_type(w, f, h->container))
 		return;

@@ -310,7 +310,7 @@ int python_unpack_holders(const void *bytes, size_t n, struct python_holders *re
 		struct python_holder *holder = &h.list[i];
 		int error;
 
-		if ((unsigned int)holder->root > PYTHON_ROOT_UNKNOWN || holder->samples > h.samples)
+		if ((unsigned int)holder->root >= PYTHON_ROOTS || holder->samples > h.samples)
 			return -EBADMSG;
 		error = clean_text(holder->path, sizeof(holder->path));
 		if (error == 0)

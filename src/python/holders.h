@@ -20,6 +20,7 @@ enum python_root {
 	PYTHON_ROOT_FRAME,   /* a local of a frame or coroutine that runs, or the event loop */
 	PYTHON_ROOT_UNKNOWN, /* C code, or further away than was looked */
 	PYTHON_ROOT_CYCLE,   /* nobody but each other: garbage that was not collected */
+	PYTHON_ROOTS
 };
 
 struct python_holder {

@@ -495,6 +495,9 @@ static void test_damaged_lists(void **state)
 	memset(h.list[0].path, 'x', sizeof(h.list[0].path));
 	assert_int_equal(python_unpack_holders(&h, sizeof(h), &h), -EBADMSG);
 	h.list[0].path[3] = '\0';
+	h.list[0].root = PYTHON_ROOTS;
+	assert_int_equal(python_unpack_holders(&h, sizeof(h), &h), -EBADMSG);
+	h.list[0].root = PYTHON_ROOT_CYCLE;
 	assert_int_equal(python_unpack_holders(&h, sizeof(h), &h), 0);
 	assert_string_equal(h.list[0].path, "xxx");
 }
