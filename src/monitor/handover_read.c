@@ -17,14 +17,34 @@
 #include "monitor/handover_state.h"
 #include "monitor/state.h"
 
+/* What is not there is 0, as it is where nothing was said. */
+static int read_thresholds(json_t *o, struct detector_thresholds *ret)
+{
+	json_int_t blocks = 0, longest = 0;
+	double confidence = 0;
+
+	if (json_unpack(o, "{s?F, s?I, s?I}", "least_confidence", &confidence, "least_blocks",
+			&blocks, "longest_to_limit", &longest) < 0 ||
+	    !(confidence >= 0 && confidence <= 1) || blocks < 0 || blocks > UINT32_MAX ||
+	    longest < 0)
+		return -EBADMSG;
+	*ret = (struct detector_thresholds){
+		.least_confidence = confidence,
+		.least_blocks = (uint32_t)blocks,
+		.longest_to_limit_ns = (uint64_t)longest,
+	};
+	return 0;
+}
+
 static int read_options(json_t *o, struct track_options *ret)
 {
-	int follow = 0, mode = 0;
+	int follow = 0, mode = 0, configured = 0;
 	json_int_t interval = 0, limit = 0;
 	double budget = 0;
 
-	if (json_unpack(o, "{s?b, s?i, s?I, s?F, s?I}", "follow", &follow, "mode", &mode,
-			"interval", &interval, "budget", &budget, "limit", &limit) < 0 ||
+	if (json_unpack(o, "{s?b, s?i, s?I, s?F, s?I, s?b}", "follow", &follow, "mode", &mode,
+			"interval", &interval, "budget", &budget, "limit", &limit, "configured",
+			&configured) < 0 ||
 	    mode < TRACK_GOVERNED || mode > TRACK_SAMPLED || interval < 0 ||
 	    interval > UINT32_MAX || !(budget >= 0 && budget <= TRACK_BUDGET_MAX) || limit < 0)
 		return -EBADMSG;
@@ -34,8 +54,9 @@ static int read_options(json_t *o, struct track_options *ret)
 		.sampling_interval = (uint32_t)interval,
 		.budget_ratio = budget,
 		.limit_bytes = (uint64_t)limit,
+		.is_configured = configured,
 	};
-	return 0;
+	return read_thresholds(o, &ret->thresholds);
 }
 
 /* --- selectors ------------------------------------------------------------------------------------ */
@@ -59,6 +80,19 @@ static int read_left_out(json_t *list, struct watch *w)
 		};
 	}
 	return 0;
+}
+
+static int read_each(struct monitor *m, json_t *list, int (*read)(struct monitor *m, json_t *entry))
+{
+	json_t *entry;
+	size_t i;
+	int r = 0;
+
+	json_array_foreach(list, i, entry) {
+		if (r == 0)
+			r = read(m, entry);
+	}
+	return r;
 }
 
 static int read_watch(json_t *o, struct watch **ret)
@@ -154,19 +188,6 @@ static int read_file(struct monitor *m, json_t *entry)
 	return r == -ENOMEM ? r : 0;
 }
 
-static int read_files(struct monitor *m, json_t *list)
-{
-	json_t *entry;
-	size_t i;
-	int r = 0;
-
-	json_array_foreach(list, i, entry) {
-		if (r == 0)
-			r = read_file(m, entry);
-	}
-	return r;
-}
-
 /* --- targets -------------------------------------------------------------------------------------- */
 
 /* Members that are not there, or null, stay NULL. */
@@ -259,19 +280,6 @@ static int read_target(struct monitor *m, json_t *o)
 		r = read_figures(o, t);
 	if (r == 0)
 		r = read_names(o, t->target);
-	return r;
-}
-
-static int read_targets(struct monitor *m, json_t *list)
-{
-	json_t *entry;
-	size_t i;
-	int r = 0;
-
-	json_array_foreach(list, i, entry) {
-		if (r == 0)
-			r = read_target(m, entry);
-	}
 	return r;
 }
 
@@ -403,7 +411,7 @@ int handover_read(struct monitor *m, json_t *state)
 		return -EBADMSG;
 	r = read_watches(m, watches);
 	if (r == 0)
-		r = read_targets(m, targets);
+		r = read_each(m, targets, read_target);
 	return r < 0 ? r : read_showings(m, json_object_get(state, "showings"));
 }
 
@@ -414,7 +422,7 @@ int handover_resume(struct monitor *m, json_t *state)
 
 	r = resume_targets(m);
 	if (r == 0)
-		r = read_files(m, files);
+		r = read_each(m, files, read_file);
 	/* What has happened meanwhile, and what was not noted. */
 	if (r == 0)
 		r = probe_read_notes(m->probe);

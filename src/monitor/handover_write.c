@@ -17,6 +17,10 @@ static json_t *options_json(const struct track_options *options)
 	r |= view_put(o, "interval", json_integer(options->sampling_interval));
 	r |= view_put(o, "budget", view_real(options->budget_ratio));
 	r |= view_put(o, "limit", view_u64(options->limit_bytes));
+	r |= view_put(o, "configured", json_boolean(options->is_configured));
+	r |= view_put(o, "least_confidence", view_real(options->thresholds.least_confidence));
+	r |= view_put(o, "least_blocks", json_integer(options->thresholds.least_blocks));
+	r |= view_put(o, "longest_to_limit", view_u64(options->thresholds.longest_to_limit_ns));
 	if (r < 0) {
 		json_decref(o);
 		return NULL;

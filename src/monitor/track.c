@@ -147,6 +147,7 @@ int monitor_retune(struct monitor *m, const char *text, const struct track_optio
 		t->options = *options;
 		govern_retune(t);
 	}
+	handover_touch(m);
 	return 0;
 }
 

@@ -8,6 +8,7 @@ FDNAME= and descriptors in SCM_RIGHTS, FDSTOREREMOVE=1; at a start the stored on
 import contextlib
 import fcntl
 import os
+import select
 import signal
 import socket
 import tempfile
@@ -37,11 +38,14 @@ class Process:
         return self.returncode
 
     def wait(self, timeout=30):
-        end = time.monotonic() + timeout
-        while self.poll() is None:
-            assert time.monotonic() < end, f"process {self.pid} does not end"
-            time.sleep(0.002)
-        return self.returncode
+        if self.poll() is None:
+            ended = os.pidfd_open(self.pid)
+            try:
+                ready, _, _ = select.select([ended], [], [], timeout)
+            finally:
+                os.close(ended)
+            assert ready, f"process {self.pid} does not end"
+        return self.poll()
 
     def send_signal(self, number):
         if self.poll() is None:
@@ -140,11 +144,13 @@ class Store:
 class ManagedDaemon(seep.Daemon):
     """A seepd under a service manager; killed or ended, it is started again with what it has left."""
 
-    def __init__(self, *options, most=128, tick="1s", state_dir=None, deadline=30.0):
+    def __init__(self, *options, most=128, tick="1s", state_dir=None, config=None,
+                 deadline=30.0):
         self.store = None
         self.most = most
         self.deadline = deadline
-        super().__init__(*options, tick=tick, check=False, state_dir=state_dir, deadline=deadline)
+        super().__init__(*options, tick=tick, check=False, state_dir=state_dir, config=config,
+                         deadline=deadline)
 
     def start(self):
         if not self.store:

@@ -320,6 +320,24 @@ def test_damaged_trends():
         check_stop(daemon, workload)
 
 
+def test_targets_of_files():
+    """What a file has brought in stays the file's: with its thresholds, and it goes with the file."""
+    with seep.Workload("exact_family") as workload:
+        rule = f"[Target]\nSelector={workload.pid}\nMode=exact\nLeastBlocks=1009\n"
+        with manager.ManagedDaemon(config={"targets.d/family.conf": rule}) as daemon:
+            def selectors():
+                return [(s["selector"], s["is_configured"])
+                        for s in daemon.get("/v1/targets")["selectors"]]
+            daemon.wait_traced(seep.wait_until(lambda: daemon.find(workload.pid), "a target")["id"])
+            for number in (signal.SIGTERM, signal.SIGKILL):
+                daemon.restart(number)
+                seep.equal(selectors(), [(str(workload.pid), True)], "selectors after a restart")
+            daemon.write_config("targets.d/family.conf", None)
+            daemon.reload()
+            seep.wait_equal(selectors, [], "selectors without the file")
+            check_stop(daemon, workload)
+
+
 def test_children_are_gone_too():
     """The child that sets windows is killed with its parent, and nobody needs it."""
     with manager.ManagedDaemon() as daemon, seep.Workload("exact_family") as workload:
