@@ -326,3 +326,17 @@ int parse_time(const char *text, uint64_t *ret_ms)
 	*ret_ms = (uint64_t)(t - zone) * 1000 + ms;
 	return 0;
 }
+
+bool parse_is_listed(const char *list, const char *name)
+{
+	size_t length = strlen(name);
+
+	while (*list) {
+		size_t n = strcspn(list, " ");
+
+		if (n == length && memcmp(list, name, n) == 0)
+			return true;
+		list += n + (list[n] == ' ');
+	}
+	return false;
+}

@@ -6,6 +6,7 @@
 #ifndef SEEP_BASE_PARSE_H
 #define SEEP_BASE_PARSE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -42,5 +43,8 @@ int parse_time(const char *text, uint64_t *ret_ms);
  * moves *p past them. *p stays where it was on failure.
  */
 int parse_digits(const char **p, unsigned base, uint64_t *ret);
+
+/* Is @name one of @list, names with a blank between them? */
+bool parse_is_listed(const char *list, const char *name);
 
 #endif

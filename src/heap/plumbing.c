@@ -8,6 +8,7 @@
 
 #include <string.h>
 
+#include "base/parse.h"
 #include "heap/ids.h"
 
 /* Longer names (without parameters and template arguments) are nobody's plumbing. */
@@ -83,20 +84,6 @@ static const char libc_names[] =
 	"___asprintf_chk vasprintf __vasprintf __vasprintf_chk ___vasprintf_chk "
 	"__vasprintf_internal getline __getline getdelim __getdelim _IO_getdelim "
 	"open_memstream open_wmemstream _IO_mem_finish";
-
-static bool is_listed(const char *list, const char *name)
-{
-	size_t length = strlen(name);
-
-	while (*list) {
-		size_t n = strcspn(list, " ");
-
-		if (n == length && memcmp(list, name, n) == 0)
-			return true;
-		list += n + (list[n] == ' ');
-	}
-	return false;
-}
 
 static bool starts_with(const char *s, const char *prefix)
 {
@@ -191,7 +178,7 @@ static bool matches(const struct plumbing *p, const struct frame *f, const char 
 {
 	switch (p->how) {
 	case WHOLE:
-		return name && is_listed(p->names, name);
+		return name && parse_is_listed(p->names, name);
 	case RAW:
 		/* Names of C++ functions have their parameters with them, Rust's have not. */
 		return starts_with(f->function, p->names) && !strchr(f->function, '(');
@@ -228,7 +215,7 @@ bool frame_is_plumbing(const struct frame *f)
 			return true;
 	if (!name)
 		return false;
-	return is_cxx_library(f, name) || (is_libc(f) && is_listed(libc_names, name));
+	return is_cxx_library(f, name) || (is_libc(f) && parse_is_listed(libc_names, name));
 }
 
 size_t group_blamed_frame(const struct frame *const *frames, size_t n)

@@ -6,20 +6,6 @@
 
 #include "hint/recognisers.h"
 
-bool hint_is_listed(const char *list, const char *name)
-{
-	size_t length = strlen(name);
-
-	while (*list) {
-		size_t n = strcspn(list, " ");
-
-		if (n == length && memcmp(list, name, n) == 0)
-			return true;
-		list += n + (list[n] == ' ');
-	}
-	return false;
-}
-
 bool hint_find(const struct hint_facts *f, struct hint *ret)
 {
 	const struct recogniser *r = f->type ? python_recognisers : native_recognisers;

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "base/parse.h"
 #include "heap/group.h"
 #include "heap/ids.h"
 #include "hint/recognisers.h"
@@ -72,7 +73,7 @@ static bool is_called(const struct hint_facts *f, bool libc, const char *list)
 
 	for (size_t i = 0; i < n; i++)
 		if ((!libc || is_libc(&f->frames[i])) && bare_name(&f->frames[i], name) &&
-		    hint_is_listed(list, name))
+		    parse_is_listed(list, name))
 			return true;
 	return false;
 }

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "base/parse.h"
 #include "hint/recognisers.h"
 
 /* "asyncio.tasks.Task" ends with the component "Task", and so does "Task". */
@@ -33,7 +34,7 @@ static bool path_has(const struct hint_facts *f, const char *list)
 		if (n > 0 && n < sizeof(word)) {
 			memcpy(word, p, n);
 			word[n] = '\0';
-			if (hint_is_listed(list, word))
+			if (parse_is_listed(list, word))
 				return true;
 		}
 		p += n;
@@ -44,7 +45,7 @@ static bool path_has(const struct hint_facts *f, const char *list)
 
 static bool is_held_in(const struct hint_facts *f, const char *list)
 {
-	return f->container && hint_is_listed(list, f->container);
+	return f->container && parse_is_listed(list, f->container);
 }
 
 #define DICTS "dict collections.OrderedDict collections.defaultdict collections.Counter"
@@ -109,9 +110,9 @@ static const char *recognise_callback(const struct hint_facts *f)
 		"observers _observers subscribers _subscribers hooks _hooks receivers "
 		"_exithandlers "
 		"on_close on_exit finalizers";
-	bool is_function = hint_is_listed("function method builtin_function_or_method cell "
-					  "functools.partial",
-					  f->type);
+	bool is_function = parse_is_listed("function method builtin_function_or_method cell "
+					   "functools.partial",
+					   f->type);
 	bool is_held = f->holding == HINT_HELD_BY_ROOT && is_held_in(f, LISTS " " SETS " " DICTS);
 
 	if (!path_has(f, names) && !(is_function && is_held))
@@ -124,7 +125,7 @@ static const char *recognise_callback(const struct hint_facts *f)
 
 static const char *recognise_generator(const struct hint_facts *f)
 {
-	if (!hint_is_listed("generator async_generator", f->type) || f->ending == HINT_ENDED)
+	if (!parse_is_listed("generator async_generator", f->type) || f->ending == HINT_ENDED)
 		return NULL;
 	return "Generators are kept that were never run to their end, with all of their local "
 	       "variables: close() (contextlib.closing() in a with statement) lets them go.";
@@ -141,7 +142,7 @@ static const char *recognise_coroutine(const struct hint_facts *f)
 
 static const char *recognise_traceback(const struct hint_facts *f)
 {
-	if (!hint_is_listed("traceback frame", f->type) && !path_has(f, "__traceback__ tb_frame"))
+	if (!parse_is_listed("traceback frame", f->type) && !path_has(f, "__traceback__ tb_frame"))
 		return NULL;
 	return "Exceptions that are kept hold the frames of their traceback with all local "
 	       "variables: keep what str(e) says, or set e.__traceback__ to None.";

@@ -14,7 +14,4 @@ struct recogniser {
 extern const struct recogniser python_recognisers[];
 extern const struct recogniser native_recognisers[];
 
-/* Is @name one of @list, names with blanks between them? */
-bool hint_is_listed(const char *list, const char *name);
-
 #endif

@@ -281,24 +281,38 @@ int symbolizer_resolve(struct symbolizer *s, const uint64_t *frames, size_t n,
 	return 0;
 }
 
-int symbolizer_find_hooks(struct symbolizer *s, uint16_t slot, const char *const *names,
-			  size_t n_names, symbolizer_hooks_fn done, void *userdata)
+/* About a whole file. */
+static int new_job(struct symbolizer *s, enum message_type type, uint16_t slot, void *userdata,
+		   struct job **ret)
 {
 	struct job *job;
 
 	if (!file_table_get(s->files, slot))
 		return -ENOENT;
-	if (n_names > HOOK_NAMES_MAX)
-		return -E2BIG;
 	job = calloc(1, sizeof(*job));
 	if (!job)
 		return -ENOMEM;
-	job->type = MESSAGE_HOOKS;
+	job->type = type;
 	job->slot = slot;
+	job->userdata = userdata;
+	*ret = job;
+	return 0;
+}
+
+int symbolizer_find_hooks(struct symbolizer *s, uint16_t slot, const char *const *names,
+			  size_t n_names, symbolizer_hooks_fn done, void *userdata)
+{
+	struct job *job;
+	int r;
+
+	if (n_names > HOOK_NAMES_MAX)
+		return -E2BIG;
+	r = new_job(s, MESSAGE_HOOKS, slot, userdata, &job);
+	if (r < 0)
+		return r;
 	job->names = names;
 	job->n_names = n_names;
 	job->found = done;
-	job->userdata = userdata;
 	enqueue(s, job);
 	return 0;
 }
@@ -307,16 +321,12 @@ int symbolizer_compile_unwind(struct symbolizer *s, uint16_t slot, symbolizer_un
 			      void *userdata)
 {
 	struct job *job;
+	int r;
 
-	if (!file_table_get(s->files, slot))
-		return -ENOENT;
-	job = calloc(1, sizeof(*job));
-	if (!job)
-		return -ENOMEM;
-	job->type = MESSAGE_UNWIND;
-	job->slot = slot;
+	r = new_job(s, MESSAGE_UNWIND, slot, userdata, &job);
+	if (r < 0)
+		return r;
 	job->compiled = done;
-	job->userdata = userdata;
 	enqueue(s, job);
 	return 0;
 }
@@ -325,16 +335,12 @@ int symbolizer_read_python(struct symbolizer *s, uint16_t slot, symbolizer_pytho
 			   void *userdata)
 {
 	struct job *job;
+	int r;
 
-	if (!file_table_get(s->files, slot))
-		return -ENOENT;
-	job = calloc(1, sizeof(*job));
-	if (!job)
-		return -ENOMEM;
-	job->type = MESSAGE_PYTHON;
-	job->slot = slot;
+	r = new_job(s, MESSAGE_PYTHON, slot, userdata, &job);
+	if (r < 0)
+		return r;
 	job->read = done;
-	job->userdata = userdata;
 	enqueue(s, job);
 	return 0;
 }
