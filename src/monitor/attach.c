@@ -50,6 +50,12 @@ static uint16_t slot_of_file(struct monitor *m, pid_t pid, const struct mapping 
 		return slot;
 	r = file_open_mapped(PROC_ROOT, pid, map->start, map->end, map->path, dev, map->inode, &fd,
 			     &root_fd);
+	/* For want of descriptors now: it is tried again when the mappings are read the next time. */
+	if (r == -EMFILE || r == -ENFILE || r == -ENOMEM) {
+		log_warning_errno(r, "failed to open %s of pid %d, its stacks are cut until then",
+				  map->path, (int)pid);
+		return 0;
+	}
 	if (r < 0) {
 		log_debug_errno(r, "failed to open %s of pid %d, it will have no names", map->path,
 				(int)pid);

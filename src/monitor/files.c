@@ -4,6 +4,7 @@
  *
  * Each file is looked at once, by the sandboxed child; the answers come from the event loop.
  */
+#include <errno.h>
 #include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -244,6 +245,9 @@ int files_take_note(struct monitor *m, const struct note *note)
 	if (r < 0)
 		return r;
 	fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+	/* It is found again with the mappings of its process. */
+	if (fd < 0 && (errno == EMFILE || errno == ENFILE))
+		return -errno;
 	if (fd >= 0 && (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) ||
 			((uint64_t)major(st.st_dev) << 20 | minor(st.st_dev)) != note->dev ||
 			st.st_ino != note->inode))

@@ -257,7 +257,8 @@ static int create_link(struct broker *b, const struct link_request *request, int
 		return checked(b, r);
 	if (answer.error < 0)
 		return answer.error;
-	return n == 1 ? fds[0] : -EBADMSG;
+	/* The link is there, but this process has no room for another descriptor. */
+	return n == 1 ? fds[0] : -EMFILE;
 }
 
 int broker_create_link(struct broker *b, const struct link_request *request, int prog_fd,
