@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "history/history.h"
 #include "monitor/detect.h"
+#include "monitor/handover.h"
 #include "monitor/state.h"
 
 #define UNSEEN_TICKS 1440 /* a day */
@@ -101,7 +102,13 @@ static void on_event(enum alert_event event, const struct alert *a, void *userda
 	keep_alert(m, a, now_ms);
 	if (m->history && r == 0)
 		keep_event(m, last);
-	flush_soon(m);
+	/* Before anybody hears of it. What follows may wait for what comes together with it. */
+	if (event == ALERT_OPENED && m->history)
+		keep_flush(m);
+	else
+		flush_soon(m);
+	if (event == ALERT_OPENED)
+		handover_save(m);
 	if (event == ALERT_MARKED)
 		weigh_marks(m);
 	if (m->on_alert)
