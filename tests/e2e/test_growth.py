@@ -8,6 +8,7 @@ import seep
 
 SECONDS = 9
 RATE = 503
+ROUND = 31  # entries that grow_then_plateau replaces without a pause
 
 
 def test_leaky_server():
@@ -55,8 +56,9 @@ def test_plateau():
         key = daemon.track(workload.pid)
         seep.wait_until(lambda: (daemon.target(key)["coverage"]["allocations_seen"] > 3 * n),
                         "it goes round and round")
-        # What was allocated before the attach is not known, and what replaced it is.
-        assert live(daemon, key, "fill_entry") <= n, "live blocks"
+        # What was allocated before the attach is not known, and what replaced it is. An entry
+        # is allocated before the old one is freed, and the figures are read meanwhile.
+        assert live(daemon, key, "fill_entry") <= n + ROUND, "live blocks"
         seep.wait_equal(lambda: live(daemon, key, "fill_entry"), n, "a full cache")
 
 

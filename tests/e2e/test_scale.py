@@ -17,8 +17,11 @@ def map_bytes(pid):
     """Memory of all BPF maps that a process has open, as the kernel accounts for it."""
     maps = {}
     for fd in os.listdir(f"/proc/{pid}/fdinfo"):
-        with open(f"/proc/{pid}/fdinfo/{fd}", encoding="ascii") as f:
-            fields = dict(line.split(":", 1) for line in f if ":" in line)
+        try:
+            with open(f"/proc/{pid}/fdinfo/{fd}", encoding="ascii") as f:
+                fields = dict(line.split(":", 1) for line in f if ":" in line)
+        except FileNotFoundError:  # the daemon works on, and closed it
+            continue
         if "map_id" in fields and "memlock" in fields:
             maps[int(fields["map_id"])] = int(fields["memlock"])
     return sum(maps.values())
