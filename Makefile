@@ -412,9 +412,10 @@ bench-servers: all $(B)/bench/loop ## what real servers lose under the default; 
 		$(if $(filter no,$(PEERS)),--no-peers)
 
 .PHONY: bench-python
-bench-python: all ## what a service in Python loses under the default; SECONDS=5 ROUNDS=15
+bench-python: all ## what a service in Python loses under the default; SECONDS=5 ROUNDS=15; and three minutes of make demo's story
 	$(Q)BUILD='$(B)' ./tests/bench/servers.py --only fastapi --no-peers \
 		--rounds '$(or $(ROUNDS),15)' $(if $(SECONDS),--seconds '$(SECONDS)')
+	$(Q)BUILD='$(B)' ./tests/bench/servers.py --only story --no-peers --rounds 3 --seconds 180
 
 .PHONY: demo
 demo: ## find a leak in a running server, and one in a service in Python; about three minutes

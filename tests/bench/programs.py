@@ -129,6 +129,7 @@ class Program:
     unit = ""
     executable = ""  # how its name begins
     needs = ()
+    changes = False  # what it has done so far alters how fast it is
 
     def __init__(self, folder, prefix=()):
         self.folder = folder
@@ -244,14 +245,15 @@ class Nginx(Server):
         return int(lines[2].split()[2])
 
 
-class Telemetry(Server):
-    """The service of make demo, which leaks while it is measured."""
+class FastApi(Server):
+    """The service of make demo, asked for pages as fast as it answers: nothing leaks."""
 
     name = "fastapi"
-    load_name = "readings on 50 WebSockets, three tasks each"
-    unit = "readings"
+    load_name = "wrk, a page of JSON"
+    unit = "requests"
     executable = "python3"
-    needs = (PYTHON,)
+    needs = (PYTHON, "wrk")
+    request = "/asked"
 
     @classmethod
     def why_not(cls):
@@ -264,15 +266,31 @@ class Telemetry(Server):
                 str(self.port), "--log-level", "warning"]
 
     def load(self):
-        return [PYTHON, os.path.join(DEMO, "devices.py"), str(self.port), "0", "86400"]
+        return ["wrk", "-t", "1", "-c", "20", "-d", "86400",
+                f"http://127.0.0.1:{self.port}/asked"]
 
     def counter(self):
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
         try:
-            connection.request("GET", "/received")
+            connection.request("GET", self.request)
             return int(connection.getresponse().read())
         finally:
             connection.close()
+
+
+class Story(FastApi):
+    """The service of make demo under its load: it leaks, and the more it has leaked, the longer
+    its collector takes."""
+
+    name = "story"
+    load_name = "500 readings a second on 50 WebSockets, three tasks each, one leaked"
+    unit = "readings"
+    needs = (PYTHON,)
+    changes = True
+    request = "/received"
+
+    def load(self):
+        return [PYTHON, os.path.join(DEMO, "devices.py"), str(self.port), "500", "86400"]
 
 
 class Loop(Program):
@@ -355,4 +373,4 @@ class Pairs(Loop):
         return pairs, ns / 1e9
 
 
-ALL = (Redis, Nginx, Json, Telemetry, Pairs)
+ALL = (Redis, Nginx, Json, FastApi, Story, Pairs)

@@ -208,25 +208,43 @@ class Result:
         return "| " + " | ".join(cells) + " |"
 
 
+class Instances:
+    """The processes of one kind of program. Tracers that attach share the one that is measured
+    without them, so that only the tracer differs; of one that changes as it runs each window has
+    an instance of its own."""
+
+    def __init__(self, kind, folder, stack):
+        self.kind = kind
+        self.folder = folder
+        self.stack = stack
+        self.kept = {}
+
+    @contextlib.contextmanager
+    def under(self, prefix):
+        if self.kind.changes:
+            with tempfile.TemporaryDirectory(dir=self.folder) as place:
+                program = self.kind(place, prefix)
+                with program.running():
+                    yield program
+            return
+        if prefix not in self.kept:
+            place = tempfile.mkdtemp(dir=self.folder)
+            self.kept[prefix] = self.kind(place, prefix)
+            self.stack.enter_context(self.kept[prefix].running())
+        yield self.kept[prefix]
+
+
 def measure(kind, states, options, folder):
     """All rounds of one program. Returns a result for each tracer that could trace it."""
-    windows = {}
+    windows = {tracer: [] for tracer in states}
     with contextlib.ExitStack() as stack:
-        instances = {}
-        for tracer in states:
-            # Tracers that attach share the instance that is measured without them.
-            if tracer.prefix not in instances:
-                place = os.path.join(folder, f"{kind.executable}-{len(instances)}")
-                os.mkdir(place)
-                instances[tracer.prefix] = kind(place, tracer.prefix)
-                stack.enter_context(instances[tracer.prefix].running())
-            windows[tracer] = []
+        instances = Instances(kind, folder, stack)
         for number in range(options.rounds):
             order = states if number % 2 == 0 else states[::-1]
             for tracer in [t for t in order if t in windows]:
-                program = instances[tracer.prefix]
                 try:
-                    with program.loaded(), tracer.attached(program):
+                    with instances.under(tracer.prefix) as program, program.loaded(), \
+                            tracer.attached(program):
                         windows[tracer].append(program.measure(options.seconds))
                 except NotHere as why:
                     say(f"  {tracer.name} is left out: {why}")

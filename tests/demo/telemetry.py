@@ -21,6 +21,7 @@ class Hub:
         self.background = set()
         self.finished = collections.deque(maxlen=1000)  # for a page that shows the latest
         self.received = 0
+        self.asked = 0
 
     def run(self, work):
         task = asyncio.create_task(work)  # the correct one
@@ -47,6 +48,12 @@ class Hub:
 
 
 hub = Hub()
+
+
+@app.get("/asked")
+async def asked():
+    hub.asked += 1
+    return hub.asked
 
 
 @app.get("/received")
