@@ -335,7 +335,7 @@ eval-real: all $(EVAL_REAL_BIN) ## the same on real programs, and on servers tha
 
 .PHONY: eval-python
 eval-python: all ## are type, line and holder of Python leaks right (root); EVAL_PYTHON_FLAGS="--only cycle"; many minutes
-	$(Q)BUILD='$(B)' ./tests/eval/python.py $(EVAL_PYTHON_FLAGS)
+	$(Q)BUILD='$(B)' ./tests/eval/eval_python.py $(EVAL_PYTHON_FLAGS)
 
 .PHONY: deps-eval-real
 deps-eval-real: ## install the servers that eval-real watches

@@ -2,6 +2,7 @@
 """Python processes for the tests: of the host's interpreter, or of $SEEP_PYTHON, a path in the root folder
 $SEEP_PYTHON_ROOT (tests/python/run.sh goes through several)."""
 
+import contextlib
 import os
 import shutil
 import subprocess
@@ -25,6 +26,27 @@ def version():
     out = subprocess.run([*interpreter(), "-c", "import sys; print(*sys.version_info[:2])"],
                          capture_output=True, check=True).stdout
     return tuple(int(n) for n in out.split())
+
+
+def include_folder():
+    """Where its headers would be, as this machine sees it."""
+    out = subprocess.run([*interpreter(), "-c", "import sysconfig as s; print(s.get_path('include', "
+                          "scheme='posix_prefix', vars=dict(base=s.get_config_var('prefix'), "
+                          "installed_base=s.get_config_var('prefix'))))"],
+                         capture_output=True, check=True).stdout
+    return HOME + out.decode().strip()
+
+
+@contextlib.contextmanager
+def folder():
+    """One that the interpreter can read, as this machine sees it; inside() tells its name there."""
+    with tempfile.TemporaryDirectory(prefix="seep-python-", dir=HOME + "/tmp") as path:
+        os.chmod(path, 0o755)
+        yield path
+
+
+def inside(path):
+    return path.removeprefix(HOME)
 
 
 class Python(seep.Workload):

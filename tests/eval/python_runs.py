@@ -2,7 +2,7 @@
 """Python programs that are watched, and whether what is told of them is right: type, line and holder.
 
 The programs are those of tests/python/leaks, which say themselves what is expected, and the service of
-the demo.
+the demo, run by the interpreter that tests/e2e/python.py names.
 """
 
 import ast
@@ -10,16 +10,16 @@ import concurrent.futures
 import contextlib
 import glob
 import os
+import platform
 import re
 import shutil
 import socket
 import subprocess
-import sysconfig
-import tempfile
 import traceback
 
 from services import free_port
 from watching import Watch, seep
+import python  # of tests/e2e, which watching makes known
 
 PYTHON = "/usr/bin/python3"
 LEAKS = os.path.join(seep.ROOT, "tests", "python", "leaks")
@@ -132,24 +132,28 @@ def describe(leak):
 
 def build_extension(folder):
     """The module of extension.py; raises seep.Skip where it cannot be built."""
-    include = sysconfig.get_path("include", scheme="posix_prefix",
-                                 vars={"base": "/usr", "platbase": "/usr"})
+    include = python.include_folder()
     path = os.path.join(folder, "leaky.so")
     if not shutil.which("cc") or not os.path.exists(os.path.join(include, "Python.h")):
         raise seep.Skip(f"no compiler, or no {include}/Python.h (python3-dev)")
+    multiarch = os.path.dirname(include), f"{platform.machine()}-linux-gnu"
     subprocess.run(["cc", "-O2", "-g", "-fPIC", "-shared", f"-I{include}",
+                    f"-I{os.path.join(*multiarch)}",
                     os.path.join(os.path.dirname(LEAKS), "leaky.c"), "-o", path], check=True)
     return path
 
 
 @contextlib.contextmanager
-def running(name, rate, python=PYTHON):
+def running(name, rate):
     """The pid of a program of tests/python/leaks that serves so many requests a second."""
-    with tempfile.TemporaryDirectory(prefix="seep-python-") as folder:
+    with python.folder() as folder:
         environment = seep.environment(PYTHONDONTWRITEBYTECODE="1")
         if name == "extension":
-            environment["EXTENSION"] = build_extension(folder)
-        process = subprocess.Popen([python, os.path.join(LEAKS, name + ".py"), str(rate)],
+            environment["EXTENSION"] = python.inside(build_extension(folder))
+        for source in (name, "pace"):
+            shutil.copy(os.path.join(LEAKS, source + ".py"), folder)
+        process = subprocess.Popen([*python.interpreter(),
+                                    os.path.join(python.inside(folder), name + ".py"), str(rate)],
                                    stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                                    preexec_fn=seep.die_with_parent, env=environment)
         try:
@@ -161,38 +165,45 @@ def running(name, rate, python=PYTHON):
             process.communicate()
 
 
-def why_no_story(python=PYTHON):
+def why_no_story():
     """None: it can run."""
-    result = subprocess.run([python, "-c", "import fastapi, uvicorn, websockets"], check=False,
-                            capture_output=True)
-    return f"FastAPI is not installed for {python}" if result.returncode else None
+    for command in (python.interpreter(), [PYTHON]):
+        result = subprocess.run([*command, "-c", "import fastapi, uvicorn, websockets"],
+                                check=False, capture_output=True)
+        if result.returncode:
+            return f"FastAPI is not installed for {' '.join(command)}"
+    return None
 
 
 @contextlib.contextmanager
-def service(python=PYTHON, log=subprocess.DEVNULL):
+def service(log=subprocess.DEVNULL):
     """(pid, port) of the demo's service."""
     port = free_port()
-    process = subprocess.Popen([python, "-B", "-m", "uvicorn", "telemetry:app", "--port",
-                                str(port), "--log-level", "warning"], cwd=DEMO,
-                               stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-                               preexec_fn=seep.die_with_parent, env=seep.environment())
+    with python.folder() as folder:
+        shutil.copy(os.path.join(DEMO, "telemetry.py"), folder)
+        process = subprocess.Popen([*python.interpreter(), "-B", "-m", "uvicorn", "telemetry:app",
+                                    "--app-dir", python.inside(folder), "--port", str(port),
+                                    "--log-level", "warning"],
+                                   stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                                   preexec_fn=seep.die_with_parent, env=seep.environment())
 
-    def listens():
-        assert process.poll() is None, f"the service ended with {process.returncode}"
-        with socket.socket() as s:
-            return s.connect_ex(("127.0.0.1", port)) == 0
-    try:
-        seep.wait_until(listens, "the service listens")
-        yield process.pid, port
-    finally:
-        process.kill()
-        process.wait(20)
+        def listens():
+            assert process.poll() is None, f"the service ended with {process.returncode}"
+            with socket.socket() as s:
+                return s.connect_ex(("127.0.0.1", port)) == 0
+        try:
+            seep.wait_until(listens, "the service listens")
+            yield process.pid, port
+        finally:
+            process.kill()
+            process.wait(20)
 
 
 @contextlib.contextmanager
-def devices(port, rate, python=PYTHON):
-    """The demo's devices, which send so many readings a second; 0: as many as are answered."""
-    process = subprocess.Popen([python, os.path.join(DEMO, "devices.py"), str(port), str(rate),
+def devices(port, rate):
+    """The demo's devices, which send so many readings a second; 0: as many as are answered. By this
+    machine's own interpreter, whichever is watched."""
+    process = subprocess.Popen([PYTHON, os.path.join(DEMO, "devices.py"), str(port), str(rate),
                                 "86400"], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
                                preexec_fn=seep.die_with_parent)
     try:
@@ -204,16 +215,16 @@ def devices(port, rate, python=PYTHON):
 
 
 @contextlib.contextmanager
-def started(name, rate, python=PYTHON):
+def started(name, rate):
     """The pid of any of names(), under its load."""
     if name != STORY:
-        with running(name, rate, python) as pid:
+        with running(name, rate) as pid:
             yield pid
         return
-    why = why_no_story(python)
+    why = why_no_story()
     if why:
         raise seep.Skip(why)
-    with service(python) as (pid, port), devices(port, rate):
+    with service() as (pid, port), devices(port, rate):
         yield pid
 
 
@@ -251,12 +262,12 @@ def limit_of(name):
     return (160 if name == STORY else 48) << 20
 
 
-def watch(name, minute_ms, minutes, rate=500, python=PYTHON, needs_line=True):
+def watch(name, minute_ms, minutes, rate=500, needs_line=True):
     """One program for so long, or until what is told of it is all right. @needs_line: else a line may be
     missing, but not be wrong."""
     expected = Expected.of(name)
     expected.needs_line &= needs_line
-    with started(name, rate, python) as pid, Watch(minute_ms, OPTIONS) as watching:
+    with started(name, rate) as pid, Watch(minute_ms, OPTIONS) as watching:
         key = watching.daemon.track(pid, mode="governed", limit_bytes=limit_of(name))
 
         def found():

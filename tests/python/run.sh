@@ -21,11 +21,14 @@ mirror() {
 	echo "${uri:-http://deb.debian.org/debian}"
 }
 
-# A folder that was made half is made again.
+# What the story and the module in C need.
+packages=python3,python3-fastapi,python3-uvicorn,python3-websockets,libpython3-dev
+
+# A folder that was made half, or with other packages, is made again.
 make_folder() {
 	local suite=$1 script=/usr/share/debootstrap/scripts/$1
 
-	if [ -e "$folder/$suite.made" ]; then
+	if [ "$(cat "$folder/$suite.made" 2>/dev/null)" = "$packages" ]; then
 		return 0
 	fi
 	if ! command -v debootstrap >/dev/null; then
@@ -37,12 +40,12 @@ make_folder() {
 	rm -rf "${folder:?}/$suite"
 	mkdir -p "$folder"
 	echo "  making $folder/$suite (a minute or two)"
-	if ! debootstrap --variant=minbase --include=python3 "$suite" "$folder/$suite" "$(mirror)" "$script" \
+	if ! debootstrap --variant=minbase "--include=$packages" "$suite" "$folder/$suite" "$(mirror)" "$script" \
 		>"$folder/$suite.log" 2>&1; then
 		echo "run.sh: debootstrap failed, see $folder/$suite.log" >&2
 		return 1
 	fi
-	touch "$folder/$suite.made"
+	echo "$packages" >"$folder/$suite.made"
 }
 
 run_with() {

@@ -5,7 +5,8 @@ quiet?
 
 Each program has a seepd of its own, whose minutes take --minute milliseconds. A run that leaks is right
 if the first alert names the type, the line that is marked in the program, and what holds it; one that
-does not, if nothing is told until its time is over.
+does not, if nothing is told until its time is over. SEEP_PYTHON names another interpreter than
+/usr/bin/python3, SEEP_PYTHON_ROOT the folder of another system that has it (make test-python makes some).
 """
 
 import argparse
@@ -22,7 +23,6 @@ def parse_arguments():
     parser.add_argument("--minutes", type=int, default=3600, help="of a run (default: 3600)")
     parser.add_argument("--rate", type=float, default=500, help="requests a second (default: 500)")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="at a time")
-    parser.add_argument("--python", default=python_runs.PYTHON, help="the interpreter")
     options = parser.parse_args()
     if not 20 <= options.minute <= 60000 or options.minutes < 1 or options.jobs < 1:
         parser.error("a minute is 20 to 60000 ms; there is at least one of them, and one job")
@@ -36,7 +36,7 @@ def main():
     counts = {True: 0, False: 0, None: 0}
     chosen = [n for n in python_runs.names() if options.only in n]
     for run in python_runs.attempt_all(chosen, options.jobs, options.minute, options.minutes,
-                                       rate=options.rate, python=options.python):
+                                       rate=options.rate):
         counts[run.right] += 1
         print(run.line(), flush=True)
     print(f"{counts[True]} right, {counts[False]} wrong, {counts[None]} left out")
