@@ -18,12 +18,27 @@ struct cfi_starts {
 	size_t n;
 };
 
+/*
+ * Whether call frame instructions name but registers that x86-64 has. False as well where one is not known,
+ * or has an address, which no compiler for x86-64 writes: what stands behind it cannot be told.
+ */
+bool cfi_registers_fit(const uint8_t *start, const uint8_t *end);
+
+/*
+ * Moves @at behind an FDE's augmentation data, of which either the size stands there (LEB128) or is @size.
+ * False: it does not end before @end.
+ */
+bool cfi_skip_augmentation(const uint8_t **at, const uint8_t *end, bool has_size, size_t size);
+
 void cfi_starts_done(struct cfi_starts *starts);
 
-/* From .eh_frame_hdr's search table if it is usable, else from the entries of .eh_frame. */
+/*
+ * From the entries of .eh_frame; from .eh_frame_hdr's search table if there are none. -EBADMSG: an entry
+ * names registers that there are not, see above, or has another form than compilers give it.
+ */
 int cfi_eh_frame_starts(const struct image *image, struct cfi_starts *starts);
 
-/* From the entries of .debug_frame. */
+/* From the entries of .debug_frame. -EBADMSG as above. */
 int cfi_debug_frame_starts(const struct image *image, struct cfi_starts *starts);
 
 /* Rule, offsets (not the pc) of one row of the table. */

@@ -2,8 +2,8 @@
 /*
  * Where functions with call frame information start.
  *
- * libdw finds the entry of an address but does not list the addresses. The linker's sorted table
- * in .eh_frame_hdr does (Linux Standard Base, 10.6.2); without it, the entries are read one by one.
+ * libdw finds the entry of an address but does not list the addresses. The entries are read one by one; a
+ * file without section headers has the linker's sorted table in .eh_frame_hdr (Linux Standard Base, 10.6.2).
  */
 #include <dwarf.h>
 #include <limits.h>
@@ -115,24 +115,25 @@ struct cfi_section {
 	unsigned char ident[EI_NIDENT];
 };
 
-/* Encoding of an FDE's addresses: the byte of the 'R' in the CIE's augmentation. */
-static int fde_encoding(const struct cfi_section *s, uint64_t cie_offset, uint8_t *ret)
-{
-	const uint8_t *data, *end;
-	Dwarf_CFI_Entry entry;
-	Dwarf_Off next;
+/* What the FDEs of a CIE have in common. */
+struct cie {
+	uint64_t offset;
+	uint8_t encoding;	    /* of addresses: the byte of the 'R' in the augmentation */
+	bool has_augmentation_size; /* the 'z' */
+	size_t augmentation_size;   /* of each FDE, without 'z' */
+};
 
-	*ret = DW_EH_PE_absptr;
-	if (dwarf_next_cfi(s->ident, s->data, s->is_eh_frame, cie_offset, &next, &entry) != 0 ||
-	    !dwarf_cfi_cie_p(&entry))
-		return -EBADMSG;
-	if (entry.cie.augmentation[0] != 'z' || !entry.cie.augmentation_data)
+static int read_augmentation(const Dwarf_CIE *entry, struct cie *cie)
+{
+	const uint8_t *data = entry->augmentation_data, *end;
+
+	if (entry->augmentation[0] != 'z' || !data)
 		return 0;
-	data = entry.cie.augmentation_data;
-	end = data + entry.cie.augmentation_data_size;
-	for (const char *c = entry.cie.augmentation + 1; *c && data < end; c++) {
+	cie->has_augmentation_size = true;
+	end = data + entry->augmentation_data_size;
+	for (const char *c = entry->augmentation + 1; *c && data < end; c++) {
 		if (*c == 'R') {
-			*ret = *data;
+			cie->encoding = *data;
 			return 0;
 		}
 		if (*c == 'L') {
@@ -147,6 +148,20 @@ static int fde_encoding(const struct cfi_section *s, uint64_t cie_offset, uint8_
 		}
 	}
 	return 0;
+}
+
+static int read_cie(const struct cfi_section *s, uint64_t offset, struct cie *ret)
+{
+	Dwarf_CFI_Entry entry;
+	Dwarf_Off next;
+
+	if (dwarf_next_cfi(s->ident, s->data, s->is_eh_frame, offset, &next, &entry) != 0 ||
+	    !dwarf_cfi_cie_p(&entry))
+		return -EBADMSG;
+	*ret = (struct cie){ .offset = offset,
+			     .encoding = DW_EH_PE_absptr,
+			     .augmentation_size = entry.cie.fde_augmentation_data_size };
+	return read_augmentation(&entry.cie, ret);
 }
 
 static int read_pointer(const struct cfi_section *s, uint8_t encoding, const uint8_t *at,
@@ -187,64 +202,87 @@ static int read_pointer(const struct cfi_section *s, uint8_t encoding, const uin
 	return 0;
 }
 
+/* The start address of an FDE, if its instructions are fit for libdw. */
+static int read_fde(const struct cfi_section *s, const struct cie *cie, const Dwarf_FDE *fde,
+		    uint64_t *ret)
+{
+	uint8_t format = cie->encoding & ENCODING_FORMAT;
+	size_t address = format == DW_EH_PE_udata4 || format == DW_EH_PE_sdata4 ? 4 : 8;
+	const uint8_t *at = fde->start + 2 * address;
+	int r;
+
+	r = read_pointer(s, cie->encoding, fde->start, fde->end, ret);
+	if (r < 0 || (size_t)(fde->end - fde->start) < 2 * address)
+		return -EBADMSG;
+	if (!cfi_skip_augmentation(&at, fde->end, cie->has_augmentation_size,
+				   cie->augmentation_size))
+		return -EBADMSG;
+	return cfi_registers_fit(at, fde->end) ? 0 : -EBADMSG;
+}
+
 static int starts_from_entries(const struct cfi_section *s, struct starts_builder *b)
 {
-	uint64_t cie = UINT64_MAX, start;
+	struct cie cie = { .offset = UINT64_MAX };
 	Dwarf_Off at = 0, next = 0;
 	Dwarf_CFI_Entry entry;
-	uint8_t encoding = 0;
-	bool usable = false;
+	uint64_t start;
 	int r;
 
 	for (;; at = next) {
 		r = dwarf_next_cfi(s->ident, s->data, s->is_eh_frame, at, &next, &entry);
 		if (r == 1 || next <= at || next == (Dwarf_Off)-1)
 			return 0;
-		if (r != 0 || dwarf_cfi_cie_p(&entry))
+		if (r != 0)
 			continue;
-		if (entry.fde.CIE_pointer != cie) {
-			cie = entry.fde.CIE_pointer;
-			usable = fde_encoding(s, cie, &encoding) == 0;
+		if (dwarf_cfi_cie_p(&entry)) {
+			if (!cfi_registers_fit(entry.cie.initial_instructions,
+					       entry.cie.initial_instructions_end))
+				return -EBADMSG;
+			continue;
 		}
-		if (!usable ||
-		    read_pointer(s, encoding, entry.fde.start, entry.fde.end, &start) < 0)
-			continue;
-		r = add_start(b, start);
+		r = entry.fde.CIE_pointer == cie.offset ? 0 :
+							  read_cie(s, entry.fde.CIE_pointer, &cie);
+		if (r == 0)
+			r = read_fde(s, &cie, &entry.fde, &start);
+		if (r == 0)
+			r = add_start(b, start);
 		if (r < 0)
 			return r;
 	}
 }
 
-static int starts_from_section(const struct image *image, const char *name,
-			       struct starts_builder *b)
+/* False: there is none that could be read. */
+static bool open_section(const struct image *image, const char *name, struct cfi_section *ret)
 {
-	struct cfi_section s = { .is_eh_frame = strcmp(name, ".eh_frame") == 0 };
 	Elf_Scn *section;
 	GElf_Shdr header;
 	const char *ident;
 
+	*ret = (struct cfi_section){ .is_eh_frame = strcmp(name, ".eh_frame") == 0 };
 	section = image_section(image, name, &header);
 	if (!section || header.sh_type == SHT_NOBITS)
-		return 0;
+		return false;
 	if (header.sh_flags & SHF_COMPRESSED && elf_compress(section, 0, 0) < 0)
-		return 0;
-	s.data = elf_rawdata(section, NULL);
+		return false;
+	ret->data = elf_rawdata(section, NULL);
 	ident = elf_getident(image->elf, NULL);
-	if (!s.data || !s.data->d_buf || !ident)
-		return 0;
-	s.vaddr = header.sh_addr;
-	memcpy(s.ident, ident, sizeof(s.ident));
-	return starts_from_entries(&s, b);
+	if (!ret->data || !ret->data->d_buf || !ident)
+		return false;
+	ret->vaddr = header.sh_addr;
+	memcpy(ret->ident, ident, sizeof(ret->ident));
+	return true;
 }
 
 int cfi_eh_frame_starts(const struct image *image, struct cfi_starts *starts)
 {
 	struct starts_builder b = { .starts = starts };
-	int r;
+	struct cfi_section section;
+	int r = 0;
 
-	r = starts_from_table(image, &b);
+	if (open_section(image, ".eh_frame", &section))
+		r = starts_from_entries(&section, &b);
 	if (r == 0 && starts->n == 0)
-		r = starts_from_section(image, ".eh_frame", &b);
+		r = starts_from_table(image, &b);
 	if (r < 0)
 		return r;
 	sort_starts(starts);
@@ -254,9 +292,12 @@ int cfi_eh_frame_starts(const struct image *image, struct cfi_starts *starts)
 int cfi_debug_frame_starts(const struct image *image, struct cfi_starts *starts)
 {
 	struct starts_builder b = { .starts = starts };
+	struct cfi_section section;
 	int r;
 
-	r = starts_from_section(image, ".debug_frame", &b);
+	if (!open_section(image, ".debug_frame", &section))
+		return 0;
+	r = starts_from_entries(&section, &b);
 	if (r < 0)
 		return r;
 	sort_starts(starts);

@@ -175,6 +175,8 @@ static void sort_rows(struct builder *b)
 {
 	uint32_t kept = 0;
 
+	if (b->n == 0)
+		return;
 	qsort(b->rows, b->n, sizeof(*b->rows), compare_rows);
 	for (uint32_t i = 0; i < b->n; i++) {
 		if (kept == 0 || b->rows[kept - 1].pc != b->rows[i].pc)

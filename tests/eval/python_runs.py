@@ -10,7 +10,6 @@ import concurrent.futures
 import contextlib
 import glob
 import os
-import platform
 import re
 import shutil
 import socket
@@ -136,9 +135,8 @@ def build_extension(folder):
     path = os.path.join(folder, "leaky.so")
     if not shutil.which("cc") or not os.path.exists(os.path.join(include, "Python.h")):
         raise seep.Skip(f"no compiler, or no {include}/Python.h (python3-dev)")
-    multiarch = os.path.dirname(include), f"{platform.machine()}-linux-gnu"
     subprocess.run(["cc", "-O2", "-g", "-fPIC", "-shared", f"-I{include}",
-                    f"-I{os.path.join(*multiarch)}",
+                    "-idirafter", os.path.dirname(include),
                     os.path.join(os.path.dirname(LEAKS), "leaky.c"), "-o", path], check=True)
     return path
 
