@@ -265,9 +265,9 @@ int sandbox_enter(const struct sandbox *s, int socket, int parent)
 	if (r < 0)
 		return r;
 	offer_to_oom_killer();
-	errno = 0;
-	if (s->niceness && nice(s->niceness) < 0 && errno)
-		return -errno;
+	/* A courtesy, which a service manager's filter of system calls may refuse. */
+	if (s->niceness)
+		(void)!nice(s->niceness);
 	r = set_limits(s);
 	if (r < 0)
 		return r;

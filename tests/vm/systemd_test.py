@@ -8,10 +8,12 @@ import glob
 import http.client
 import json
 import os
+import random
 import signal
 import stat
 import subprocess
 import sys
+import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../e2e"))
 
@@ -261,6 +263,46 @@ def test_deleted_program():
         ask("untrack", workload.pid)
 
 
+PYTHON = """
+class Order:
+    pass
+kept, raw = [], []
+def keep():
+    kept.append(Order())
+    raw.append(bytes(4001))
+for _ in range(1009):
+    keep()
+input()
+for _ in range(307):
+    keep()
+print("done", flush=True)
+input()
+"""
+
+
+def test_python():
+    """Types of a process's objects, and the Python lines in its stacks."""
+    with subprocess.Popen(["python3", "-c", PYTHON], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                          stderr=subprocess.DEVNULL) as process:
+        def count():
+            return {t["type"]: t["count"] for t in
+                    ask_json("census", process.pid, "--limit", 1000)["types"]}.get("__main__.Order")
+        seep.wait_equal(count, 1009, "objects of a class", deadline=SLOW)
+        target = track(process.pid, "--exact")
+        process.stdin.write(b"\n")
+        process.stdin.flush()
+        seep.equal(process.stdout.readline(), b"done\n", "the program")
+
+        def lines():
+            return {(f["function"], f["line"]): s["live_count"]
+                    for s in ask_json("sites", target["id"], "--by", "stack", "--limit", 1000)["sites"]
+                    for f in s["frames"] if f["kind"] == "python" and f["function"] == "keep"}
+        seep.wait_equal(lambda: lines().get(("keep", 7)), 307, "blocks of the line", deadline=SLOW)
+        ask("untrack", process.pid)
+        process.stdin.close()
+        process.wait(60)
+
+
 def test_command_for_alerts():
     """With the drop-in it runs as nobody, with less it says what is missing."""
     command = FAST.replace("--tick", "--on-alert '/usr/bin/logger -t seep-told' --tick")
@@ -367,6 +409,34 @@ def test_kill_keeps_every_block():
     leaks_across(kill_daemon)
 
 
+def kills():
+    with open("/proc/cmdline", encoding="ascii") as f:
+        return next((int(w.split("=")[1]) for w in f.read().split() if w.startswith("seep.kills=")),
+                    11)
+
+
+def test_killed_at_any_moment():
+    """Also while it starts and takes over: no block is lost, and none is counted twice."""
+    seed, n = random.randrange(1 << 32), kills()
+    chance = random.Random(seed)
+    print(f"# seed {seed}, {n} kills")
+    with drop_in("often.conf", "[Unit]\nStartLimitIntervalSec=0\n[Service]\nRestartSec=100ms\n"), \
+            seep.Workload("leak_steady", 101, 1009) as workload:
+        target = track(workload.pid, "--exact")
+        workload.poke()
+        for _ in range(n):
+            time.sleep(chance.choice((0.1, 1.0, 10.0)) * chance.random())
+            os.kill(wait(main_pid, "it runs"), signal.SIGKILL)
+        wait(is_answering, "it answers again")
+        assert restarts() >= n // 2, f"{restarts()} restarts"
+        print(f"# {restarts()} restarts")
+        truth = workload.go()["functions"]["leak_one"]
+        seep.wait_equal(lambda: figures(target, "leak_one"), truth, "every block", deadline=SLOW)
+        seep.equal(seep.losses(target_of(workload.pid)), {}, "losses")
+        ask("untrack", workload.pid)
+        check_unprobed(workload.pid)
+
+
 def test_hung_daemon():
     """The watchdog ends it; its targets run on, at the speed of before."""
     with seep.Workload("churn", 1, wait=False) as workload:
@@ -380,6 +450,29 @@ def test_hung_daemon():
         seep.equal(workload.read_line(), "alive", "the target runs on")
         assert [e for e in journal("-u", UNIT) if "atchdog timeout" in e["MESSAGE"]], \
             "the journal says that it was the watchdog"
+        ask("untrack", workload.pid)
+        check_unprobed(workload.pid)
+
+
+def told_count():
+    return len([l for l in ask_json("leaks", "--all")["leaks"] if l["told"]])
+
+
+def test_clock_jumps():
+    """A day ahead, two back: what is measured goes on, nothing is told, history can be read."""
+    with drop_in("fast.conf", FAST), seep.Workload("twins", 7, 3) as workload:
+        target, before, told_before = track(workload.pid, "--exact"), restarts(), told_count()
+        truth = workload.go()["functions"]
+        for days in (1, -2, 1):
+            run("date", "-s", f"@{int(time.time()) + days * 86400}")
+            seen = info()["ticks"]
+            wait(lambda: info()["ticks"] > seen + 3, f"ticks go on, {days} days later")
+            for function, expected in truth.items():
+                seep.wait_equal(lambda: figures(target, function), expected, function,
+                                deadline=SLOW)
+            ask("history", target["id"])
+        seep.equal((restarts(), told_count()), (before, told_before), "restarts and alerts")
+        ask("untrack", workload.pid)
 
 
 def test_reload():
