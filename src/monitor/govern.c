@@ -243,6 +243,12 @@ void govern_alarm(struct tracked *t)
 		measure(t->govern);
 }
 
+void govern_spend(struct tracked *t, uint64_t from_ns, double ns)
+{
+	if (t->govern)
+		governor_spend(&t->govern->governor, from_ns, monotonic_ns(), ns);
+}
+
 void govern_answer(struct tracked *t, int error)
 {
 	struct govern *g = t->govern;

@@ -243,6 +243,8 @@ bool govern_has_links(const struct tracked *t); /* no windows, but links as of t
 void govern_attached(struct tracked *t);	/* the probes are set */
 void govern_alarm(struct tracked *t);		/* it makes many calls */
 void govern_report(struct tracked *t);
+/* Probes that are not of its plan have cost the target so many ns since then. */
+void govern_spend(struct tracked *t, uint64_t from_ns, double ns);
 void govern_price(struct tracked *t); /* prices were measured */
 struct resume govern_how(const struct tracked *t);
 /* govern_limits.c */

@@ -34,7 +34,7 @@ static void reset(struct survivors *s)
 {
 	(void)event_del(s->timer);
 	if (s->is_open) {
-		(void)probe_burst_end(s->monitor->probe, NULL, NULL);
+		survivors_drop_burst(s, tracked_find(s->monitor, s->target));
 		(void)probe_window_close(s->monitor->probe, s->window);
 	}
 	free(s->function);
@@ -174,7 +174,7 @@ static void end_burst(struct survivors *s)
 
 	(void)event_del(s->timer);
 	survivors_burst_done(&s->now);
-	r = survivors_take_burst(s);
+	r = survivors_take_burst(s, tracked_find(s->monitor, s->target));
 	s->is_open = false;
 	if (r < 0) {
 		fail(s, r, "what was seen cannot be read");

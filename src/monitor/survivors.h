@@ -101,7 +101,9 @@ struct survivors {
 	uint64_t window; /* number */
 	size_t awaited;	 /* answers */
 	bool is_open;
-	bool is_single_stepped; /* where the probe is */
+	/* What a hit costs the target, and what more a construction that is taken. */
+	double hit_ns;
+	double taken_ns;
 
 	struct python_objects before; /* owned */
 	uint64_t before_ns;
@@ -128,8 +130,10 @@ struct survivors {
 int survivors_open_window(struct survivors *s, const struct tracked *t,
 			  const struct python_constructor *c);
 bool survivors_is_over(const struct burst *b, uint64_t for_ns);
-/* What the burst has seen, into s->now. */
-int survivors_take_burst(struct survivors *s);
+/* What the burst has seen, into s->now; @t, NULL if it is gone, pays for it. */
+int survivors_take_burst(struct survivors *s, struct tracked *t);
+/* The same of a burst of which nothing is wanted any more. */
+void survivors_drop_burst(struct survivors *s, struct tracked *t);
 void survivors_burst_done(struct survivors_burst *b);
 
 /* survivors_lines.c: grouping by line; names are known, or asked for here. */

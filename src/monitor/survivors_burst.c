@@ -41,26 +41,34 @@ static const struct file *place(struct survivors *s, const struct tracked *t, ui
 	return NULL;
 }
 
+/* At the prices of today: a burst that sees returns has a second probe, of each hit or of what is taken. */
+static void set_prices(struct survivors *s, const struct python_constructor *c)
+{
+	const struct probe_prices *p = &s->monitor->believed_prices;
+
+	s->hit_ns = (p->skip_ns > 0 ? p->skip_ns : 1000) + (c->is_emulated ? 0 : p->step_ns);
+	s->taken_ns = TAKEN_NS + (c->shape == PYTHON_TAKES_OBJECT ? 0 : p->return_ns);
+	if (c->shape == PYTHON_RETURNS) {
+		s->hit_ns += p->return_ns;
+		s->taken_ns -= p->return_ns;
+	}
+}
+
 /* Bounds of a burst: what may be spent on it, at the price of a hit and of what is taken. */
 static struct burst bounds(const struct survivors *s, const struct tracked *t,
 			   const struct python_constructor *c)
 {
-	const struct probe_prices *p = &s->monitor->believed_prices;
 	double ratio = t->options.budget_ratio > 0 ? t->options.budget_ratio :
 						     s->monitor->options.budget_ratio;
 	double left = BUDGET_SHARE * ratio * (double)MINUTE_NS;
-	double hit = (p->skip_ns > 0 ? p->skip_ns : 1000) + (c->is_emulated ? 0 : p->step_ns);
-	double taken = hit + TAKEN_NS + (c->shape == PYTHON_TAKES_OBJECT ? 0 : p->return_ns);
-	double most = left / 2 / taken;
+	double most = left / 2 / (s->hit_ns + s->taken_ns);
 
-	if (c->shape == PYTHON_RETURNS)
-		hit += p->return_ns;
 	return (struct burst){
 		.tgid = (uint32_t)t->target->pid,
 		.target = t->target->key,
 		.by_result = c->shape == PYTHON_RETURNS,
 		.type = s->type_address,
-		.max_hits = (uint64_t)(left / 2 / hit) + 1,
+		.max_hits = (uint64_t)(left / 2 / s->hit_ns) + 1,
 		.max_taken = most < CONSTRUCTIONS_MAX ? (uint64_t)most + 1 : CONSTRUCTIONS_MAX,
 	};
 }
@@ -68,16 +76,18 @@ static struct burst bounds(const struct survivors *s, const struct tracked *t,
 int survivors_open_window(struct survivors *s, const struct tracked *t,
 			  const struct python_constructor *c)
 {
-	struct burst b = bounds(s, t, c);
 	struct probe_point point = {
 		.kind = c->shape == PYTHON_TAKES_OBJECT ? HOOK_OBJECT : HOOK_MAKER,
 		.emulated = c->is_emulated,
 	};
 	const struct file *file = place(s, t, c->address, &point.offset);
+	struct burst b;
 	int r;
 
 	if (!file)
 		return -ENOENT;
+	set_prices(s, c);
+	b = bounds(s, t, c);
 	r = probe_burst_begin(s->monitor->probe, &b);
 	if (r < 0)
 		return r;
@@ -113,12 +123,28 @@ static void take_construction(const struct construction *c, void *userdata)
 	b->list[b->n++] = *c;
 }
 
-int survivors_take_burst(struct survivors *s)
+static struct burst charge(struct survivors *s, struct tracked *t)
 {
 	struct burst b = { 0 };
-	int r;
 
 	(void)probe_burst_read(s->monitor->probe, &b);
+	if (t)
+		govern_spend(t, s->opened_ns,
+			     (double)b.hits * s->hit_ns + (double)b.taken * s->taken_ns);
+	return b;
+}
+
+void survivors_drop_burst(struct survivors *s, struct tracked *t)
+{
+	(void)charge(s, t);
+	(void)probe_burst_end(s->monitor->probe, NULL, NULL);
+}
+
+int survivors_take_burst(struct survivors *s, struct tracked *t)
+{
+	struct burst b = charge(s, t);
+	int r;
+
 	r = probe_burst_end(s->monitor->probe, take_construction, s);
 	log_debug(
 		"a burst of %llu hits has seen %zu constructions of a Python type, %llu were lost",

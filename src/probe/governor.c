@@ -46,6 +46,15 @@ static void charge(struct governor *g, uint64_t from_ns, double ns)
 	governor_total_spend(g->total, from_ns, g->now_ns, ns, booked);
 }
 
+void governor_spend(struct governor *g, uint64_t from_ns, uint64_t now_ns, double ns)
+{
+	governor_spending_add(&g->second, from_ns, now_ns, ns);
+	governor_spending_add(&g->minute, from_ns, now_ns, ns);
+	governor_ledger_spend(&g->ledger, ns);
+	if (g->total)
+		governor_total_spend(g->total, from_ns, now_ns, ns, g->limits.is_forced ? ns : 0);
+}
+
 /* What setting the probes has cost is known only when it is known how busy the target is. */
 static void charge_attach(struct governor *g, const struct governor_rates *rates)
 {

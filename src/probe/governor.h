@@ -200,6 +200,12 @@ void governor_set_prices(struct governor *g, const struct governor_prices *price
 bool governor_measure(struct governor *g, uint64_t now_ns, const struct governor_counts *counts);
 
 /*
+ * @ns more were spent on the target since @from_ns, by probes that are not of its plan. They are paid by what
+ * comes next, and are in the report.
+ */
+void governor_spend(struct governor *g, uint64_t from_ns, uint64_t now_ns, double ns);
+
+/*
  * The plan is in force since now: the probes it wants are set, others are gone. Takes counts like
  * governor_measure(). True: there is a new plan already.
  */

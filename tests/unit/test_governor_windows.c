@@ -93,6 +93,39 @@ static void test_windows(void **state)
 	assert_int_equal(g.plan.probes, GOVERNOR_PROBES_ALL);
 }
 
+/* What a burst has cost is paid by the windows after it: 160 ms are ten seconds of 16 ms. */
+static void test_other_spending(void **state)
+{
+	struct governor_counts c = pairs(20000, 64, 0);
+	uint64_t t = BEGIN + 200 * MS, due;
+	struct governor g;
+	double cost;
+
+	(void)state;
+	begin(&g, NULL);
+	assert_true(governor_measure(&g, t, &c));
+	t += 40 * MS;
+	assert_true(governor_applied(&g, t, &nothing));
+	assert_false(governor_applied(&g, t, &nothing));
+	for (int windows = 1; windows < 3; windows++) {
+		run_to_change(&g, &t, 1e5);
+		t += 90 * MS;
+		assert_false(governor_applied(&g, t, &nothing));
+		assert_int_equal(g.plan.probes, GOVERNOR_PROBES_NONE);
+		if (windows < 2) {
+			run_to_change(&g, &t, 1e5);
+			assert_false(governor_applied(&g, t, &nothing));
+		}
+	}
+	due = g.plan.next_ns;
+	cost = governor_report(&g, t).cost_ratio;
+	governor_spend(&g, t - 50 * MS, t, 160e6);
+	assert_close(governor_report(&g, t).cost_ratio, cost + 0.16 / 60, 1e-6);
+	assert_false(governor_measure(&g, due, &nothing));
+	assert_int_equal(g.plan.probes, GOVERNOR_PROBES_NONE);
+	assert_close((double)g.plan.next_ns, (double)due + 10e9, 0.1e9);
+}
+
 /* When a target becomes quiet, three windows say so, and the probes of the third one stay. */
 static void test_up_from_windows(void **state)
 {
@@ -278,9 +311,9 @@ static void test_hostile_numbers(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_windows),		cmocka_unit_test(test_up_from_windows),
-		cmocka_unit_test(test_too_busy),	cmocka_unit_test(test_watch),
-		cmocka_unit_test(test_hostile_numbers),
+		cmocka_unit_test(test_windows),	       cmocka_unit_test(test_up_from_windows),
+		cmocka_unit_test(test_other_spending), cmocka_unit_test(test_too_busy),
+		cmocka_unit_test(test_watch),	       cmocka_unit_test(test_hostile_numbers),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
