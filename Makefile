@@ -387,12 +387,12 @@ test-vm: ## the core tests on other kernels, in emulated machines; KERNELS="5.10
 	$(Q)$(MAKE) --no-print-directory test-vm-systemd
 
 .PHONY: test-vm-systemd
-test-vm-systemd: ## the package and its units on an emulated Debian with systemd; SYSTEMD_KERNELS="6.12 newest"
+test-vm-systemd: ## the package and its units on an emulated Debian with systemd; SYSTEMD_KERNELS="6.12 newest" KILLS=100
 	$(Q)./tests/deps.sh $(PACKAGES) $(VM_PACKAGES) $(DEB_PACKAGES)
 	$(Q)$(MAKE) --no-print-directory workloads
 	$(Q)$(MAKE) --no-print-directory deb
 	$(Q)$(MAKE) --no-print-directory deb DEB_VERSION='$(VERSION)+later'
-	$(Q)KERNELS='$(SYSTEMD_KERNELS)' ./tests/vm/systemd.sh $(B)/seep_$(VERSION)_*.deb \
+	$(Q)KERNELS='$(SYSTEMD_KERNELS)' KILLS='$(KILLS)' ./tests/vm/systemd.sh $(B)/seep_$(VERSION)_*.deb \
 		$(B)/seep_$(VERSION)+later_*.deb
 
 .PHONY: test-python

@@ -3,6 +3,7 @@
 #
 #   KERNELS="6.12 newest"  with these kernels (6.12)
 #   VM_TIMEOUT=n           seconds that one machine may run (2700)
+#   KILLS=n                how often seepd is killed at some moment (11)
 #
 # Its packages are build/vm/seep_VERSION_ARCH.deb, and the same programs as a later version.
 set -u
@@ -19,7 +20,8 @@ boot() {
 	timeout --kill-after=10 "$time_limit" qemu-system-x86_64 -accel tcg,thread=single -m 3072 -smp 2 \
 		-nodefaults -display none -no-reboot -kernel "$1" -initrd "$build/vm/systemd.cpio" \
 		-append "console=ttyS0 quiet panic=-1 oops=panic rdinit=/lib/systemd/systemd
-			systemd.default_timeout_start_sec=300 systemd.show_status=0" \
+			systemd.default_timeout_start_sec=300 systemd.show_status=0
+			seep.kills=${KILLS:-11}" \
 		-serial "file:$2.console" -serial "file:$2.tap" </dev/null
 }
 
