@@ -15,9 +15,8 @@ logger = logging.getLogger("connections")
 
 class Connection:
     def __init__(self):
-        self.log = io.StringIO()
-        handler = logging.StreamHandler(self.log)  # the leak
-        logger.addHandler(handler)
+        self.handler = logging.StreamHandler(io.StringIO())  # the leak
+        logger.addHandler(self.handler)
 
 
 def connect():
