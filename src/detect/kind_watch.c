@@ -71,8 +71,7 @@ struct watched_kind *kind_watch_find(const struct kind_watch *k, uint64_t key)
 
 /* --- counts -------------------------------------------------------------------------------------- */
 
-/* NULL: no memory. */
-static struct watched_kind *add_kind(struct kind_watch *k, uint64_t key)
+struct watched_kind *kind_watch_add(struct kind_watch *k, uint64_t key)
 {
 	struct watched_kind *kind = calloc(1, sizeof(*kind));
 
@@ -153,7 +152,7 @@ static int add_counts(struct kind_watch *k, const struct kind_count *list, size_
 		kind = kind_watch_find(k, list[i].key);
 		if (!kind && HASH_COUNT(k->kinds) >= k->options.max_kinds)
 			continue;
-		kind = kind ?: add_kind(k, list[i].key);
+		kind = kind ?: kind_watch_add(k, list[i].key);
 		if (!kind)
 			return -ENOMEM;
 		if (!kind->is_counted)
@@ -192,7 +191,7 @@ static struct watched_kind *find_idle(const struct kind_watch *k)
 	return NULL;
 }
 
-static int recall(struct kind_watch *k, struct watched_kind *kind)
+int kind_watch_recall(struct kind_watch *k, struct watched_kind *kind)
 {
 	const struct detector_ids ids = { kind->key, kind->key };
 	struct trend_profile profile;
@@ -222,7 +221,7 @@ int kind_watch_follow(struct kind_watch *k, struct watched_kind *kind)
 	if (!kind->trend)
 		return -ENOMEM;
 	k->n_followed++;
-	return recall(k, kind);
+	return kind_watch_recall(k, kind);
 }
 
 static int compare_sizes(const struct watched_kind *a, const struct watched_kind *b)

@@ -128,6 +128,14 @@ void kind_watch_end(struct kind_watch *k, enum trend_end how,
 				 const struct trend_profile *profile),
 		    void *userdata);
 
+/*
+ * As detector_pack() and detector_unpack(). Between kind_watch_count() and kind_watch_judge(), too: then it is
+ * as if the objects could not have been listed.
+ */
+int kind_watch_pack(const struct kind_watch *k, detector_put_fn put, void *userdata);
+int kind_watch_unpack(const struct kind_options *options, detector_get_fn get, void *userdata,
+		      struct kind_watch **ret);
+
 uint64_t kind_watch_origin_ns(const struct kind_watch *k);
 size_t kind_watch_followed(const struct kind_watch *k);
 /* Kinds that there was no room to follow. */

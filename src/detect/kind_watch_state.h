@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The state of the detector on kinds, shared by kind_watch.c and kind_watch_judge.c only. */
+/* The state of the detector on kinds, shared by kind_watch*.c only. */
 #ifndef SEEP_DETECT_KIND_WATCH_STATE_H
 #define SEEP_DETECT_KIND_WATCH_STATE_H
 
@@ -64,6 +64,10 @@ struct kind_watch {
 };
 
 struct watched_kind *kind_watch_find(const struct kind_watch *k, uint64_t key);
+/* Not there before. NULL: no memory. */
+struct watched_kind *kind_watch_add(struct kind_watch *k, uint64_t key);
+/* What earlier lives have shown of one that is followed from now on. -ENOMEM. */
+int kind_watch_recall(struct kind_watch *k, struct watched_kind *kind);
 /* Its objects are wanted from the next census on, if there is room. -ENOMEM. */
 int kind_watch_follow(struct kind_watch *k, struct watched_kind *kind);
 

@@ -4,16 +4,17 @@
  * See handover.h.
  *
  *	head  target ...	a target: packed_target, reconcile, slope; its sites, each packed_site and
- *				slope; its detector (detect/pack.c)
+ *				slope; its detector (detect/pack.c), and that of its Python objects
  */
 #include "monitor/handover.h"
 
 #include "base/twin.h"
 #include "detect/detector.h"
 #include "monitor/detect.h"
+#include "monitor/python.h"
 #include "monitor/state.h"
 
-#define VERSION	  1u
+#define VERSION	  2u
 #define SITES_MAX (1u << 24)
 
 /* Records of this machine, as a compiler lays them out: another size is another version. */
@@ -28,7 +29,7 @@ struct packed_target {
 	uint32_t key;
 	uint32_t n_sites;
 	uint32_t has_detector;
-	uint32_t padding;
+	uint32_t has_kinds;
 };
 
 struct packed_site {
@@ -66,6 +67,7 @@ static int write_target(const struct monitor *m, const struct tracked *t, struct
 	struct packed_target packed = {
 		.key = t->target->key,
 		.has_detector = t->detector && !detector_is_scanning(t->detector),
+		.has_kinds = python_has_trends(t),
 	};
 	size_t n = 0;
 	int r;
@@ -86,7 +88,9 @@ static int write_target(const struct monitor *m, const struct tracked *t, struct
 		twin_write(to, &site, sizeof(site));
 		twin_write(to, &sites[i]->live, sizeof(sites[i]->live));
 	}
-	return packed.has_detector ? detector_pack(t->detector, put, to) : 0;
+	if (packed.has_detector)
+		r = detector_pack(t->detector, put, to);
+	return r == 0 && packed.has_kinds ? python_pack(t, put, to) : r;
 }
 
 int handover_write_trends(const struct monitor *m, struct twin *to)
@@ -162,7 +166,9 @@ static int read_target(struct monitor *m, struct twin *from)
 		r = heap_restore_target(m->heap, packed.key, &live);
 	for (uint32_t i = 0; i < packed.n_sites && r == 0; i++)
 		r = read_site(m, t, from);
-	return r == 0 && packed.has_detector ? read_detector(m, t, from) : r;
+	if (r == 0 && packed.has_detector)
+		r = read_detector(m, t, from);
+	return r == 0 && packed.has_kinds ? python_unpack(m, t, get, from) : r;
 }
 
 int handover_read_trends(struct monitor *m, struct twin *from)

@@ -77,9 +77,9 @@ static void save(void *userdata, const struct detector_ids *ids,
 				w->tracked->target->id);
 }
 
-static int begin_kinds(struct python_watch *w, uint64_t now_ns)
+static struct kind_options kind_options(struct python_watch *w, uint64_t now_ns)
 {
-	const struct kind_options options = {
+	return (struct kind_options){
 		.trend = &w->monitor->trend,
 		.tick_ns = w->monitor->options.detector_tick_ns,
 		/* One tick is over at the first census. */
@@ -87,9 +87,45 @@ static int begin_kinds(struct python_watch *w, uint64_t now_ns)
 		.env = { .recall = recall, .userdata = w },
 		.max_kinds = KINDS_TAKEN,
 	};
+}
+
+static int begin_kinds(struct python_watch *w, uint64_t now_ns)
+{
+	const struct kind_options options = kind_options(w, now_ns);
 
 	w->kinds = kind_watch_new(&options);
 	return w->kinds ? 0 : -ENOMEM;
+}
+
+bool python_has_trends(const struct tracked *t)
+{
+	return t->objects && t->objects->kinds;
+}
+
+int python_pack(const struct tracked *t, detector_put_fn put, void *userdata)
+{
+	return kind_watch_pack(t->objects->kinds, put, userdata);
+}
+
+int python_unpack(struct monitor *m, struct tracked *t, detector_get_fn get, void *userdata)
+{
+	struct python_watch nobody = { .monitor = m };
+	struct python_watch *w = t ? t->objects ?: add_watch(m, t) : &nobody;
+	struct kind_watch *kinds = NULL;
+	struct kind_options options;
+	int r;
+
+	if (!w)
+		return -ENOMEM;
+	options = kind_options(w, monotonic_ns());
+	r = kind_watch_unpack(&options, get, userdata, &kinds);
+	if (r < 0)
+		return r;
+	kind_watch_free(w->kinds);
+	w->kinds = kinds;
+	if (!t)
+		kind_watch_free(kinds);
+	return 0;
 }
 
 /* --- rounds --------------------------------------------------------------------------------------- */

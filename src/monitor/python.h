@@ -85,6 +85,12 @@ int python_add_points(struct monitor *m, const struct tracked *t, uint64_t now_m
 int monitor_python_set_origin(struct monitor *m, uint32_t target, uint64_t key,
 			      struct alert_python *origin);
 
+/* What is known of kinds, over a restart of the daemon: kind_watch_pack(). */
+bool python_has_trends(const struct tracked *t);
+int python_pack(const struct tracked *t, detector_put_fn put, void *userdata);
+/* @t NULL: it is no more, and what there is is dropped. */
+int python_unpack(struct monitor *m, struct tracked *t, detector_get_fn get, void *userdata);
+
 /* Of an answer that comes after the end of the target: the watch is over now. */
 void python_forget(struct python_watch *w);
 

@@ -9,6 +9,7 @@ import time
 
 import manager
 import seep
+import test_census
 
 
 def pause(seconds):
@@ -31,19 +32,36 @@ def start_service(daemon):
         raise
 
 
+def alerts(daemon, key, scope):
+    return [l for l in daemon.leaks(target=key) if l["told"] and l["scope"] == scope]
+
+
+def await_alert(daemon, key, restarts, scope):
+    """Seconds from now to an alert of this scope, with a kill at each of some moments."""
+    begin = time.monotonic()
+    for moment in restarts:
+        pause(begin + moment - time.monotonic())
+        daemon.restart(signal.SIGKILL)
+        seep.equal(alerts(daemon, key, scope), [], "told so far")
+    seep.wait_until(lambda: alerts(daemon, key, scope), "an alert", deadline=200)
+    return time.monotonic() - begin
+
+
 def time_to_alert(restarts):
-    """Seconds from the beginning to the alert, with a kill at each of some moments."""
     with manager.ManagedDaemon("--detector-tick", "50ms") as daemon:
         workload, key = start_service(daemon)
         with workload:
-            begin = time.monotonic()
-            for moment in restarts:
-                pause(begin + moment - time.monotonic())
-                daemon.restart(signal.SIGKILL)
-                seep.equal([l for l in daemon.leaks(target=key) if l["told"]], [], "told so far")
-            daemon.wait_told(key)
-            took = time.monotonic() - begin
+            took = await_alert(daemon, key, restarts, "stack")
             check_stop(daemon, workload)
+    return took
+
+
+def time_to_alert_of_a_type(restarts):
+    with manager.ManagedDaemon(*test_census.TICK) as daemon, \
+            test_census.Service("--tasks") as service:
+        key = daemon.track(service.pid, mode="governed", limit_bytes=test_census.LIMIT)
+        took = await_alert(daemon, key, restarts, "type")
+        check_stop(daemon, service)
     return took
 
 
@@ -51,6 +69,14 @@ def test_trends_go_on():
     """No new warm-up: a leak is told about when it would have been without the kills."""
     undisturbed = time_to_alert(())
     killed = time_to_alert((0.35 * undisturbed, 0.7 * undisturbed))
+    print(f"# told after {undisturbed:.1f} s, with two kills after {killed:.1f} s")
+    assert killed < 1.3 * undisturbed + 2, "the trend has gone on"
+
+
+def test_trends_of_types_go_on():
+    """The same of Python objects, whose addresses are known from one census to the next."""
+    undisturbed = time_to_alert_of_a_type(())
+    killed = time_to_alert_of_a_type((0.35 * undisturbed, 0.7 * undisturbed))
     print(f"# told after {undisturbed:.1f} s, with two kills after {killed:.1f} s")
     assert killed < 1.3 * undisturbed + 2, "the trend has gone on"
 
