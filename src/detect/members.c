@@ -46,6 +46,15 @@ static uint16_t short_identity(uint64_t identity)
 	return identity ? (uint16_t)((h >> 48) | 1) : 0;
 }
 
+/* That of a task is not always known: it may have been about to end, or to be given another name. */
+static bool is_same(struct member *m, uint16_t identity)
+{
+	if (m->identity && identity && m->identity != identity)
+		return false;
+	m->identity = m->identity ?: identity;
+	return true;
+}
+
 static uint16_t short_width(uint32_t from, uint32_t to)
 {
 	uint32_t width = to > from ? to - from : 1;
@@ -126,7 +135,7 @@ int members_update(struct members *m, const struct python_objects *seen, uint32_
 		for (; old < m->n && m->list[old].address < o->address; old++)
 			bury(m, &m->list[old], now);
 		if (old < m->n && m->list[old].address == o->address) {
-			if (m->list[old].identity == short_identity(o->identity)) {
+			if (is_same(&m->list[old], short_identity(o->identity))) {
 				list[i] = m->list[old++];
 				continue;
 			}

@@ -227,6 +227,7 @@ static int ask_for_objects(struct python_watch *w)
 		if (k)
 			ask[n_ask++] = (struct python_wanted){
 				.type_address = k->type_address,
+				.of_code = true,
 				.code_address = k->code_address,
 				.done = k->done,
 				.threshold = wanted[i].threshold,

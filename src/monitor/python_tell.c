@@ -335,6 +335,7 @@ static void sample(struct python_watch *w, struct kind_note *n)
 		.kind = n->key,
 		.type_address = k->type_address,
 		.later = { .type_address = k->type_address,
+			   .of_code = true,
 			   .code_address = k->code_address,
 			   .done = k->done },
 		.function = k->function,

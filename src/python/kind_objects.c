@@ -82,7 +82,7 @@ static int add_to_lists(struct collect *c, uint64_t type, uint64_t code, bool do
 		const struct python_wanted *w = c->lists[i].wanted;
 
 		if (w->type_address == type &&
-		    (!w->code_address || (w->code_address == code && w->done == done)))
+		    (!w->of_code || (w->code_address == code && w->done == done)))
 			r = add(c, &c->lists[i], address, identity);
 	}
 	return r;

@@ -17,8 +17,9 @@
 /* A kind of census.h whose objects are asked for. */
 struct python_wanted {
 	uint64_t type_address;
-	uint64_t code_address; /* 0: any */
-	bool done;	       /* with a code: those that have ended, or those that have not */
+	bool of_code;	       /* those alone that run this code: */
+	uint64_t code_address; /* 0: none that is known */
+	bool done;	       /* that have ended, or that have not */
 	uint64_t threshold;    /* of the last answer; 0: none yet */
 };
 

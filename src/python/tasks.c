@@ -86,6 +86,36 @@ static void take_coroutine(struct python_sweep *s, const uint8_t *object, size_t
 		task->qualname = word_at(object, s->layout->generator_qualname);
 }
 
+/*
+ * A task that has ended meanwhile has given back its name, and what lies there now may be any other int or
+ * str. One that is still there with the same name had it all the time.
+ */
+static int confirm_numbers(struct python_sweep *s, struct python_task *tasks, size_t n)
+{
+	const struct python_layout *l = s->layout;
+	struct python_run *runs = s->runs;
+	size_t bytes = l->task_name + sizeof(uint64_t), n_runs = 0;
+	int r;
+
+	for (size_t i = 0; i < n; i++)
+		if (tasks[i].number)
+			runs[n_runs++] = (struct python_run){ .address = tasks[i].object,
+							      .to = s->heads + i * HEAD_BYTES,
+							      .n = bytes };
+	r = python_read_runs(s->memory, runs, n_runs);
+	n_runs = 0;
+	for (size_t i = 0; i < n && r == 0; i++) {
+		const uint8_t *object = s->heads + i * HEAD_BYTES;
+
+		if (!tasks[i].number)
+			continue;
+		if (runs[n_runs++].done < bytes || !object_refcount(s, object) ||
+		    word_at(object, l->task_name) != tasks[i].name)
+			tasks[i].number = 0;
+	}
+	return r;
+}
+
 int python_tasks_read(struct python_sweep *s, struct python_task *tasks, size_t n)
 {
 	struct python_run *runs = s->runs;
@@ -106,5 +136,5 @@ int python_tasks_read(struct python_sweep *s, struct python_task *tasks, size_t 
 		take_coroutine(s, runs[2 * i].to, runs[2 * i].done, &tasks[i]);
 		take_name(s, runs[2 * i + 1].to, runs[2 * i + 1].done, &tasks[i]);
 	}
-	return 0;
+	return confirm_numbers(s, tasks, n);
 }

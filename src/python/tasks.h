@@ -31,7 +31,7 @@ struct python_task {
 void python_task_init(const struct python_layout *l, const uint8_t *object,
 		      struct python_task *ret);
 
-/* Reads coroutines and names of up to TASKS_AT_ONCE tasks. */
+/* Reads coroutines and names of up to TASKS_AT_ONCE tasks, whose object is known. */
 int python_tasks_read(struct python_sweep *s, struct python_task *tasks, size_t n);
 
 #endif

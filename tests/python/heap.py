@@ -8,6 +8,7 @@ quiet    objects of many kinds; what the collector tracks by type, then, on stan
          each size class (sys._debugmallocstats()). Nothing is allocated after that.
 load     200000 objects that stay, a ring of 50000 that are replaced all the time, and cyclic garbage
 tasks    tasks, coroutines, generators and frames in known states
+task-load  tasks that come and go at full speed
 million  a million objects that stay
 forks    200000 objects that stay, and child processes that come and go
 imitations    what looks like objects and is none
@@ -220,6 +221,25 @@ def tasks():
     asyncio.new_event_loop().run_until_complete(make_tasks())
 
 
+async def make_tasks_for_ever():
+    """Each lives for a moment, beside numbers that are far larger than its own. A signal asks how many."""
+    made = 1
+    signal.signal(signal.SIGUSR1, lambda *_: print(made, flush=True))
+    tell({})
+    latest = collections.deque(maxlen=10007)
+    large = collections.deque(maxlen=10007)
+    while True:
+        for _ in range(101):
+            latest.append(asyncio.ensure_future(finished(made)))
+            made += 1
+            large.append((1 << 50) + made)
+        await asyncio.sleep(0)
+
+
+def task_load():
+    asyncio.new_event_loop().run_until_complete(make_tasks_for_ever())
+
+
 class Never:
     """Has no objects, only what looks like some."""
 
@@ -299,5 +319,5 @@ def million():
 
 
 if __name__ == "__main__":
-    {"quiet": quiet, "load": load, "tasks": tasks, "million": million, "forks": forks,
-     "imitations": imitations, "interpreters": interpreters}[sys.argv[1]]()
+    {"quiet": quiet, "load": load, "tasks": tasks, "task-load": task_load, "million": million,
+     "forks": forks, "imitations": imitations, "interpreters": interpreters}[sys.argv[1]]()
