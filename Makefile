@@ -43,7 +43,7 @@ BUILD_PACKAGES := gcc make clang llvm pkg-config bpftool libbpf-dev libelf-dev z
 	libcapstone-dev libevent-dev libjansson-dev libseccomp-dev libcap-dev libiberty-dev \
 	libsqlite3-dev libsystemd-dev libinih-dev uthash-dev jq
 PACKAGES := $(BUILD_PACKAGES) g++ libcmocka-dev libasan8 libubsan1 clang-format clang-tidy cppcheck \
-	shellcheck curl python3 procps util-linux gdb binutils dwz xz-utils musl-tools systemd
+	shellcheck curl python3 procps util-linux gdb binutils dwz xz-utils musl-tools systemd mandoc
 
 # Programs that make eval-real watches; those that are not there are left out.
 EVAL_REAL_PACKAGES := redis-server memcached nginx postgresql libsqlite3-0 python3 util-linux
@@ -158,14 +158,17 @@ UNITS := seepd.service seepd.socket seepd-http.socket
 UNIT_DIR ?= $(PREFIX)/lib/systemd/system
 DOC_DIR := $(PREFIX)/share/doc/seep
 DOCUMENTS := $(wildcard docs/*.md)
+MAN_DIR := $(PREFIX)/share/man
+MANUALS := man1/seepctl.1 man5/seep.conf.5 man8/seepd.8
 CONFIGURATION := $(wildcard systemd/seep.conf)
 INSTALLED := $(PREFIX)/sbin/seepd $(PREFIX)/bin/seepctl $(UNITS:%=$(UNIT_DIR)/%) \
 	$(PREFIX)/lib/sysusers.d/seep.conf $(PREFIX)/lib/tmpfiles.d/seep.conf \
 	$(PREFIX)/lib/systemd/catalog/seep.catalog $(PREFIX)/lib/seep/strict.conf \
-	$(PREFIX)/lib/seep/command.conf $(PREFIX)/share/bash-completion/completions/seepctl
+	$(PREFIX)/lib/seep/command.conf $(PREFIX)/share/bash-completion/completions/seepctl \
+	$(MANUALS:%=$(MAN_DIR)/%)
 
 .PHONY: install
-install: all ## programs, units, catalog, documents; DESTDIR, PREFIX=/usr
+install: all ## programs, units, catalog, manuals, documents; DESTDIR, PREFIX=/usr
 	$(call msg,INSTALL,$(DESTDIR)$(PREFIX))install -D -m 755 $(B)/seepd $(DESTDIR)$(PREFIX)/sbin/seepd
 	$(Q)install -D -m 755 $(B)/seepctl $(DESTDIR)$(PREFIX)/bin/seepctl
 	$(Q)install -d $(DESTDIR)$(UNIT_DIR) $(DESTDIR)$(DOC_DIR)/docs
@@ -179,6 +182,10 @@ install: all ## programs, units, catalog, documents; DESTDIR, PREFIX=/usr
 	$(Q)install -D -m 644 -t $(DESTDIR)$(PREFIX)/lib/seep systemd/strict.conf systemd/command.conf
 	$(Q)install -D -m 644 systemd/seepctl.bash \
 		$(DESTDIR)$(PREFIX)/share/bash-completion/completions/seepctl
+	$(Q)for page in $(MANUALS); do \
+		install -D -m 644 docs/man/$${page#*/} $(DESTDIR)$(MAN_DIR)/$$page && \
+		sed -i 's,/usr/\(share/doc\|lib/seep/strict\),$(PREFIX)/\1,g' $(DESTDIR)$(MAN_DIR)/$$page || exit; \
+	done
 	$(Q)install -m 644 -t $(DESTDIR)$(DOC_DIR) README.md CHANGELOG.md
 	$(Q)install -m 644 -t $(DESTDIR)$(DOC_DIR)/docs $(DOCUMENTS)
 	$(Q)for file in $(CONFIGURATION); do \

@@ -43,7 +43,7 @@ strip --strip-unneeded --remove-section=.comment --remove-section=.note "$root/u
 install -m 644 $here/copyright "$documents/copyright"
 write_changelog | gzip -9n >"$documents/changelog.gz"
 chmod 644 "$documents/changelog.gz"
-gzip -9nf "$documents/CHANGELOG.md"
+gzip -9nf "$documents/CHANGELOG.md" "$root"/usr/share/man/man*/*
 
 mkdir -p "$root/DEBIAN"
 for script in postinst prerm postrm; do

@@ -144,6 +144,8 @@ def test_install_and_uninstall():
             with open(f"{folder}{prefix}/lib/systemd/system/{UNITS[0]}", encoding="utf-8") as f:
                 assert f"\nExecStart={prefix}/sbin/seepd\n" in f.read(), "the unit starts it there"
             assert os.access(f"{folder}{prefix}/sbin/seepd", os.X_OK), "the daemon"
+            with open(f"{folder}{prefix}/share/man/man8/seepd.8", encoding="utf-8") as f:
+                assert f"\n.Pa {prefix}/share/doc/seep/README.md" in f.read(), "the page points there"
             result = run("make", "-C", seep.ROOT, "uninstall", f"DESTDIR={folder}",
                          f"PREFIX={prefix}")
             seep.equal(result.returncode, 0, f"make uninstall: {result.stderr}")
