@@ -90,11 +90,13 @@ static json_t *frame_json(const struct frame *f, enum group_by by)
 	bool has_function = has_line || by == GROUP_BY_FUNCTION;
 	bool has_file = has_function || by == GROUP_BY_FILE;
 	bool has_offset = by == GROUP_BY_STACK;
+	/* What has no module, as frames of Python, is grouped by its file. */
+	bool is_file_module = by == GROUP_BY_MODULE && !f->module;
 	struct frame shown = *f;
 	json_auto_t *o = NULL;
 
 	shown.function = has_function ? f->function : NULL;
-	shown.file = has_file ? f->file : NULL;
+	shown.file = has_file || is_file_module ? f->file : NULL;
 	shown.line = has_line ? f->line : 0;
 	o = frame_to_json(&shown);
 	if (!has_offset && view_put(o, "offset", json_null()) < 0)

@@ -227,6 +227,38 @@ static void test_frames(void **state)
 	fake_free(m);
 }
 
+/* What has no module is grouped by its file, which is told. */
+static void test_file_for_module(void **state)
+{
+	struct group_options options = { .by = GROUP_BY_MODULE, .sort = GROUP_SORT_LIVE };
+	struct monitor *m = fake_new();
+	uint64_t frame = fake_frame(m, 0x1000, "handle", 6);
+	const json_t *shown;
+	json_t *o = NULL;
+	int calls = 0;
+
+	(void)state;
+	(void)fake_target(m, 1, 4243, 0);
+	fake_site(m, 1, 11, totals_of(1300, 13, 0, 0), &frame, 1);
+	assert_int_equal(view_resolve(m, 1, count_call, &calls), 0);
+	assert_int_equal(fake_answer(m), 1);
+	for (int has_module = 1; has_module >= 0; has_module--) {
+		if (!has_module) {
+			m->symbolizer.names[0].frames[0].kind = FRAME_PYTHON;
+			m->symbolizer.names[0].frames[0].module = NULL;
+		}
+		assert_int_equal(view_sites(m, 1, &options, &o), 0);
+		shown = json_array_get(
+			json_object_get(json_array_get(json_object_get(o, "sites"), 0), "frames"),
+			0);
+		assert_int_equal(json_is_string(json_object_get(shown, "module")), has_module);
+		assert_int_equal(json_is_string(json_object_get(shown, "file")), !has_module);
+		assert_true(json_is_null(json_object_get(shown, "function")));
+		json_decref(o);
+	}
+	fake_free(m);
+}
+
 /* Five ticks, 100 bytes more each second: 360000 bytes per hour, without any error. */
 static void test_trend(void **state)
 {
@@ -263,7 +295,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_values), cmocka_unit_test(test_problems),
 		cmocka_unit_test(test_target), cmocka_unit_test(test_reconciliation),
-		cmocka_unit_test(test_frames), cmocka_unit_test(test_trend),
+		cmocka_unit_test(test_frames), cmocka_unit_test(test_file_for_module),
+		cmocka_unit_test(test_trend),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
