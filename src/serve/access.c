@@ -26,8 +26,8 @@ bool access_has_alert(const struct exchange *x, const struct alert *a)
 }
 
 /* Fields of targets and leaks that tell of code and files, which takes ACCESS_DETAIL. */
-static const char *const details[] = { "exe", "command", "cgroup", "held_by" };
-static const char *const detail_lists[] = { "frames", "allocators", "created_at" };
+static const char *const details[] = { "exe", "command", "cgroup", "runs" };
+static const char *const detail_lists[] = { "frames", "allocators", "created_at", "held_by" };
 
 int access_trim(const struct exchange *x, uid_t uid, json_t *o)
 {
@@ -43,6 +43,9 @@ int access_trim(const struct exchange *x, uid_t uid, json_t *o)
 	for (size_t i = 0; i < ARRAY_SIZE(detail_lists); i++)
 		if (json_object_get(o, detail_lists[i]))
 			r |= view_put(o, detail_lists[i], json_array());
+	/* Of Python objects the sentences name lines and holders, too. */
+	if (json_is_string(json_object_get(o, "type")))
+		r |= view_put(o, "evidence", json_array());
 	return r;
 }
 

@@ -179,6 +179,18 @@ static void test_levels(void **state)
 		}
 }
 
+/* Its code and its holder are told in fields, and in sentences. */
+static void of_python_objects(struct fixture *f, uint64_t id)
+{
+	struct alert *a = (struct alert *)alert_book_find(monitor_alerts(f->monitor), id);
+
+	a->python = alert_python_new("_asyncio.Task");
+	assert_non_null(a->python);
+	assert_int_equal(
+		alert_python_set_code(a->python, "secret_function", "/srv/secret.py", 1, true), 0);
+	assert_int_equal(alert_python_add_holder(a->python, "secret_function.tasks", "set", 64), 0);
+}
+
 /* Figures without what tells of code and files; of an own process, everything. */
 static void test_reader_sees_no_detail(void **state)
 {
@@ -191,6 +203,7 @@ static void test_reader_sees_no_detail(void **state)
 	add_targets(f);
 	fake_leak(f->monitor, 0x1234, f->monitor->targets[1], "secret_function", TREND_LEAKING,
 		  TREND_OPENED);
+	of_python_objects(f, 0x1234);
 	for (int may_see = 0; may_see < 2; may_see++) {
 		gid_t group = may_see ? DETAILERS : READERS;
 
