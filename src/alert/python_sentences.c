@@ -41,13 +41,13 @@ static int add_type(const struct alert_python *p, json_t *array)
 		   p->function && p->done ? ", which has ended in all of them" : "");
 }
 
-/* "2 dict", "a str": how many come with each object. */
+/* "2.0 of type dict", "1 of type str": how many come with each object. */
 static void put_companion(FILE *out, const struct alert_companion *c)
 {
 	if (c->per_object > 0.95 && c->per_object < 1.05)
-		(void)fprintf(out, "1 %s", c->type);
+		(void)fprintf(out, "1 of type %s", c->type);
 	else
-		(void)fprintf(out, "%.1f %s", c->per_object, c->type);
+		(void)fprintf(out, "%.1f of type %s", c->per_object, c->type);
 }
 
 static int add_companions(const struct alert_python *p, json_t *array)
@@ -69,7 +69,7 @@ static int add_companions(const struct alert_python *p, json_t *array)
 	failed = ferror(out);
 	if (fclose(out) != 0 || failed)
 		return -ENOMEM;
-	return add(array, "With each come %s, %s together.", text,
+	return add(array, "With each object come %s, %s together.", text,
 		   words_bytes(p->bytes_per_object).text);
 }
 

@@ -149,7 +149,9 @@ static void test_sentences(void **state)
 				    "2,000 are still there."));
 	assert_true(says(sentences, "50 % were seen to be made"));
 	assert_true(says(sentences, "Held by app._tasks{*} (set): 63 of 64 that were looked for."));
-	assert_true(says(sentences, "With each come 1 coroutine and 2.5 str, 528 bytes together."));
+	assert_true(says(sentences,
+			 "With each object come 1 of type coroutine and 2.5 of type str, 528 bytes "
+			 "together."));
 	assert_true(says(sentences, "8,210 objects with 56.0 MiB, made since then"));
 	assert_true(says(sentences, "How many were made is not known"));
 	assert_false(says(sentences, "block"));
