@@ -220,10 +220,13 @@ static void put_forecast(FILE *out, const json_t *leak, uint64_t now_ms,
 	const json_t *limit = json_object_get(leak, "limit");
 	double low = field_number(limit, "seconds_to_limit_low");
 	double high = field_number(limit, "seconds_to_limit_high");
-	struct moment reached = moment_of(leak_time(limit, "reached_at"), now_ms, o);
+	uint64_t at = leak_time(limit, "reached_at");
+	struct moment reached = moment_of(at, now_ms, o);
+	/* The others are as of the evaluation; that may be an hour ago. */
+	double age = field_number(limit, "seconds_to_limit") - ((double)at - (double)now_ms) / 1000;
 	struct number left = bytes_of(limit, "headroom_bytes", o);
 
-	if (isnan(field_number(limit, "seconds_to_limit")) || !leak_time(limit, "reached_at"))
+	if (isnan(age) || !at)
 		put_line(out, o, "Until", "no limit is in sight");
 	else if (isnan(low) || isnan(high))
 		put_line(out, o, "Until", "the memory limit is reached %s; %s are left",
@@ -231,8 +234,10 @@ static void put_forecast(FILE *out, const json_t *leak, uint64_t now_ms,
 	else
 		put_line(out, o, "Until",
 			 "the memory limit is reached %s (between %s and %s); %s are left",
-			 reached.text, format_duration(fmin(low, high), o->raw_bytes).text,
-			 format_duration(fmax(low, high), o->raw_bytes).text, left.text);
+			 reached.text,
+			 format_duration(fmax(fmin(low, high) - age, 0), o->raw_bytes).text,
+			 format_duration(fmax(fmax(low, high) - age, 0), o->raw_bytes).text,
+			 left.text);
 }
 
 static void put_times(FILE *out, const json_t *leak, uint64_t now_ms,

@@ -130,6 +130,21 @@ static void one_leak(void **state)
 	       "\u2591 10 of 20 live, 2.1 KiB\n");
 }
 
+/* All of the forecast is as of now, however long ago the evaluation was. */
+static void forecast_of_an_old_evaluation(void **state)
+{
+	json_auto_t *leak = parse(LEAK);
+	_cleanup_free_ char *text = NULL;
+
+	(void)state;
+	/* Half an hour later than the daemon had thought when it said 7800.5 s. */
+	assert_int_equal(json_object_set_new(json_object_get(leak, "limit"), "seconds_to_limit",
+					     json_real(7800.5 + 1800)),
+			 0);
+	text = print(print_leak, leak, &plain);
+	assert_non_null(strstr(text, "in 2 h 10 min (between 1 h 10 min and 2 h 0 min); "));
+}
+
 static void one_that_is_over(void **state)
 {
 	(void)state;
@@ -334,6 +349,7 @@ int main(void)
 		cmocka_unit_test(a_table),
 		cmocka_unit_test(suspects_are_dimmed),
 		cmocka_unit_test(one_leak),
+		cmocka_unit_test(forecast_of_an_old_evaluation),
 		cmocka_unit_test(one_that_is_over),
 		cmocka_unit_test(narrow_terminal),
 		cmocka_unit_test(history_is_drawn),
