@@ -78,6 +78,11 @@ void render_memory(FILE *out, const json_t *target, const struct render_options 
 			format_bytes(field_count(memory, "usage_bytes"), o->raw_bytes).text,
 			format_bytes(field_count(memory, "headroom_bytes"), o->raw_bytes).text);
 	}
+	/* Below all of the machine's: somebody has given it. */
+	if (of && field_has_integer(target, "limit_bytes") &&
+	    field_count(target, "limit_bytes") < field_count(memory, "limit_bytes"))
+		(void)fprintf(out, "judged by a limit that was given: %s\n",
+			      format_bytes(field_count(target, "limit_bytes"), o->raw_bytes).text);
 	if (!json_is_object(r))
 		return;
 	put_share(out, "growth since the watch began", r, o);

@@ -361,6 +361,13 @@ static void memory_is_told(void **state)
 	expect(print_memory,
 	       "{'memory':{'anonymous_bytes':7,'limit_of':null},'reconciliation':null}", &plain,
 	       "memory: 7 B anonymous, 0 B swapped out\n");
+	expect(print_memory,
+	       "{'limit_bytes':1048576,'memory':{'anonymous_bytes':7,'limit_bytes':4194304,"
+	       "'limit_of':'host','usage_bytes':0,'headroom_bytes':4194304}}",
+	       &plain,
+	       "memory: 7 B anonymous, 0 B swapped out\n"
+	       "limit: 4.0 MiB (the host's), 0 B used, 4.0 MiB left\n"
+	       "judged by a limit that was given: 1.0 MiB\n");
 	expect(print_memory, "{'memory':7,'reconciliation':[]}", &plain, "");
 	expect(print_retained, MEMORY, &plain, "The allocator? retains it.\n");
 	expect(print_retained, "{'reconciliation':{'verdict':'explained','text':'x'}}", &plain, "");
