@@ -19,12 +19,12 @@ struct leaks_values {
 };
 
 static const char *const states[] = { "suspect",  "leaking", "exhaustion", "stopped",
-				      "resolved", "closed",  NULL };
+				      "resolved", "closed",  "quiet",	   NULL };
 
 static const struct cli_option options[] = {
 	{ "state", 0, OPTION_CHOICE, offsetof(struct leaks_values, state), "STATE", states, 0, 0,
 	  "only in this state: suspect, leaking, exhaustion, stopped,\n"
-	  "                            resolved or closed" },
+	  "                            resolved, closed or quiet" },
 	{ "all", 'a', OPTION_FLAG, offsetof(struct leaks_values, all), NULL, NULL, 0, 0,
 	  "suspects, too, and what is over, acknowledged or suppressed" },
 	{ "exit-code", 0, OPTION_FLAG, offsetof(struct leaks_values, exit_code), NULL, NULL, 0, 0,
@@ -101,8 +101,9 @@ static int show(const struct cli_context *context, json_t *leaks, const struct l
 		return cli_no_memory();
 	if (o.legend) {
 		if (json_array_size(leaks) == 0)
-			(void)fputs(values->state || values->all ? "There is none.\n" :
-								   "No leak is open.\n",
+			(void)fputs(values->state ? "No leak is in this state.\n" :
+				    values->all	  ? "No leak and no suspect is known.\n" :
+						    "No leak is open.\n",
 				    stdout);
 		put_hidden(suspects, others);
 	}

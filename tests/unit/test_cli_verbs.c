@@ -196,7 +196,7 @@ static void leaks_are_listed(void **state)
 	       "No leak and no suspect is known of 'nosuch.service'");
 	expect(f->path, "leaks --all", 0, "9f2c41d0f  suspect");
 	expect(f->path, "leaks --state suspect", 0, "9f2c41d0  suspect");
-	expect(f->path, "leaks --state closed", 0, "There is none.\n");
+	expect(f->path, "leaks --state closed", 0, "No leak is in this state.\n");
 	expect(f->path, "leaks nosuch", 0, "No leak is open.\n");
 	expect(f->path, "leaks nosuch -j", 0, "\"total\": 0");
 	expect(f->path, "leaks 4243-1 -j", 0, "\"total\": 2");
