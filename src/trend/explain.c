@@ -11,10 +11,9 @@
 #define HIGH_WITHIN	4320
 #define MEDIUM_WITHIN	43200
 
+/* Of what grows; at the limit, nothing is left to wait for. */
 static enum trend_severity severity_of(double ticks)
 {
-	if (!(ticks > 0))
-		return TREND_LOW;
 	if (ticks < CRITICAL_WITHIN)
 		return TREND_CRITICAL;
 	if (ticks < HIGH_WITHIN)

@@ -164,6 +164,22 @@ static void test_leak(void **state)
 	tear_down(f);
 }
 
+/* A soft limit can be passed: the leak that has done so is no less severe than a moment before. */
+static void test_leak_beyond_the_limit(void **state)
+{
+	struct fixture *f = set_up();
+
+	(void)state;
+	f->block_bytes = 200000;
+	while (f->now < 5500)
+		(void)run(f, 1, 5500);
+	assert_int_equal(f->e.state, TREND_LEAKING);
+	assert_true(f->e.headroom_bytes == 0);
+	assert_true(f->e.ticks_to_limit == 0);
+	assert_int_equal(f->e.severity, TREND_CRITICAL);
+	tear_down(f);
+}
+
 /* The tick and the confidence of the alert of a leak whose blocks are cut so finely. */
 static uint32_t alert_at(uint32_t leaks, double bytes, uint32_t grain, double *ret_confidence)
 {
@@ -510,6 +526,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_leak),
+		cmocka_unit_test(test_leak_beyond_the_limit),
 		cmocka_unit_test(test_blocks_may_be_cut_finely),
 		cmocka_unit_test(test_growth_gets_surer),
 		cmocka_unit_test(test_leak_stops_and_is_freed),
