@@ -228,6 +228,8 @@ static void put_forecast(FILE *out, const json_t *leak, uint64_t now_ms,
 
 	if (isnan(age) || !at)
 		put_line(out, o, "Until", "no limit is in sight");
+	else if (field_number(limit, "headroom_bytes") <= 0)
+		put_line(out, o, "Until", "the memory limit is reached, nothing is left");
 	else if (isnan(low) || isnan(high))
 		put_line(out, o, "Until", "the memory limit is reached %s; %s are left",
 			 reached.text, left.text);

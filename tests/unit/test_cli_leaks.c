@@ -145,6 +145,20 @@ static void forecast_of_an_old_evaluation(void **state)
 	assert_non_null(strstr(text, "in 2 h 10 min (between 1 h 10 min and 2 h 0 min); "));
 }
 
+static void nothing_is_left(void **state)
+{
+	json_auto_t *leak = parse(LEAK);
+	_cleanup_free_ char *text = NULL;
+
+	(void)state;
+	assert_int_equal(json_object_set_new(json_object_get(leak, "limit"), "headroom_bytes",
+					     json_integer(0)),
+			 0);
+	text = print(print_leak, leak, &plain);
+	assert_non_null(
+		strstr(text, "\nUntil       the memory limit is reached, nothing is left\n"));
+}
+
 static void one_that_is_over(void **state)
 {
 	(void)state;
@@ -350,6 +364,7 @@ int main(void)
 		cmocka_unit_test(suspects_are_dimmed),
 		cmocka_unit_test(one_leak),
 		cmocka_unit_test(forecast_of_an_old_evaluation),
+		cmocka_unit_test(nothing_is_left),
 		cmocka_unit_test(one_that_is_over),
 		cmocka_unit_test(narrow_terminal),
 		cmocka_unit_test(history_is_drawn),
