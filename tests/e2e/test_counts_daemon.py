@@ -5,6 +5,7 @@
 import json
 import os
 import select
+import shutil
 import signal
 import subprocess
 import tempfile
@@ -131,6 +132,25 @@ def test_exec():
             "blocks of an image that is gone are reported"
         seep.equal(target["coverage"]["from_start"], True, "the new image is seen from its start")
         workload.end()
+
+
+def test_exec_while_attaching():
+    """No note tells of it, as the kernel side does not know the target yet: its names are read anew."""
+    with seep.Daemon() as daemon, tempfile.TemporaryDirectory(prefix="seep-e2e-") as folder:
+        for i in range(5):
+            # A file that is new to the daemon: looking at it takes longer than an exec.
+            image = shutil.copy("/bin/sh", os.path.join(folder, f"image{i}"))
+            process = subprocess.Popen([image, "-c", "read line; exec sleep 60"],
+                                       stdin=subprocess.PIPE, preexec_fn=seep.die_with_parent)
+            seep.wait_equal(lambda: seep.comm_of(process.pid), f"image{i}", "the first image")
+            daemon.track(process.pid, traced=False)
+            process.stdin.write(b"\n")
+            process.stdin.close()
+            seep.wait_equal(lambda: [(t["state"], t["comm"]) for t in daemon.targets()
+                                     if t["pid"] == process.pid], [("traced", "sleep")],
+                            "the image that is traced")
+            process.kill()
+            process.wait(30)
 
 
 def test_exit():
