@@ -55,7 +55,7 @@ static const char usage[] =
 	"  -h, --help             this text\n"
 	"  -V, --version          the version\n"
 	"\n"
-	"Options win over the configuration, see docs/configuration.md.\n";
+	"Options win over the configuration, see seep.conf(5).\n";
 
 enum {
 	OPT_CONFIG = 256,
