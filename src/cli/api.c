@@ -116,6 +116,30 @@ int api_stream(const struct cli_context *context, const char *target, uint64_t s
 	return response->status >= 300 ? api_explain(response) : CLI_OK;
 }
 
+/* The daemon names the route that tells more; here that is a verb. */
+static void put_detail(const char *detail)
+{
+	static const struct {
+		const char *route;
+		const char *verb;
+	} verbs[] = {
+		{ "GET /v1/targets ", "'seepctl targets' " },
+		{ "GET /v1/leaks ", "'seepctl leaks --all' " },
+		{ "GET /v1/snapshots ", "'seepctl snapshot --list' " },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(verbs); i++) {
+		const char *at = strstr(detail, verbs[i].route);
+
+		if (at) {
+			cli_error("%.*s%s%s", (int)(at - detail), detail, verbs[i].verb,
+				  at + strlen(verbs[i].route));
+			return;
+		}
+	}
+	cli_error("%s", detail);
+}
+
 int api_explain(const struct http_response *response)
 {
 	const char *code = json_string_value(json_object_get(response->json, "code"));
@@ -126,7 +150,7 @@ int api_explain(const struct http_response *response)
 	if (!detail)
 		detail = title;
 	if (detail)
-		cli_error("%s", detail);
+		put_detail(detail);
 	else
 		cli_error("seepd answered with HTTP status %d", response->status);
 	for (i = 0; code && i < ARRAY_SIZE(problem_exits); i++)

@@ -129,7 +129,9 @@ def test_verbs():
         seep.equal(daemon.seepctl("diff", "one", "-j").status, 0, "diff")
         seep.equal(daemon.seepctl("diff", "two").status, 1, "diff from nothing")
         seep.equal(daemon.seepctl("snapshot", "--drop", "one").status, 0, "drop a snapshot")
-        seep.equal(daemon.seepctl("snapshot", "--drop", "one").status, 1, "drop it twice")
+        result = daemon.seepctl("snapshot", "--drop", "one")
+        seep.equal(result.status, 1, "drop it twice")
+        assert "; 'seepctl snapshot --list' lists those" in result.err, f"a verb, no route: {result}"
         seep.equal(daemon.seepctl("untrack", pid).status, 0, "untrack")
         seep.equal(daemon.seepctl("untrack", pid).status, 5, "untrack twice")
         seep.check_no_breakpoints(workload.pid)
