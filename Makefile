@@ -425,7 +425,7 @@ bench-python: all ## what a service in Python loses under the default; SECONDS=5
 	$(Q)BUILD='$(B)' ./tests/bench/servers.py --only story --no-peers --rounds 3 --seconds 180
 
 .PHONY: demo
-demo: ## find a leak in a running server, and one in a service in Python; about three minutes
+demo: ## find a leak in a running server, and one in a service in Python; about five minutes
 	$(Q)./tests/deps.sh $(BUILD_PACKAGES) $(STORY_PACKAGES) curl
 	$(Q)$(MAKE) --no-print-directory all $(B)/workloads/leaky_server
 	$(Q)./tests/demo/run.sh

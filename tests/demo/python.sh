@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
 # make demo, the second half: tasks of a Python service that are never discarded, found from outside, with
-# the line that creates them and what holds them. About two minutes.
+# the line that creates them and what holds them. Two to four minutes, on a busy machine more.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
-seconds=${DEMO_SECONDS:-240}
+seconds=${DEMO_SECONDS:-420}
 rate=${DEMO_RATE:-500}
 python=/usr/bin/python3
 
