@@ -5,13 +5,13 @@
 # every skip with its reason, and at the end "N passed, N failed, N skipped" over all.
 #
 #   TEST=word        only files whose name has the word; TEST=word:case hands "case" to the file
-#   TEST_TIMEOUT=n   seconds that one file may take (600)
+#   TEST_TIMEOUT=n   seconds that one file may take (1200)
 set -u
 cd "$(dirname "$0")/.." || exit 1
 
 build=${BUILD:-build}
 filter=${TEST:-}
-time_limit=${TEST_TIMEOUT:-600}
+time_limit=${TEST_TIMEOUT:-1200}
 passed=0
 failed=0
 skipped=0

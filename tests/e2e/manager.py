@@ -145,7 +145,7 @@ class ManagedDaemon(seep.Daemon):
     """A seepd under a service manager; killed or ended, it is started again with what it has left."""
 
     def __init__(self, *options, most=128, tick="1s", state_dir=None, config=None,
-                 deadline=30.0):
+                 deadline=seep.DEADLINE):
         self.store = None
         self.most = most
         self.deadline = deadline
@@ -194,6 +194,7 @@ class ManagedDaemon(seep.Daemon):
     def kill(self):
         self.process.kill()
         seep.equal(self.process.wait(30), -signal.SIGKILL, "it was killed")
+        self.store.settle()
 
     def restart(self, number=signal.SIGTERM, wait=True):
         if number == signal.SIGKILL:

@@ -9,8 +9,10 @@ import ctypes
 import http.client
 import json
 import os
+import random
 import re
 import select
+import shutil
 import signal
 import socket
 import subprocess
@@ -21,13 +23,16 @@ import traceback
 import urllib.parse
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-BUILD = os.environ.get("BUILD", os.path.join(ROOT, "build"))
+BUILD = os.path.abspath(os.environ.get("BUILD", os.path.join(ROOT, "build")))
 SEEPD = os.path.join(BUILD, "seepd")
 SEEPCTL = os.path.join(BUILD, "seepctl")
 
 # What the daemon may keep of targets that are gone: names of their files, and what its allocator
 # does not give back. Measured over the whole tier; a leak per request or target is far above it.
 RSS_TOLERANCE_BYTES = 8 << 20
+
+# What holds, holds at once on an idle machine; this is for one that others keep busy.
+DEADLINE = 60.0
 
 PR_SET_PDEATHSIG = 1
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -42,26 +47,29 @@ def die_with_parent():
     _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
-def wait_until(condition, what, deadline=15.0):
-    """Waits until condition() is true, and returns what it returned."""
+def wait_until(condition, what, deadline=DEADLINE):
+    """Waits until condition() is true, and returns what it returned. The last look begins after the
+    deadline: this process may have stood still until then."""
     end = time.monotonic() + deadline
     while True:
+        is_last = time.monotonic() > end
         result = condition()
         if result:
             return result
-        if time.monotonic() > end:
+        if is_last:
             raise AssertionError(f"not within {deadline} s: {what}")
         select.select([], [], [], 0.02)
 
 
-def wait_equal(get, expected, what, deadline=15.0):
+def wait_equal(get, expected, what, deadline=DEADLINE):
     """Waits until get() returns what is expected; says what it returned last if it never does."""
     end = time.monotonic() + deadline
     while True:
+        is_last = time.monotonic() > end
         got = get()
         if got == expected:
             return
-        if time.monotonic() > end:
+        if is_last:
             raise AssertionError(f"{what}:\n   got      {got}\n   expected {expected}")
         select.select([], [], [], 0.02)
 
@@ -75,6 +83,16 @@ def workload_path(name):
     path = os.path.join(BUILD, "workloads", name)
     assert os.path.exists(path), f"{path} is not built"
     return path
+
+
+@contextlib.contextmanager
+def renamed(name):
+    """A copy of a workload's program whose name no other process of the machine has."""
+    with tempfile.TemporaryDirectory(prefix="seep-e2e-") as folder:
+        os.chmod(folder, 0o755)
+        path = os.path.join(folder, f"{name}-{os.getpid()}")
+        shutil.copy(workload_path(name), path)
+        yield path
 
 
 class Workload:
@@ -91,7 +109,7 @@ class Workload:
         if wait:
             equal(self.read_line(), "ready", f"{name} says that it is ready")
 
-    def read_line(self, deadline=60.0):
+    def read_line(self, deadline=120.0):
         ready, _, _ = select.select([self.process.stdout], [], [], deadline)
         assert ready, f"no output of {self.process.args} within {deadline} s"
         return self.process.stdout.readline().decode().strip()
@@ -132,7 +150,7 @@ class Workload:
 
 
 class Connection(http.client.HTTPConnection):
-    def __init__(self, path, timeout=30):
+    def __init__(self, path, timeout=DEADLINE):
         super().__init__("seep", timeout=timeout)
         self.path = path
 
@@ -168,23 +186,42 @@ def rss_bytes(pid):
     return 0
 
 
+# A process, a thread or a descriptor has gone since it was listed. (Of a link in /proc whose process is
+# gone the kernel may also say that it must not be read.)
+GONE = (FileNotFoundError, ProcessLookupError, PermissionError)
+
+
+def listed(path):
+    """The names in a folder of /proc; none of a process that is gone."""
+    with contextlib.suppress(*GONE):
+        return os.listdir(path)
+    return []
+
+
+def link_of(path):
+    """Where a link of /proc leads; None if it is gone."""
+    with contextlib.suppress(*GONE):
+        return os.readlink(path)
+    return None
+
+
 def descriptors(pid):
-    """How many of each kind a process has open."""
+    """How many of each kind a process has open; of one that is gone, none."""
     found = {}
-    for fd in os.listdir(f"/proc/{pid}/fd"):
-        with contextlib.suppress(FileNotFoundError):
-            path = f"/proc/{pid}/fd/{fd}"
-            kind = re.sub(r":\[\d+\]$", "", os.readlink(path))
-            if os.path.isdir(path):
-                kind = "folder"
-            found[kind] = found.get(kind, 0) + 1
+    for fd in listed(f"/proc/{pid}/fd"):
+        path = f"/proc/{pid}/fd/{fd}"
+        link = link_of(path)
+        if link is None:
+            continue
+        kind = "folder" if os.path.isdir(path) else re.sub(r":\[\d+\]$", "", link)
+        found[kind] = found.get(kind, 0) + 1
     return found
 
 
 def children_of(pid):
     found = []
-    for task in os.listdir(f"/proc/{pid}/task"):
-        with contextlib.suppress(FileNotFoundError):
+    for task in listed(f"/proc/{pid}/task"):
+        with contextlib.suppress(*GONE):
             with open(f"/proc/{pid}/task/{task}/children", encoding="ascii") as f:
                 found += [int(p) for p in f.read().split()]
     return found
@@ -195,26 +232,54 @@ HELPERS = ("seep-probes", "seep-windows", "seep-prices")
 
 def comm_of(pid):
     """None if it is gone."""
-    with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+    with contextlib.suppress(*GONE):
         with open(f"/proc/{pid}/comm", encoding="ascii") as f:
             return f.read().strip()
     return None
+
+
+def state_of(pid):
+    """The letter of its state: R, S, ..."""
+    with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as f:
+        return f.read().rsplit(")", 1)[1].split()[0]
 
 
 def children_named(pid, name):
     return [c for c in children_of(pid) if comm_of(c) == name]
 
 
+def child_named(pid, name):
+    """The only one. A child that was just forked is still to take its name, and one that died may not
+    have been waited for yet."""
+    wait_until(lambda: len(children_named(pid, name)) == 1, f"{pid} has one child named {name}")
+    return children_named(pid, name)[0]
+
+
+def child_that_runs(pid, program):
+    """The only child that has executed a program of this name."""
+    def found():
+        of = [c for c in children_of(pid)
+              if os.path.basename(link_of(f"/proc/{c}/exe") or "") == program]
+        return of if len(of) == 1 else None
+    return wait_until(found, f"{pid} has one child that runs {program}")[0]
+
+
+def kill_if_there(pid):
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGKILL)
+
+
 def symbolizers_of(pid):
-    """The children that read ELF files; the others have names of their own."""
-    return [c for c in children_of(pid) if comm_of(c) not in (None, *HELPERS)]
+    """The children that read ELF files, and who else is disposable; the others have names of their own,
+    and until they have taken them that of seepd."""
+    return [c for c in children_of(pid) if comm_of(c) not in (None, "seepd", *HELPERS)]
 
 
 class Daemon:
     """A private seepd. As a context it checks at its end that nothing was left behind."""
 
     def __init__(self, *options, tick="1s", check=True, state_dir=None, config=None,
-                 deadline=15.0):
+                 deadline=DEADLINE):
         """config: {name: text} of files in its folder of configuration; that of the host is not read."""
         self.folder = tempfile.TemporaryDirectory(prefix="seep-e2e-")
         os.chmod(self.folder.name, 0o755)
@@ -235,7 +300,7 @@ class Daemon:
             self.end_symbolizers()
             wait_equal(lambda: descriptors(self.pid).get("socket"), 1 + len(HELPERS),
                        "sockets: the listening one, and those of the other children")
-            self.descriptors = self.own_descriptors()
+            self.descriptors = wait_until(self.settled_descriptors, "descriptors are settled")
             self.warm_up()
             self.rss = rss_bytes(self.pid)
 
@@ -263,13 +328,19 @@ class Daemon:
 
     def own_descriptors(self):
         """Without those of targets' files: by design one is kept of each, so that its names stay
-        known when it is deleted; and one of its root, if that is another."""
+        known when it is deleted; and one of its root, if that is another. More of one file stay in."""
         found = descriptors(self.pid)
         found.pop("folder", None)
         for path in [k for k in found if k.startswith("/") and k != "/dev/null"]:
-            count = found.pop(path)
-            assert path == self.log_path or count == 1, f"{count} descriptors of {path}"
+            if path == self.log_path or found[path] == 1:
+                found.pop(path)
         return found
+
+    def settled_descriptors(self):
+        """Without a target no file is open, nor anything for a moment only."""
+        found = self.own_descriptors()
+        files = [k for k in found if k.startswith("/") and k != "/dev/null"]
+        return found if not files and found == self.own_descriptors() else None
 
     def is_ready(self):
         if self.process.poll() is not None:
@@ -304,7 +375,9 @@ class Daemon:
                 data = json.dumps(body).encode()
             if data is not None:
                 headers.setdefault("Content-Type", "application/json")
-            connection.request(method, path, body=data, headers=headers)
+            # Who is turned away has the answer before the request is sent.
+            with contextlib.suppress(BrokenPipeError):
+                connection.request(method, path, body=data, headers=headers)
             return Response(connection.getresponse())
         finally:
             connection.close()
@@ -318,6 +391,11 @@ class Daemon:
 
     def targets(self):
         return self.get("/v1/targets")["targets"]
+
+    def wait_tick(self):
+        """Until all that has happened so far was read from the kernel, and not only some of it."""
+        ticks = self.get("/v1/info")["ticks"]
+        wait_until(lambda: self.get("/v1/info")["ticks"] > ticks, "a tick")
 
     def target(self, key):
         return self.get(f"/v1/targets/{key}")
@@ -356,7 +434,7 @@ class Daemon:
     def leaks(self, **parameters):
         return self.get("/v1/leaks", **parameters)["leaks"]
 
-    def wait_told(self, key, deadline=90.0):
+    def wait_told(self, key, deadline=150.0):
         """The alerts of a target, once there is one."""
         wait_until(lambda: [l for l in self.leaks(target=key) if l["told"]], "an alert",
                    deadline=deadline)
@@ -372,10 +450,11 @@ class Daemon:
         return seepctl("--socket", self.socket, *arguments, **options)
 
     def end_symbolizers(self):
-        for child in symbolizers_of(self.pid):
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(child, signal.SIGKILL)
-        wait_equal(lambda: symbolizers_of(self.pid), [], "children of seepd are gone")
+        def are_gone():
+            for child in symbolizers_of(self.pid):
+                kill_if_there(child)
+            return {comm_of(c) for c in children_of(self.pid)} <= set(HELPERS)
+        wait_until(are_gone, "children of seepd are gone")
 
     def check_back(self):
         """Memory and descriptors are where they were before the targets came."""
@@ -454,6 +533,18 @@ def run_command(command, *options, stdin=b"", timeout=120, **more):
             return result, json.load(f)
 
 
+def free_port():
+    """A TCP port of this machine that nobody has, nor gets without asking for it: it is none of those
+    that the kernel gives by itself."""
+    with open("/proc/sys/net/ipv4/ip_local_port_range", encoding="ascii") as f:
+        first = int(f.read().split()[0])
+    while True:
+        port = random.randrange(first // 2, first)
+        with contextlib.suppress(OSError), socket.socket() as s:
+            s.bind(("127.0.0.1", port))
+            return port
+
+
 def last_json(text):
     """The truth is the last line that a workload prints."""
     return json.loads(text.strip().splitlines()[-1])
@@ -495,6 +586,10 @@ def check_nothing_lost(target):
     equal(losses(target), {}, f"losses of {target['comm']}")
 
 
+class Moved(Exception):
+    """What a process has mapped has changed while it was read."""
+
+
 def executable_mappings(pid):
     """(start, end, offset, path) of the mappings of files, as the kernel lists them."""
     found = []
@@ -510,14 +605,34 @@ def executable_mappings(pid):
 
 def changed_bytes(pid):
     """Where the code in a process's memory differs from its files: breakpoints, if there are any."""
+    for _ in range(100):
+        with contextlib.suppress(Moved):
+            return read_changed_bytes(pid)
+        select.select([], [], [], 0.02)
+    raise AssertionError(f"mappings of {pid} do not stand still")
+
+
+def read_range(pid, memory, start, end, offset):
+    """(what the file has, what the memory has)"""
+    try:
+        with open(f"/proc/{pid}/map_files/{start:x}-{end:x}", "rb") as f:
+            f.seek(offset)
+            expected = f.read(end - start)
+        memory.seek(start)
+        got = memory.read(len(expected))
+    except OSError as error:  # such as by an exec
+        os.stat(f"/proc/{pid}")
+        raise Moved from error
+    if len(got) < len(expected):
+        raise Moved
+    return expected, got
+
+
+def read_changed_bytes(pid):
     found = []
     with open(f"/proc/{pid}/mem", "rb", buffering=0) as memory:
         for start, end, offset, path in executable_mappings(pid):
-            with open(f"/proc/{pid}/map_files/{start:x}-{end:x}", "rb") as f:
-                f.seek(offset)
-                expected = f.read(end - start)
-            memory.seek(start)
-            got = memory.read(len(expected))
+            expected, got = read_range(pid, memory, start, end, offset)
             if got == expected:
                 continue
             found += [f"{path}+{offset + i:#x}: {got[i]:#x}" for i in range(len(expected))
@@ -531,7 +646,7 @@ def probes_on_libc(pid):
 
 
 def check_no_breakpoints(pid):
-    wait_equal(lambda: changed_bytes(pid), [], f"code of {pid} is as in its files", deadline=10)
+    wait_equal(lambda: changed_bytes(pid), [], f"code of {pid} is as in its files")
 
 
 def main(tests, requires=()):

@@ -8,7 +8,6 @@ The detector's tick is 50 ms here, and censuses may cost more than they do by de
 import json
 import os
 import re
-import signal
 import subprocess
 
 import seep
@@ -177,15 +176,14 @@ def test_the_child_may_die():
         for _ in range(5):
             seep.wait_until(lambda: seep.children_named(daemon.pid, "seep-python"), "a child")
             for child in seep.children_named(daemon.pid, "seep-python"):
-                os.kill(child, signal.SIGKILL)
+                seep.kill_if_there(child)
 
             def later():
                 response = daemon.request("GET", f"/v1/census?target={key}&limit=1")
                 # A request that the child worked on is the one that its death costs.
                 at = response.json["taken_at"] if response.status == 200 else taken
                 return at if at != taken else None
-            seep.wait_until(later, "another census")
-            taken = later()
+            taken = seep.wait_until(later, "another census")
         seep.equal(daemon.target(key)["state"], "traced", "the target")
 
 

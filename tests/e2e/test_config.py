@@ -144,7 +144,7 @@ def test_bad_reload_changes_nothing():
         seep.equal(config["errors"],
                    [f"{daemon.config}/seep.conf:3: [Budget] has no Totall=; did you mean Total=?"],
                    "what is wrong")
-        assert "did you mean Total=?" in daemon.log(), daemon.log()
+        assert "did you mean Total=?" in daemon.log_whole(), daemon.log()
         seep.equal(daemon.get("/v1/info")["budget"]["target_ratio"], 0.03, "the budget")
         seep.equal(selectors(daemon), {f"pid={shop.pid}": True}, "what is tracked")
         assert "\nseep_config_last_reload_successful 0\n" in daemon.seepctl("metrics").out, \

@@ -17,6 +17,7 @@ def check_tracked(daemon, workload, truth):
     """The sites are those that the workload tells, once the next tick has come."""
     key = daemon.find(workload.pid)["id"]
     functions = truth["functions"]
+    daemon.wait_tick()
     seep.wait_equal(lambda: seep.only(seep.by_function(daemon.sites(key)), functions), functions,
                     f"figures of {workload.process.args[0]}")
     target = daemon.target(key)
@@ -56,9 +57,10 @@ def test_million():
         daemon.track(workload.pid)
         truth = workload.go()
         check_tracked(daemon, workload, truth)
-        info = daemon.get("/v1/info")
-        assert info["last_tick_seconds"] < 0.020, f"a tick took {info['last_tick_seconds']} s"
-        seep.equal(info["usage"]["live_blocks"], 1000000, "blocks in use")
+        # Some ticks take longer when others keep the machine busy; if blocks were read, all would.
+        seep.wait_until(lambda: daemon.get("/v1/info")["last_tick_seconds"] < 0.020,
+                        "a tick takes less than 20 ms")
+        seep.equal(daemon.get("/v1/info")["usage"]["live_blocks"], 1000000, "blocks in use")
         workload.end()
         daemon.wait_gone()
         seep.wait_equal(lambda: daemon.get("/v1/info")["usage"]["live_blocks"], 0,
@@ -155,7 +157,8 @@ def test_exec_while_attaching():
 
 def test_exit():
     """A target that exits is listed as such, and then no more."""
-    with seep.Daemon() as daemon, seep.Workload("twins", 31, 7) as workload:
+    # For two ticks, which are to last longer than this process may have to wait for a processor.
+    with seep.Daemon(tick="5s") as daemon, seep.Workload("twins", 31, 7) as workload:
         key = daemon.track(workload.pid)
         workload.go()
         workload.end()
@@ -228,7 +231,8 @@ def test_track_option():
         with seep.Daemon("--track", str(one.pid), "--track", f"pid={two.pid}",
                          check=False) as daemon:
             for workload in (one, two):
-                daemon.wait_traced(daemon.find(workload.pid)["id"])
+                target = seep.wait_until(lambda: daemon.find(workload.pid), "a target")
+                daemon.wait_traced(target["id"])
             for workload in (one, two):
                 check_tracked(daemon, workload, workload.go())
             seep.equal(daemon.stop(), 0, "exit status")
@@ -262,7 +266,7 @@ def copy(program):
 def wait_tracing(process):
     """Until seepctl trace says that the probes are set."""
     while True:
-        ready, _, _ = select.select([process.stderr], [], [], 30)
+        ready, _, _ = select.select([process.stderr], [], [], seep.DEADLINE)
         assert ready, "seepctl trace does not say that it is tracing"
         line = process.stderr.readline().decode()
         assert line, f"seepctl trace ended with {process.wait(10)}"
@@ -275,7 +279,7 @@ def trace(workload, *options):
     with tempfile.TemporaryDirectory(prefix="seep-e2e-") as folder:
         path = os.path.join(folder, "report.json")
         process = subprocess.Popen(
-            [seep.SEEPCTL, "trace", str(workload.pid), "--for", "60s", "-j", "-o", path, "--by",
+            [seep.SEEPCTL, "trace", str(workload.pid), "--for", "1h", "-j", "-o", path, "--by",
              "function", "--exact", "--verbose", *options],
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, bufsize=0,
             preexec_fn=seep.die_with_parent, env=seep.environment())

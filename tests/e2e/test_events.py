@@ -69,7 +69,10 @@ def test_streams_end_with_the_daemon():
         client = subprocess.Popen([seep.SEEPCTL, "--socket", daemon.socket, "events", "-f"],
                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         seep.wait_until(lambda: daemon.get("/v1/info")["usage"]["connections"] == 4,
-                        "three follow, and one asks")
+                        "three are there, and one asks")
+        # It has sent its request, which is read before another one that comes later.
+        seep.wait_equal(lambda: seep.state_of(client.pid), "S", "state of seepctl")
+        daemon.get("/v1/info")
         ends = []
         # An answer that is cut off would raise IncompleteRead.
         readers = [threading.Thread(target=lambda r=r: ends.append(r.read()))
@@ -78,9 +81,10 @@ def test_streams_end_with_the_daemon():
             reader.start()
         seep.equal(daemon.stop(), 0, "exit status of seepd")
         for reader in readers:
-            reader.join(15)
-        seep.equal(ends, [b"", b""], "what was read")
-        _, err = client.communicate(timeout=15)
+            reader.join(seep.DEADLINE)
+        # But for heartbeats.
+        seep.equal([e.strip(b":\n") for e in ends], [b"", b""], "what was read")
+        _, err = client.communicate(timeout=seep.DEADLINE)
         seep.equal(client.returncode, 3, f"exit status of seepctl: {err}")
         assert b"has ended the stream" in err, f"it says so: {err}"
 

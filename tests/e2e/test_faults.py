@@ -54,7 +54,7 @@ def check_figures(daemon, key, truth):
     """They are the truth, to the block, and nothing is counted as lost."""
     functions = truth["functions"]
     seep.wait_equal(lambda: seep.only(seep.by_function(daemon.sites(key)), functions), functions,
-                    "figures", deadline=30)
+                    "figures")
     seep.check_nothing_lost(daemon.target(key))
 
 
@@ -104,8 +104,7 @@ def test_storm_of_forks():
         seep.equal(json.loads(workload.read_line())["children"], CHILDREN, "children that ended")
         print(f"# {CHILDREN / (time.monotonic() - start):.0f} children per second")
         check_alive(daemon)
-        seep.wait_until(lambda: len(daemon.targets()) <= 1, "the children are forgotten",
-                        deadline=60)
+        seep.wait_until(lambda: len(daemon.targets()) <= 1, "the children are forgotten")
         info = daemon.get("/v1/info")
         print(f"# seepd after it: {seep.rss_bytes(daemon.pid) / 2**20:.1f} MiB, {info['ticks']} ticks")
         seep.equal(workload.end(), 0, "exit status of the parent")

@@ -84,10 +84,10 @@ def test_killed_at_any_moment():
                 pause(chance.choice((0.0, 0.02, 0.7, 1.5)) * chance.random())
                 daemon.restart(signal.SIGKILL, wait=chance.random() < 0.5)
                 if i % 10 == 9:
-                    seep.wait_until(daemon.is_ready, "seepd is ready", 30)
+                    seep.wait_until(daemon.is_ready, "seepd is ready")
                     check_figures(daemon, key, workload)
                     workload.poke()
-            seep.wait_until(daemon.is_ready, "seepd is ready", 30)
+            seep.wait_until(daemon.is_ready, "seepd is ready")
             truth = check_figures(daemon, key, workload)
             assert truth["keep_one"]["allocated_count"] > 1000, truth
             check_stop(daemon, workload)

@@ -133,21 +133,23 @@ def test_pid_in_use_anew():
 
 def test_selectors_go_on():
     """One that lasts finds who came meanwhile; who was untracked by himself stays out."""
-    with manager.ManagedDaemon() as daemon, seep.Workload("twins", 7, 3) as first, \
-            seep.Workload("twins", 7, 3) as second:
-        response = daemon.request("POST", "/v1/targets", {"selector": "comm=twins", "mode": "exact"})
+    with manager.ManagedDaemon() as daemon, seep.renamed("twins") as path, \
+            seep.Workload("twins", 7, 3, path=path) as first, \
+            seep.Workload("twins", 7, 3, path=path) as second:
+        selector = "comm=" + os.path.basename(path)
+        response = daemon.request("POST", "/v1/targets", {"selector": selector, "mode": "exact"})
         seep.equal(response.status, 201, "track")
         key = {t["pid"]: t["id"] for t in response.json["targets"]}
         daemon.wait_traced(key[first.pid])
         daemon.untrack(key[second.pid])
         daemon.kill()
-        with seep.Workload("twins", 11, 5) as third:
+        with seep.Workload("twins", 11, 5, path=path) as third:
             daemon.again()
             seep.wait_equal(lambda: sorted(t["pid"] for t in daemon.targets()
                                            if t["state"] == "traced"),
                             sorted([first.pid, third.pid]), "who is traced")
             seep.equal(daemon.find(first.pid)["id"], key[first.pid], "the id of the first one")
-            daemon.untrack("comm=twins")
+            daemon.untrack(selector)
             daemon.restart()
             seep.equal(daemon.targets(), [], "what was untracked stays so")
             check_stop(daemon, first, second, third)
@@ -155,8 +157,8 @@ def test_selectors_go_on():
 
 def test_options_of_the_command_line():
     """A selector that the last seepd has left and the command line names, too."""
-    with seep.Workload("twins", 1009, 101) as workload:
-        with manager.ManagedDaemon("--track", "comm=twins") as daemon:
+    with seep.renamed("twins") as path, seep.Workload("twins", 1009, 101, path=path) as workload:
+        with manager.ManagedDaemon("--track", "comm=" + os.path.basename(path)) as daemon:
             key = seep.wait_until(lambda: daemon.find(workload.pid), "a target")["id"]
             daemon.wait_traced(key)
             daemon.restart(signal.SIGKILL)
@@ -189,13 +191,9 @@ def test_governed_and_quiet():
             pause(0.7)
             daemon.restart(signal.SIGKILL)
             seep.equal(daemon.target(key)["mode"], "exact", "mode")
-        workload.process.stdin.close()
-        truth = workload.read_line()
-        seep.wait_until(lambda: not os.path.exists(f"/proc/{workload.pid}") or
-                        workload.process.poll() is not None, "it has ended")
-        figures = seep.last_json(truth)["functions"]
+        figures = workload.go()["functions"]
         seep.wait_equal(lambda: figures_of(daemon, key, figures), figures, "figures")
-        seep.equal(daemon.stop(), 0, "exit status")
+        check_stop(daemon, workload)
 
 
 def test_sampled():
@@ -216,11 +214,11 @@ def test_windows():
             seep.Workload("churn", 1, wait=False) as workload:
         key = daemon.track(workload.pid, mode="governed")
         for number in (signal.SIGKILL, signal.SIGTERM, signal.SIGKILL):
-            seep.wait_until(lambda: daemon.target(key)["mode"] == "windowed", "windows", 30)
+            seep.wait_until(lambda: daemon.target(key)["mode"] == "windowed", "windows")
             seep.wait_until(lambda: daemon.sites(key), "it is seen at work")
             pause(0.3)
             daemon.restart(number)
-        seep.wait_until(lambda: daemon.target(key)["mode"] == "windowed", "windows", 30)
+        seep.wait_until(lambda: daemon.target(key)["mode"] == "windowed", "windows")
         check_stop(daemon, workload)
         workload.poke()
         seep.equal(workload.read_line(), "alive", "the target runs on")
@@ -228,7 +226,7 @@ def test_windows():
 
 def check_afresh(daemon, workload, why):
     """What there was is refused and removed, and all works anew, also the next restart."""
-    seep.wait_until(lambda: why in daemon.log(), f"it says {why!r}: {daemon.log()}")
+    seep.wait_until(lambda: why in daemon.log_whole(), f"it says {why!r}: {daemon.log()}")
     seep.equal(daemon.targets(), [], "targets")
     seep.check_no_breakpoints(workload.pid)
     daemon.store.settle()
@@ -268,7 +266,6 @@ def test_missing_parts():
         with manager.ManagedDaemon() as daemon, seep.Workload("exact_family") as workload:
             daemon.track(workload.pid)
             daemon.kill()
-            daemon.store.settle()
             daemon.store.drop(name)
             daemon.again()
             check_afresh(daemon, workload, why)
@@ -280,7 +277,7 @@ def test_store_is_too_small():
         daemon.track(workload.pid)
         for number in (signal.SIGKILL, signal.SIGTERM):
             daemon.restart(number)
-            seep.wait_until(lambda: "FileDescriptorStoreMax" in daemon.log(), "it says why")
+            seep.wait_until(lambda: "FileDescriptorStoreMax" in daemon.log_whole(), "it says why")
             seep.equal(daemon.targets(), [], "targets")
             seep.check_no_breakpoints(workload.pid)
         key = daemon.track(workload.pid)
@@ -293,7 +290,6 @@ def test_damaged_state():
     with manager.ManagedDaemon() as daemon, seep.Workload("exact_family") as workload:
         daemon.track(workload.pid)
         daemon.kill()
-        daemon.store.settle()
         for i in range(2):
             os.pwrite(daemon.store.fd(f"seep-state-{i}"), b"\0" * 64, 3)
         daemon.again()
@@ -312,7 +308,6 @@ def test_damaged_trends():
         seep.wait_until(lambda: daemon.get("/v1/info")["detector"]["last_evaluation_seconds"] > 0,
                         "an evaluation")
         daemon.kill()
-        daemon.store.settle()
         for i in range(2):
             os.pwrite(daemon.store.fd(f"seep-trends-{i}"), b"\x55" * 64, 40)
         daemon.again()
@@ -342,10 +337,11 @@ def test_children_are_gone_too():
     """The child that sets windows is killed with its parent, and nobody needs it."""
     with manager.ManagedDaemon() as daemon, seep.Workload("exact_family") as workload:
         key = daemon.track(workload.pid)
-        child = seep.children_named(daemon.pid, "seep-windows")[0]
+        child = os.pidfd_open(seep.child_named(daemon.pid, "seep-windows"))
         daemon.kill()
         with contextlib.suppress(ProcessLookupError):
-            os.kill(child, signal.SIGKILL)
+            signal.pidfd_send_signal(child, signal.SIGKILL)
+        os.close(child)
         daemon.again()
         truth = workload.go()
         check_figures(daemon, key, truth)
@@ -358,13 +354,12 @@ def test_setter_was_killed_before():
     """The child that took its place has the links of before, too, and hands them over."""
     with manager.ManagedDaemon() as daemon, seep.Workload("exact_family") as workload:
         key = daemon.track(workload.pid)
-        old = seep.children_named(daemon.pid, "seep-probes")[0]
+        old = seep.child_named(daemon.pid, "seep-probes")
         pause(1.1)
         os.kill(old, signal.SIGKILL)
         seep.wait_until(lambda: [c for c in seep.children_named(daemon.pid, "seep-probes")
                                  if c != old], "it runs again, without being asked for anything")
-        ticks = daemon.get("/v1/info")["ticks"]
-        seep.wait_until(lambda: daemon.get("/v1/info")["ticks"] > ticks, "a tick")
+        daemon.wait_tick()
         daemon.restart(signal.SIGKILL)
         check_figures(daemon, key, workload.go())
         check_stop(daemon, workload)
@@ -378,8 +373,7 @@ def test_python():
                                                            "leak.so")) as workload:
         key = daemon.track(workload.pid)
         blocks = workload.go()["blocks"]
-        seep.wait_until(lambda: any(s["average_bytes"] == 9001
-                                    for s in python_frames.all_sites(daemon, key)), "all sites")
+        daemon.wait_tick()
         python_frames.check_blocks(blocks, python_frames.all_sites(daemon, key))
         for number in (signal.SIGTERM, signal.SIGKILL):
             daemon.restart(number)

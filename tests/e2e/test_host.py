@@ -77,8 +77,7 @@ def test_suggested():
             seep.Workload("grow_then_plateau", 1009, wait=False) as steady, \
             start_leak(cgroup) as leak:
         cgroup.add(steady)
-        found = seep.wait_until(lambda: suggested(daemon).get(leak.pid), "a leak is suggested",
-                                deadline=60)
+        found = seep.wait_until(lambda: suggested(daemon).get(leak.pid), "a leak is suggested")
         rate = RATE * BLOCK_BYTES * 3600
         assert 0.5 * rate < found["bytes_per_hour"] < 1.5 * rate, \
             f"{found['bytes_per_hour']} bytes per hour, not about {rate}"
@@ -94,7 +93,7 @@ def test_suggested():
         assert steady.pid not in suggested(daemon), "a full cache is not suggested"
         seep.equal(daemon.targets(), [], "nothing is tracked")
         seep.wait_until(lambda: f"pid {leak.pid} (leak_steady) may be worth tracking"
-                        in daemon.log(), "it is logged")
+                        in daemon.log_whole(), "it is logged")
 
         listing = daemon.seepctl("targets", "--suggested")
         assert str(leak.pid) in listing.out and "leak_steady" in listing.out, f"{listing}"
@@ -116,7 +115,7 @@ def test_cgroup():
         workers = [stack.enter_context(start_leak(cgroup, rate)) for _ in range(4)]
         found = seep.wait_until(lambda: [s for s in suggested(daemon).values()
                                          if s["pid"] in [w.pid for w in workers]],
-                                "one of them is suggested", deadline=40)
+                                "one of them is suggested")
         seep.equal(len(found), 1, f"suggested: {found}")
         assert "The memory of its cgroup" in found[0]["why"], found[0]["why"]
         assert "Of 4 processes there" in found[0]["why"], found[0]["why"]
@@ -130,11 +129,10 @@ def test_auto_track():
     with Cgroup() as cgroup, \
             seep.Daemon("--detector-tick", TICK, "--auto-track") as daemon, \
             start_leak(cgroup) as leak:
-        target = seep.wait_until(lambda: daemon.find(leak.pid), "a leak is tracked",
-                                 deadline=60)
+        target = seep.wait_until(lambda: daemon.find(leak.pid), "a leak is tracked")
         seep.wait_equal(lambda: daemon.target(target["id"])["state"], "traced", "its state")
         seep.wait_until(lambda: daemon.sites(target["id"]), "its sites")
-        assert f"tracking pid {leak.pid} (leak_steady) by itself" in daemon.log(), daemon.log()
+        assert f"tracking pid {leak.pid} (leak_steady) by itself" in daemon.log_whole(), daemon.log()
         # What people take away stays away.
         daemon.untrack(target["id"])
         seep.wait_until(lambda: suggested(daemon).get(leak.pid), "it is suggested again")
@@ -152,13 +150,13 @@ def test_no_room():
             seep.Workload("twins", 7, 3) as other, start_leak(cgroup) as leak:
         key = daemon.track(other.pid)
         said = f"pid {leak.pid} (leak_steady) is not tracked by itself"
-        seep.wait_until(lambda: said in daemon.log(), "it is told", deadline=60)
+        seep.wait_until(lambda: said in daemon.log_whole(), "it is told")
         seep.equal([t["id"] for t in daemon.targets()], [key], "targets")
         # Room is made.
         other.go()
         other.end()
-        seep.wait_until(lambda: daemon.find(leak.pid), "it is tracked then", deadline=30)
-        seep.equal(daemon.log().count(said), 1, "how often it was told")
+        seep.wait_until(lambda: daemon.find(leak.pid), "it is tracked then")
+        seep.equal(daemon.log_whole().count(said), 1, "how often it was told")
         leak.end()
 
 

@@ -111,8 +111,7 @@ def test_restart_after_kill():
             daemon.process.send_signal(signal.SIGKILL)
             daemon.process.wait(30)
             assert os.path.exists(daemon.socket), "a socket file is left"
-            second = subprocess.Popen([seep.SEEPD, "--socket", daemon.socket, "--tick", "1s"],
-                                      stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+            second = subprocess.Popen(daemon.command, stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
                                       preexec_fn=seep.die_with_parent)
             try:
                 daemon.process = second
@@ -144,7 +143,7 @@ def test_kill_symbolizer():
     with seep.Daemon() as daemon, seep.Workload("exact_family") as workload:
         key = daemon.track(workload.pid)
         for child in seep.symbolizers_of(daemon.pid):
-            os.kill(child, signal.SIGKILL)
+            seep.kill_if_there(child)
         truth = workload.go()
         functions = truth["functions"]
         seep.wait_equal(lambda: seep.only(seep.by_function(daemon.sites(key)), functions),
@@ -154,10 +153,9 @@ def test_kill_symbolizer():
 
 def kill_child(daemon, name):
     """One of those that set probes; it must be the only one of its name."""
-    children = seep.children_named(daemon.pid, name)
-    seep.equal(len(children), 1, f"children named {name}")
-    os.kill(children[0], signal.SIGKILL)
-    return children[0]
+    child = seep.child_named(daemon.pid, name)
+    os.kill(child, signal.SIGKILL)
+    return child
 
 
 def wait_child(daemon, name, old):
@@ -191,8 +189,8 @@ def test_kill_setter_of_windows():
         seep.wait_equal(lambda: seep.probes_on_libc(workload.pid), [], "no breakpoint is left")
         seen = calls_seen(daemon, key)
         wait_child(daemon, "seep-windows", old)
-        seep.wait_until(lambda: daemon.target(key)["mode"] == "windowed", "it is traced again", 30)
-        seep.wait_until(lambda: calls_seen(daemon, key) > seen, "it is seen at work again", 30)
+        seep.wait_until(lambda: daemon.target(key)["mode"] == "windowed", "it is traced again")
+        seep.wait_until(lambda: calls_seen(daemon, key) > seen, "it is seen at work again")
         daemon.untrack(key)
         check_alive(workload)
 
@@ -207,7 +205,7 @@ def test_kill_setter_of_windows_again_and_again():
         for _ in range(5):
             wait_child(daemon, "seep-windows", kill_child(daemon, "seep-windows"))
         kill_child(daemon, "seep-windows")
-        seep.wait_until(lambda: "died too often" in daemon.log(), "it is given up")
+        seep.wait_until(lambda: "died too often" in daemon.log_whole(), "it is given up")
         seep.wait_until(lambda: is_without_probes(daemon.target(key)), "it is not traced")
         seep.wait_equal(lambda: seep.probes_on_libc(workload.pid), [], "no breakpoint is left")
         pause(3)
@@ -258,13 +256,11 @@ def test_kill_run():
     try:
         process.stdin.write(b"x")
         seep.equal(process.stdout.readline(), b"alive\n", "the command runs")
-        command = [p for p in seep.children_of(process.pid)
-                   if os.readlink(f"/proc/{p}/exe").endswith("/churn")]
-        seep.equal(len(command), 1, "processes of the command")
-        assert seep.changed_bytes(command[0]), "there are breakpoints while it is traced"
+        command = seep.child_that_runs(process.pid, "churn")
+        assert seep.changed_bytes(command), "there are breakpoints while it is traced"
         process.kill()
         process.wait(30)
-        seep.check_no_breakpoints(command[0])
+        seep.check_no_breakpoints(command)
         process.stdin.write(b"x")
         seep.equal(process.stdout.readline(), b"alive\n", "the command goes on")
     finally:
