@@ -12,7 +12,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define DEADLINE_MS 30000
+#define DEADLINE_MS 120000
 
 typedef void (*child_fn)(void);
 typedef void (*child_step_fn)(uint64_t argument);

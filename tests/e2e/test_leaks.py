@@ -9,6 +9,7 @@ import json
 import os
 import stat
 import tempfile
+import time
 
 import seep
 
@@ -31,9 +32,11 @@ def function_of(leak):
 
 def test_a_leak_is_told_and_a_warm_up_is_not():
     with seep.Daemon(*TICK) as daemon:
+        begin = time.monotonic()
         workload, key = start(daemon)
         with workload:
             told = daemon.wait_told(key)
+            seconds = time.monotonic() - begin
             seep.equal([function_of(l) for l in told], ["make_record"], "what is told")
             leak = told[0]
             seep.equal((leak["state"], leak["scope"], leak["times_told"]),
@@ -42,7 +45,7 @@ def test_a_leak_is_told_and_a_warm_up_is_not():
             with open(frame["file"], encoding="utf-8") as f:
                 text = f.read().splitlines()[frame["line"] - 1]
             assert "malloc(RECORD_BYTES)" in text, f"line {frame['line']} is {text!r}"
-            check_rate(leak)
+            check_rate(leak, seconds)
             check_commands(daemon, leak)
             workload.process.stdin.close()
             seep.wait_until(lambda: daemon.get(f"/v1/leaks/{leak['id']}")["closed_at"],
@@ -50,11 +53,14 @@ def test_a_leak_is_told_and_a_warm_up_is_not():
         check_events(daemon, leak["id"])
 
 
-def check_rate(leak):
-    """Four records of each 20 requests, fifty times a second at most."""
+def check_rate(leak, seconds):
+    """Four records of each 20 requests, fifty times a second at most; fewer on a busy machine."""
     most = 4 * 4001 * 50 * 3600
-    assert 0.4 * most < leak["bytes_per_hour"] < 1.1 * most, leak["bytes_per_hour"]
-    assert leak["limit"]["seconds_to_limit"] < 120, leak["limit"]
+    least = leak["leaked_bytes"] / seconds * 3600
+    print(f"# at least {least:.3g}, told {leak['bytes_per_hour']:.3g}, at most {most:.3g} bytes an hour")
+    assert 0.1 * most < least < 1.1 * most, f"{leak['leaked_bytes']} bytes in {seconds} s"
+    assert 0.6 * least < leak["bytes_per_hour"] < 1.1 * most, leak["bytes_per_hour"]
+    assert leak["limit"]["seconds_to_limit"] < 2 * LIMIT / least * 3600, leak["limit"]
     assert leak["confidence"] >= 0.8, leak["confidence"]
     assert len(leak["evidence"]) >= 5 and leak["would_disprove"], leak["evidence"]
     assert "before the free()" in leak["hint"] and leak["evidence"][-1] == leak["hint"], leak["hint"]
@@ -78,12 +84,16 @@ def check_commands(daemon, leak):
     seep.equal(daemon.seepctl("check").status, 0, "check, with all acknowledged")
 
 
-def kinds_of_events(daemon, leak):
+def events_of(daemon, leak):
     result = daemon.seepctl("events", "-j")
     events = [json.loads(line) for line in result.out.splitlines()]
     numbers = [int(e["id"]) for e in events]
     seep.equal(numbers, sorted(set(numbers)), "numbers rise")
-    return [e["event"] for e in events if e["leak"]["id"] == leak]
+    return [e for e in events if e["leak"]["id"] == leak]
+
+
+def kinds_of_events(daemon, leak):
+    return [e["event"] for e in events_of(daemon, leak)]
 
 
 def check_events(daemon, leak):
@@ -123,7 +133,7 @@ def test_a_restart_of_the_daemon_tells_nothing_again():
             key = daemon.track(workload.pid, limit_bytes=LIMIT)
             seep.wait_equal(lambda: [l["id"] for l in daemon.leaks(target=key)
                                      if l["told"] and l["state"] == "leaking"], [leak["id"]],
-                            "the alert is the process's again", deadline=90)
+                            "the alert is the process's again", deadline=150)
             again = daemon.get(f"/v1/leaks/{leak['id']}")
             seep.equal(again["opened_at"], last["opened_at"], "since when it is told")
             seep.equal(kinds_of_events(daemon, leak["id"]).count("opened"), 1,
@@ -139,11 +149,17 @@ def test_a_later_life_is_judged_by_the_earlier_one():
             workload, key = start(daemon)
             with workload:
                 leak = daemon.wait_told(key)[0]
-                leaked.append(leak["leaked_bytes"])
+                leaked.append(leaked_when_told(daemon, leak["id"]))
                 seep.equal(function_of(leak), "make_record", "what is told")
                 workload.end()
                 daemon.wait_gone()
         assert leaked[1] < leaked[0] / 3, f"bytes that had leaked when told: {leaked}"
+
+
+def leaked_when_told(daemon, leak):
+    """By the last event that told it: since then more has leaked."""
+    return [e["leak"]["leaked_bytes"] for e in events_of(daemon, leak)
+            if e["event"] in ("opened", "resumed")][-1]
 
 
 def write_script(folder, name, text):
@@ -183,7 +199,7 @@ def test_suppressed_leaks_are_told_to_nobody():
             workload, key = start(daemon)
             with workload:
                 seep.wait_until(lambda: [l for l in daemon.leaks(target=key)
-                                         if l["state"] == "leaking"], "it leaks", deadline=90)
+                                         if l["state"] == "leaking"], "it leaks", deadline=150)
                 leak = daemon.leaks(target=key)[0]
                 assert leak["suppressed_by"], leak
                 seep.equal(leak["times_told"], 0, "told")

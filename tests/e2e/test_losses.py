@@ -35,6 +35,7 @@ def test_full_live_map():
             seep.Workload("twins", n, freed) as workload:
         key = daemon.track(workload.pid)
         workload.go()
+        daemon.wait_tick()
         # Nothing but the map's size decides: as many as it holds were taken, the rest was counted.
         seep.wait_equal(lambda: seen(daemon, key), (room, {"live_full": n - room}),
                         "blocks taken and lost")
@@ -59,6 +60,7 @@ def test_full_live_map_then_frees():
             seep.Workload("twins", n, n) as workload:
         key = daemon.track(workload.pid)
         workload.go()
+        daemon.wait_tick()
         seep.wait_equal(lambda: seen(daemon, key), (room, {"live_full": n - room}),
                         "blocks taken and lost")
         target = daemon.target(key)
@@ -73,6 +75,7 @@ def test_full_sites_map():
     with seep.Daemon("--max-sites", "16") as daemon, seep.Workload("exact_family") as workload:
         key = daemon.track(workload.pid)
         truth = workload.go()
+        daemon.wait_tick()
         total = sum(f["allocated_count"] for f in truth["functions"].values())
 
         def sum_of_all():
@@ -104,6 +107,7 @@ def test_unreadable_stack():
         key = daemon.track(workload.pid)
         truth = workload.go()
         functions = truth["functions"]
+        daemon.wait_tick()
         seep.wait_equal(lambda: seep.only(seep.by_function(daemon.sites(key)), functions),
                         functions, "figures")
         count = functions["allocate_below"]["allocated_count"]
@@ -172,7 +176,7 @@ def test_lost_notes_leave_no_ghosts():
                 other.end()
                 daemon.wait_gone()
                 return result
-        seep.wait_equal(room_is_back, (1009, {}), "what a new target can have", deadline=10)
+        seep.wait_equal(room_is_back, (1009, {}), "what a new target can have")
 
 
 def test_lost_exec_and_exit():

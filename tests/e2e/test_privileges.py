@@ -34,7 +34,7 @@ def expect(daemon, wanted):
 
 def expect_of_helper(daemon, wanted):
     """The one that sets probes: once it has set one, it may do nothing else."""
-    (pid,) = seep.children_named(daemon.pid, "seep-probes")
+    pid = seep.child_named(daemon.pid, "seep-probes")
     for kind in ("CapEff", "CapPrm"):
         seep.equal(capabilities(pid, kind), wanted, f"{kind} of seep-probes")
 
@@ -77,7 +77,7 @@ def test_state_of_somebody_else():
     with tempfile.TemporaryDirectory(prefix="seep-e2e-") as folder:
         os.chown(folder, 65534, 65534)
         with seep.Daemon(state_dir=folder) as daemon:
-            assert "no history is kept" in daemon.log(), daemon.log()
+            assert "no history is kept" in daemon.log_whole(), daemon.log()
             seep.equal(os.listdir(folder), [], "files in it")
             seep.equal(stat.S_IMODE(os.stat(folder).st_mode), 0o700, "its mode")
 

@@ -116,8 +116,7 @@ def test_all_ways_to_allocate():
         with seep.Daemon() as d, python.Python("frames.py", build(folder, "leak.c", "-shared", "-fPIC", "leak.so")) as w:
             key = d.track(w.pid)
             blocks = w.go()["blocks"]
-            seep.wait_until(lambda: any(s["average_bytes"] == 9001 for s in all_sites(d, key)),
-                            "all sites")
+            d.wait_tick()
             sites = all_sites(d, key)
             check_blocks(blocks, sites)
             check_deep(blocks, sites)
@@ -173,9 +172,11 @@ def test_fork_and_exec():
                 [w.script, line_of(w, "            child()"), "main"],
                 [w.script, line_of(w, "main()  # of all"), "<module>"]], f"stack of child {pid}")
             seep.equal(site["live_count"], 1, "blocks")
+        old = d.find(w.pid)["id"]
         w.poke()
         seep.equal(w.read_line(), "image", "the new image works")
-        seep.wait_until(lambda: d.find(w.pid)["allocators"], "the new image is traced")
+        seep.wait_until(lambda: d.find(w.pid)["id"] != old and d.find(w.pid)["allocators"] and
+                        d.find(w.pid)["language"] == "python", "the new image is traced")
         w.poke()
         seep.equal(w.read_line(), "done", "the new image has allocated")
         line = line_of(w, "bytearray(11027)")
@@ -201,6 +202,7 @@ def test_loaded_late():
             seep.wait_until(lambda: d.target(key)["language"] == "python", "Python is seen")
             w.poke()
             seep.equal(w.read_line(), "done", "it has run")
+            d.wait_tick()
             site = site_of(d, w.pid, 12007)
             seep.equal(python.frames_of(site), [["<string>", 3, "inside"], ["<string>", 5, "<module>"]],
                        "Python frames")
@@ -231,6 +233,7 @@ def test_lies():
                 key = d.track(w.pid)
                 seep.equal(d.target(key)["python_error"], None, "error")
                 w.go()
+                d.wait_tick()
                 seep.wait_until(lambda: d.target(key)["live_count"] == 65536, f"blocks of {mode}")
                 check(d.target(key)["coverage"], d.sites(key, by="stack"))
                 w.end()

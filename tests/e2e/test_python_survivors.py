@@ -32,14 +32,14 @@ def count_of(daemon, key, kind):
 def ask(daemon, key, kind):
     """The answer when it is there, or the problem."""
     path = f"/v1/census/origins?target={key}&type={kind}"
-    seep.wait_until(lambda: count_of(daemon, key, kind) > ENOUGH, f"objects of {kind}", deadline=60)
-    begun = seep.wait_until(lambda: past_busy(daemon, path), "another search ends", deadline=90)
+    seep.wait_until(lambda: count_of(daemon, key, kind) > ENOUGH, f"objects of {kind}", deadline=120)
+    begun = seep.wait_until(lambda: past_busy(daemon, path), "another search ends", deadline=180)
     seep.equal((begun.status, begun.json["state"]), (202, "sampling"), begun.body)
 
     def known():
         response = daemon.request("GET", path)
         return None if response.json.get("state") == "sampling" else response
-    return seep.wait_until(known, f"lines of {kind}", deadline=120)
+    return seep.wait_until(known, f"lines of {kind}", deadline=240)
 
 
 def past_busy(daemon, path):

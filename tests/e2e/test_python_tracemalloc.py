@@ -32,7 +32,7 @@ def compare(what, kind, *parts):
             """Not one that saw tracemalloc's own objects come and go."""
             later = daemon.get("/v1/census", target=key, by="type", limit=1000)
             return later if later["taken_at"] > taken and not later["error_ratio"] else None
-        census = seep.wait_until(again, "a census while it stands still", deadline=60)
+        census = seep.wait_until(again, "a census while it stands still", deadline=120)
         size = bytes_of(census, kinds) - before
         first = answer["created_at"][0]
         line = max(told, key=told.get)

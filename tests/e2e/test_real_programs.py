@@ -53,6 +53,7 @@ def balanced(daemon, environment):
     with seep.Workload("balanced", 10007, 2, env=environment) as w:
         target = daemon.track(w.pid)
         w.go()
+        daemon.wait_tick()
 
         def all_seen():
             found = seep.by_function(daemon.sites(target)).get("deeper")

@@ -88,18 +88,26 @@ def build_plugins(variant):
 
 def test_plugins():
     """Libraries that come and go, at the same address, with nobody waiting for seep."""
-    rounds = 101
     found = []
     for variant in variants("gcc-O0", "gcc-O2", "clang-O2"):
-        program = build("stack_plugins.c", variant, "-rdynamic")
-        truth, report = run(program, str(rounds), *build_plugins(variant))
-        seep.equal(truth["moves"], 0, "times that a library was at another address")
-        seep.equal([c["count"] for c in truth["cases"]], [rounds] * 6, "blocks of each size")
-        problems, whole = problems_of_plugins(truth, report, variant)
+        # seep has to get to run meanwhile: on a busy machine that takes more rounds.
+        for rounds in (101, 1009, 5003):
+            problems, whole = run_plugins(variant, rounds)
+            is_enough = min(whole.values()) >= rounds // 2
+            if problems or is_enough:
+                break
         found += [f"{variant.name}: {p}" for p in problems]
-        if min(whole.values()) < rounds // 2:
+        if not is_enough:
             found.append(f"{variant.name}: whole stacks by size {whole} of {rounds}")
     check(found)
+
+
+def run_plugins(variant, rounds):
+    program = build("stack_plugins.c", variant, "-rdynamic")
+    truth, report = run(program, str(rounds), *build_plugins(variant))
+    seep.equal(truth["moves"], 0, "times that a library was at another address")
+    seep.equal([c["count"] for c in truth["cases"]], [rounds] * 6, "blocks of each size")
+    return problems_of_plugins(truth, report, variant)
 
 
 # Of the first rounds, until a library's table is there.
@@ -178,8 +186,8 @@ def test_ids():
     variant, = variants("gcc-O2")
     program = build("stack_plugins.c", variant, "-rdynamic")
     plugins = build_plugins(variant)
-    one, report_of_one = run(program, "101", *plugins)
-    two, report_of_two = run(program, "101", *plugins)
+    one, report_of_one = run(program, "1009", *plugins)
+    two, report_of_two = run(program, "1009", *plugins)
     assert one["address"] != two["address"], "both runs were at the same address"
     ids = ids_of(report_of_one, one)
     for size, pairs in ids.items():
@@ -311,7 +319,7 @@ def test_many_libraries():
             target = daemon.track(workload.pid)
             workload.poke()
             used = UsedAgain(daemon, workload, target, count)
-            seep.wait_until(used.are_whole, f"whole stacks in {count} libraries", deadline=60)
+            seep.wait_until(used.are_whole, f"whole stacks in {count} libraries", deadline=120)
 
 
 BY_PLUGIN = [beginning + ["plugin_run", "s_call", "s_use_again", "main"]

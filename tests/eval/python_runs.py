@@ -16,7 +16,6 @@ import socket
 import subprocess
 import traceback
 
-from services import free_port
 from watching import Watch, seep
 import python  # of tests/e2e, which watching makes known
 
@@ -176,7 +175,7 @@ def why_no_story():
 @contextlib.contextmanager
 def service(log=subprocess.DEVNULL):
     """(pid, port) of the demo's service."""
-    port = free_port()
+    port = seep.free_port()
     with python.folder() as folder:
         shutil.copy(os.path.join(DEMO, "telemetry.py"), folder)
         process = subprocess.Popen([*python.interpreter(), "-B", "-m", "uvicorn", "telemetry:app",

@@ -22,12 +22,6 @@ UNFREE = os.path.abspath(os.path.join(seep.BUILD, "eval", "ld-unfree.so"))
 PYTHON = "/usr/bin/python3"
 
 
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
-
-
 def is_listening(port):
     with socket.socket() as s:
         return s.connect_ex(("127.0.0.1", port)) == 0
@@ -87,7 +81,7 @@ class Service:
         self.environment = environment
         self.preexec = preexec
         self.random = random.Random(7)
-        self.port = free_port()
+        self.port = seep.free_port()
         self.process = None
 
     @classmethod

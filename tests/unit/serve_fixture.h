@@ -20,7 +20,7 @@
 #include "fake_monitor.h"
 #include "serve/server.h"
 
-#define DEADLINE_SECONDS 20
+#define DEADLINE_SECONDS 60
 
 struct fixture {
 	char directory[64];

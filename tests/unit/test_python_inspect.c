@@ -20,7 +20,7 @@
 #include "python/inspect.h"
 
 #define KINDS	   5003 /* more than a message holds */
-#define TIMEOUT	   300000000ull
+#define TIMEOUT	   4000000000ull /* a child has to start and answer in it on a busy machine */
 #define DIES	   1001 /* pids that stand for what happens */
 #define HANGS	   1002
 #define NO_HEAP	   1003
