@@ -171,7 +171,7 @@ def test_thresholds_of_a_target():
         daemon.wait_traced(key)
         # As long as the leak of test_leaks.py takes to be told.
         seep.wait_until(lambda: daemon.target(key)["coverage"]["allocations_seen"] > 20 * 50 * 25,
-                        "25 seconds of requests", deadline=150)
+                        "25 seconds of requests", deadline=240)
         seep.equal([l["frames"][0]["function"] for l in daemon.leaks() if l["told"]], [], "alerts")
         daemon.write_config("targets.d/a.conf", rule.format(pid=service.pid, more=""))
         daemon.reload()

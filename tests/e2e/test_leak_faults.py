@@ -24,7 +24,7 @@ import watching  # noqa: E402 pylint: disable=wrong-import-position
 
 TICK = ("--detector-tick", "50ms")
 LIMIT = 48 << 20
-TOLD_SECONDS = 150  # several daemons at a time, perhaps on a busy machine
+TOLD_SECONDS = 240  # several daemons at a time, perhaps on a busy machine
 
 # Requests of service: 20 each 20 ms. The leak is told within half of these.
 CLEAN_REQUESTS = 20 * 50 * 31

@@ -112,7 +112,7 @@ def test_a_clean_service_is_nobodys_alert():
                 assert judged["judged"] >= 0
                 return daemon.target(key)["coverage"]["allocations_seen"]
             seep.wait_until(lambda: ticks() > 20 * 50 * 31, "31 seconds of requests",
-                            deadline=150)
+                            deadline=240)
             seep.equal([function_of(l) for l in daemon.leaks() if l["told"]], [], "alerts")
 
 
