@@ -93,7 +93,7 @@ def test_target_that_dies():
                                        stdout=seep.subprocess.PIPE) as reader:
                 seep.select.select([], [], [], chance.random() * 0.5)
                 os.kill(program.pid, signal.SIGKILL)
-                answers.append(seep.json.loads(reader.communicate(timeout=30)[0]))
+                answers.append(seep.json.loads(reader.communicate(timeout=120)[0]))
                 seep.equal(reader.returncode, 0, "status of the reader")
     failed = [a["error"] for a in answers if "error" in a]
     print(f"# {len(failed)} of {len(answers)} ended early: {sorted(set(failed))}")

@@ -205,7 +205,8 @@ static void test_killed(void **state)
 	(void)state;
 	bench_open(&b, NULL);
 	slot = bench_add(&b, "/proc/self/exe", -EBADF);
-	assert_int_equal(kill(hang(&b, slot, bench_frame(slot, offset, true), DEADLINE_NS), SIGKILL), 0);
+	assert_int_equal(
+		kill(hang(&b, slot, bench_frame(slot, offset, true), DEADLINE_NS), SIGKILL), 0);
 	assert_int_equal(symbolizer_drain(b.symbolizer, DEADLINE_NS), 0);
 	/* That request is lost, that request only. */
 	lost = symbolizer_lookup(b.symbolizer, bench_frame(slot, offset, true));
