@@ -37,7 +37,7 @@ class Process:
                 self.take(status)
         return self.returncode
 
-    def wait(self, timeout=30):
+    def wait(self, timeout=seep.DEADLINE):
         if self.poll() is None:
             ended = os.pidfd_open(self.pid)
             try:
@@ -193,7 +193,7 @@ class ManagedDaemon(seep.Daemon):
 
     def kill(self):
         self.process.kill()
-        seep.equal(self.process.wait(30), -signal.SIGKILL, "it was killed")
+        seep.equal(self.process.wait(seep.DEADLINE), -signal.SIGKILL, "it was killed")
         self.store.settle()
 
     def restart(self, number=signal.SIGTERM, wait=True):
@@ -201,7 +201,7 @@ class ManagedDaemon(seep.Daemon):
             self.kill()
         else:
             self.process.send_signal(number)
-            seep.equal(self.process.wait(30), 0, f"exit status of seepd; it says: {self.log()}")
+            seep.equal(self.process.wait(seep.DEADLINE), 0, f"exit status of seepd; it says: {self.log()}")
         self.again(wait)
 
     def stop(self):

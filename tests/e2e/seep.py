@@ -126,14 +126,14 @@ class Workload:
         """Lets it exit; returns the status."""
         with contextlib.suppress(BrokenPipeError):
             self.process.stdin.close()
-        status = self.process.wait(30)
+        status = self.process.wait(DEADLINE)
         self.process.stdout.close()
         return status
 
     def kill(self):
         if self.process.poll() is None:
             self.process.kill()
-        self.process.wait(30)
+        self.process.wait(DEADLINE)
         self.process.stdin.close()
         self.process.stdout.close()
 
@@ -143,7 +143,7 @@ class Workload:
     def __exit__(self, *exception):
         if self.process.poll() is None:
             self.process.kill()
-        self.process.wait(30)
+        self.process.wait(DEADLINE)
         for pipe in (self.process.stdin, self.process.stdout):
             with contextlib.suppress(BrokenPipeError):
                 pipe.close()
@@ -468,7 +468,7 @@ class Daemon:
     def stop(self):
         """SIGTERM; returns the exit status."""
         self.process.terminate()
-        return self.process.wait(30)
+        return self.process.wait(DEADLINE)
 
     def __enter__(self):
         return self
@@ -485,7 +485,7 @@ class Daemon:
                     print(f"# seepd says: {line}")
             if self.process.poll() is None:
                 self.process.kill()
-            self.process.wait(30)
+            self.process.wait(DEADLINE)
             self.folder.cleanup()
 
 

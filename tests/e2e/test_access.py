@@ -81,7 +81,7 @@ def test_without_root():
     result = seep.seepctl("doctor", preexec_fn=as_nobody, cwd="/")
     seep.equal(result.status, 1, f"doctor: {result}")
     daemon = seep.subprocess.run([seep.SEEPD, "--socket", "/tmp/seep-e2e-nobody.sock"],
-                                 preexec_fn=as_nobody, capture_output=True, check=False, timeout=30)
+                                 preexec_fn=as_nobody, capture_output=True, check=False, timeout=seep.DEADLINE)
     seep.equal(daemon.returncode, 1, f"seepd: {daemon.stderr}")
     assert b"root" in daemon.stderr or b"permi" in daemon.stderr.lower(), f"{daemon.stderr}"
 

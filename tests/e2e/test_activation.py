@@ -45,7 +45,7 @@ class Activated:
     def __exit__(self, *_):
         if self.process.poll() is None:
             self.process.kill()
-            self.process.wait(30)
+            self.process.wait(seep.DEADLINE)
 
 
 def listen_unix(path):
@@ -85,7 +85,7 @@ def test_handed_sockets():
             seep.equal(status_of(http.client.HTTPConnection("127.0.0.1", port), "/v1/targets"), 403,
                        "what is not for everybody")
             daemon.process.send_signal(signal.SIGTERM)
-            seep.equal(daemon.process.wait(30), 0, f"exit status; it says {daemon.log()}")
+            seep.equal(daemon.process.wait(seep.DEADLINE), 0, f"exit status; it says {daemon.log()}")
             # It is not the daemon's to remove: a client that comes now waits for the next one.
             assert os.path.exists(path), "the socket file is left"
             with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as client:
@@ -120,7 +120,7 @@ def test_reachable_socket_is_refused():
     with tempfile.TemporaryDirectory(prefix="seep-e2e-") as folder:
         with listen_unix(os.path.join(folder, "a.sock")) as api, listen_tcp("0.0.0.0") as web, \
                 Activated(["api", "http"], [api, web], folder) as daemon:
-            seep.equal(daemon.process.wait(30), 1, f"exit status; it says {daemon.log()}")
+            seep.equal(daemon.process.wait(seep.DEADLINE), 1, f"exit status; it says {daemon.log()}")
             assert "Permission denied" in daemon.log(), daemon.log()
 
 

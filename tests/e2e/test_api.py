@@ -360,7 +360,7 @@ def test_second_daemon():
     with seep.Daemon() as daemon:
         inode = os.stat(daemon.socket).st_ino
         second = seep.subprocess.run([seep.SEEPD, "--socket", daemon.socket], capture_output=True,
-                                     timeout=30, check=False)
+                                     timeout=seep.DEADLINE, check=False)
         seep.equal(second.returncode, 1, f"exit status: {second.stderr}")
         assert daemon.socket.encode() in second.stderr, f"it says {second.stderr!r}"
         seep.equal(os.stat(daemon.socket).st_ino, inode, "the socket file")

@@ -46,7 +46,7 @@ class Service:
 
     def __exit__(self, *exception):
         self.process.kill()
-        self.process.wait(30)
+        self.process.wait(seep.DEADLINE)
 
 
 def counts_of(census):

@@ -67,7 +67,7 @@ def test_seepd_arguments():
                               (["--socket", "/nonexistent/folder/seep.sock"], 1),
                               (["--socket", "/tmp/" + "x" * 120], 1),
                               (["--socket", "/tmp/seep-e2e-none", "--track", "colour=red"], 1)):
-        result = subprocess.run([seep.SEEPD, *arguments], capture_output=True, timeout=30,
+        result = subprocess.run([seep.SEEPD, *arguments], capture_output=True, timeout=seep.DEADLINE,
                                 check=False, env=seep.environment())
         seep.equal(result.returncode, status, f"seepd {arguments}: {result.stderr}")
         if status:
@@ -183,7 +183,7 @@ def test_closed_output():
     process = subprocess.Popen([seep.SEEPCTL, "--help"], stdout=subprocess.PIPE,
                                stderr=subprocess.PIPE, env=seep.environment())
     process.stdout.close()
-    _, err = process.communicate(timeout=30)
+    _, err = process.communicate(timeout=seep.DEADLINE)
     assert process.returncode in (0, 1, -signal.SIGPIPE), f"status {process.returncode}: {err}"
 
 

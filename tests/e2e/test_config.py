@@ -20,7 +20,7 @@ def check(files, *options):
             with open(path, "w", encoding="utf-8") as f:
                 f.write(text)
         result = subprocess.run([seep.SEEPD, "--config", folder, "--check", *options],
-                                capture_output=True, text=True, timeout=30, check=False)
+                                capture_output=True, text=True, timeout=seep.DEADLINE, check=False)
         return seep.Result(result.returncode, result.stdout.replace(folder, "."),
                            result.stderr.replace(folder, "."))
 
@@ -53,7 +53,7 @@ def test_check_needs_no_root():
     result = subprocess.run(
         ["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups",
          seep.SEEPD, "--config", "/dev/null", "--check"],
-        capture_output=True, text=True, timeout=30, check=False, cwd="/")
+        capture_output=True, text=True, timeout=seep.DEADLINE, check=False, cwd="/")
     if result.returncode == 127 or "Permission denied" in result.stderr:
         raise seep.Skip(f"{seep.SEEPD} cannot be executed by another user")
     seep.equal(result.returncode, 0, f"as nobody: {result.stderr}")
@@ -65,7 +65,7 @@ def test_start_refuses_mistakes():
             f.write("[Daemon]\nTik=3s\n")
         result = subprocess.run(
             [seep.SEEPD, "--config", folder, "--socket", os.path.join(folder, "s")],
-            capture_output=True, text=True, timeout=30, check=False)
+            capture_output=True, text=True, timeout=seep.DEADLINE, check=False)
         seep.equal(result.returncode, 78, f"exit status; it says {result.stderr}")
         assert "seep.conf:2: [Daemon] has no Tik=" in result.stderr, result.stderr
         assert not os.path.exists(os.path.join(folder, "s")), "it has not started"

@@ -185,7 +185,7 @@ def test_untrack():
         daemon.untrack(f"pid={workload.pid}")
         seep.check_no_breakpoints(workload.pid)
         workload.process.stdin.close()
-        seep.equal(workload.process.wait(30), 0, "exit status of churn")
+        seep.equal(workload.process.wait(seep.DEADLINE), 0, "exit status of churn")
 
 
 def test_selectors():
@@ -269,7 +269,7 @@ def wait_tracing(process):
         ready, _, _ = select.select([process.stderr], [], [], seep.DEADLINE)
         assert ready, "seepctl trace does not say that it is tracing"
         line = process.stderr.readline().decode()
-        assert line, f"seepctl trace ended with {process.wait(10)}"
+        assert line, f"seepctl trace ended with {process.wait(seep.DEADLINE)}"
         if "Ctrl-C ends early" in line:
             return
 
@@ -326,7 +326,7 @@ def test_trace_to_the_end():
         wait_tracing(process)
         truth = workload.go()
         workload.end()
-        out, err = process.communicate(timeout=30)
+        out, err = process.communicate(timeout=seep.DEADLINE)
         seep.equal(process.returncode, 0, f"exit status of trace: {err}")
         found = seep.by_function(json.loads(out)["sites"])
         seep.equal(seep.only(found, truth["functions"]), truth["functions"], "figures")

@@ -18,7 +18,7 @@ def test_leaky_server():
         key = daemon.track(server.pid)
         begin = time.monotonic()
         subprocess.run([seep.workload_path("leaky_server"), "--drive", port, str(RATE),
-                        str(SECONDS)], check=True, stdout=subprocess.DEVNULL, timeout=60,
+                        str(SECONDS)], check=True, stdout=subprocess.DEVNULL, timeout=120,
                        preexec_fn=seep.die_with_parent)
         took = time.monotonic() - begin
         logins = RATE * SECONDS

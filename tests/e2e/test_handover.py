@@ -59,7 +59,7 @@ def test_restart_under_load():
             ids = site_ids(daemon, key)
             for number in (signal.SIGTERM, signal.SIGKILL, signal.SIGABRT):
                 daemon.process.send_signal(number)
-                daemon.process.wait(30)
+                daemon.process.wait(seep.DEADLINE)
                 assert seep.probes_on_libc(workload.pid), "probes stay meanwhile"
                 pause(0.1)
                 daemon.again()

@@ -38,7 +38,7 @@ def test_kill_at_any_moment():
                 daemon.track(workload.pid, traced=False)
                 pause(chance.choice((0.0, 0.05, 0.4)) * chance.random())
                 daemon.process.send_signal(signal.SIGKILL)
-                seep.equal(daemon.process.wait(30), -signal.SIGKILL, "it was killed")
+                seep.equal(daemon.process.wait(seep.DEADLINE), -signal.SIGKILL, "it was killed")
             check_alive(workload)
 
 
@@ -58,7 +58,7 @@ def test_kill_while_probes_are_removed():
                 connection = ask_and_leave(daemon, "DELETE", f"/v1/targets/{key}")
                 pause(moment)
                 daemon.process.kill()
-                daemon.process.wait(30)
+                daemon.process.wait(seep.DEADLINE)
                 connection.close()
             check_alive(workload)
 
@@ -72,7 +72,7 @@ def test_kill_in_windows():
                 seep.wait_until(lambda: daemon.target(key)["duty_ratio"], "it was probed")
                 pause(moment)
                 daemon.process.kill()
-                daemon.process.wait(30)
+                daemon.process.wait(seep.DEADLINE)
             check_alive(workload)
 
 
@@ -84,7 +84,7 @@ def test_kill_when_traced():
                 seep.wait_until(lambda: daemon.sites(key), "it is seen at work")
                 assert seep.changed_bytes(workload.pid), "there are breakpoints while it is traced"
                 daemon.process.send_signal(signal.SIGKILL)
-                daemon.process.wait(30)
+                daemon.process.wait(seep.DEADLINE)
             check_alive(workload)
 
 
@@ -97,7 +97,7 @@ def test_kill_during_storm():
                 workload.poke()
                 pause(moment)
                 daemon.process.send_signal(signal.SIGKILL)
-                daemon.process.wait(30)
+                daemon.process.wait(seep.DEADLINE)
             seep.equal(json.loads(workload.read_line())["children"], 1009, "children that ended")
             seep.check_no_breakpoints(workload.pid)
             seep.equal(workload.end(), 0, "exit status of the parent")
@@ -109,7 +109,7 @@ def test_restart_after_kill():
         with seep.Daemon(check=False) as daemon:
             daemon.track(workload.pid)
             daemon.process.send_signal(signal.SIGKILL)
-            daemon.process.wait(30)
+            daemon.process.wait(seep.DEADLINE)
             assert os.path.exists(daemon.socket), "a socket file is left"
             second = subprocess.Popen(daemon.command, stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
                                       preexec_fn=seep.die_with_parent)
@@ -123,7 +123,7 @@ def test_restart_after_kill():
             finally:
                 with contextlib.suppress(ProcessLookupError):
                     second.kill()
-                second.wait(30)
+                second.wait(seep.DEADLINE)
         check_alive(workload)
 
 
@@ -133,7 +133,7 @@ def test_term_while_busy():
             with seep.Daemon(check=False) as daemon:
                 daemon.track(workload.pid)
                 daemon.process.send_signal(number)
-                seep.equal(daemon.process.wait(30), 0, f"exit status after signal {number}")
+                seep.equal(daemon.process.wait(seep.DEADLINE), 0, f"exit status after signal {number}")
                 assert not os.path.exists(daemon.socket), "the socket file is left"
             check_alive(workload)
 
@@ -273,14 +273,14 @@ def test_kill_run():
         command = seep.child_that_runs(process.pid, "churn")
         assert seep.changed_bytes(command), "there are breakpoints while it is traced"
         process.kill()
-        process.wait(30)
+        process.wait(seep.DEADLINE)
         seep.check_no_breakpoints(command)
         process.stdin.write(b"x")
         seep.equal(process.stdout.readline(), b"alive\n", "the command goes on")
     finally:
         process.stdin.close()
         process.kill()
-        process.wait(30)
+        process.wait(seep.DEADLINE)
         process.stdout.close()
 
 

@@ -200,7 +200,7 @@ def check_full_disk(disk, life, filler):
     life.wait_log("works again; 0 records are lost")
     seep.equal(life.history()["error"], None, "the history on a disk with room")
     life.daemon.process.kill()
-    life.daemon.process.wait(30)
+    life.daemon.process.wait(seep.DEADLINE)
     with seep.Daemon(*TICK, state_dir=os.path.join(disk, "state"), check=False) as after:
         found = after.get(f"/v1/leaks/{leak['id']}")
         seep.equal((found["opened_at"], found["closed_at"]), (leak["opened_at"], None),
@@ -293,7 +293,7 @@ def test_kill_after_an_alert():
         with Watched(state) as life:
             leak = life.check_told()
             life.daemon.process.kill()
-            life.daemon.process.wait(30)
+            life.daemon.process.wait(seep.DEADLINE)
             with seep.Daemon(*TICK, state_dir=state, check=False) as after:
                 found = after.get(f"/v1/leaks/{leak['id']}")
                 seep.equal((found["closed_at"], found["opened_at"]), (None, leak["opened_at"]),

@@ -195,7 +195,7 @@ def test_loopback_is_off():
 def test_loopback_refuses_other_addresses():
     for address in ("0.0.0.0:9837", "192.0.2.1:9837", "[::]:9837"):
         result = seep.subprocess.run([seep.SEEPD, "--http", address], capture_output=True,
-                                     timeout=30, check=False)
+                                     timeout=seep.DEADLINE, check=False)
         seep.equal(result.returncode, 2, f"{address}: {result.stderr}")
 
 

@@ -146,15 +146,15 @@ os._exit(8)
         seep.equal(process.stdout.readline(), b"ready\n", "the command is ready")
         process.send_signal(number)
         # Its input stays open until then: the end of it would end the command, too.
-        seep.equal(process.wait(30), 9, f"status after {name}")
-        out, err = process.communicate(timeout=30)
+        seep.equal(process.wait(seep.DEADLINE), 9, f"status after {name}")
+        out, err = process.communicate(timeout=seep.DEADLINE)
         seep.equal(out, f"got {name}\n".encode(), f"after {name}: {err}")
     process = start("cat")
     process.stdin.write(b"x")
     seep.equal(process.stdout.read(1), b"x", "the command runs")
     process.send_signal(signal.SIGTERM)
-    seep.equal(process.wait(30), 128 + 15, "a command that dies of it")
-    process.communicate(timeout=30)
+    seep.equal(process.wait(seep.DEADLINE), 128 + 15, "a command that dies of it")
+    process.communicate(timeout=seep.DEADLINE)
 
 
 def test_stop_and_continue():
@@ -167,7 +167,7 @@ def test_stop_and_continue():
     os.kill(child, signal.SIGCONT)
     process.stdin.write(b"y")
     seep.equal(process.stdout.read(1), b"y", "it goes on")
-    process.communicate(timeout=30)
+    process.communicate(timeout=seep.DEADLINE)
     seep.equal(process.returncode, 0, "exit status")
 
 
@@ -258,7 +258,7 @@ def test_others_are_not_probed():
         process.stdin.write(b"x")
         seep.equal(process.stdout.read(1), b"x", "the command runs")
         seep.equal(seep.changed_bytes(other.pid), [], "code of another process")
-        process.communicate(timeout=30)
+        process.communicate(timeout=seep.DEADLINE)
         other.poke()
         seep.equal(other.read_line(), "alive", "the other one runs")
 
@@ -268,7 +268,7 @@ def test_background_child_outlives_the_command():
     path = seep.workload_path("churn")
     process = start("bash", "-c", f"{path} 1 <&0 & echo $!; exit 5")
     pid = int(process.stdout.readline())
-    seep.equal(process.wait(30), 5, "exit status")
+    seep.equal(process.wait(seep.DEADLINE), 5, "exit status")
     seep.check_no_breakpoints(pid)
     process.stdin.write(b"x")
     seep.equal(process.stdout.readline(), b"alive\n", "the child goes on")

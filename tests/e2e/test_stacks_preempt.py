@@ -60,7 +60,7 @@ def ends_at_start(site):
 def test_preemption():
     """Eight threads on few processors, as fast as they can, along known chains."""
     program = os.path.join(seep.BUILD, "workloads/stack_preempt")
-    truth, report = run(program, str(SECONDS), timeout=4 * SECONDS + 60)
+    truth, report = run(program, str(SECONDS), timeout=4 * SECONDS + 240)
     check(problems_of_preemption(truth, report))
 
 

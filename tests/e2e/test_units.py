@@ -19,7 +19,7 @@ NOT_WRITTEN = ("ALERT_SUSPECTED", "ALERT_CLEARED")
 
 
 def run(*command):
-    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
 
 
 def need(program):
