@@ -120,7 +120,8 @@ def gdb_chains(pid):
                 state = state_of(pid)
                 gdb.kill()
                 said = gdb.communicate()[0].decode()
-                print(f"# gdb: not finished after {time.monotonic() - begin:.0f} s; the process: {state}; the end "
+                seconds = time.monotonic() - begin
+                print(f"# gdb: not finished after {seconds:.0f} s; the process: {state}; the end "
                       f"of what it says: {said[-300:]!r}", flush=True)
         assert os.path.exists(path), f"gdb: {said[-2000:]}"
         with open(path, encoding="ascii") as f:
