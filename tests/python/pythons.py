@@ -15,7 +15,8 @@ import sys
 import tempfile
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-sys.path.insert(0, os.path.join(os.path.dirname(HERE), "e2e"))
+# Last: some files there have the names of files here.
+sys.path.append(os.path.join(os.path.dirname(HERE), "e2e"))
 
 import seep  # noqa: E402
 
