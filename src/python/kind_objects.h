@@ -17,10 +17,10 @@
 /* A kind of census.h whose objects are asked for. */
 struct python_wanted {
 	uint64_t type_address;
-	bool of_code;	       /* those alone that run this code: */
-	uint64_t code_address; /* 0: none that is known */
-	bool done;	       /* that have ended, or that have not */
 	uint64_t threshold;    /* of the last answer; 0: none yet */
+	uint64_t code_address; /* of_code: those alone that run this code; 0: none that is known, */
+	bool of_code;
+	bool done; /* and that have ended, or that have not */
 };
 
 struct python_object {
