@@ -11,6 +11,8 @@
 
 #define DEFAULT_DEADLINE_NS (10 * NS_PER_SECOND)
 #define PATTERNS	    256
+/* Searches, while what is found in one of them has changed before its end. */
+#define TRIES		    3
 
 /* Paths that are one but for indices and keys. */
 struct pattern {
@@ -311,24 +313,33 @@ static void drop_dead(struct search *s, size_t n)
 	}
 }
 
+/* 1: it is told, but some of what was found on the way is not so any more. */
 static int find(struct search *s, const struct python_sample *samples, size_t n,
 		struct python_holders *ret)
 {
 	size_t taken = add_samples(s, samples, n);
 	struct telling t;
-	int r = 0;
+	int r = 0, forgotten;
 
 	if (taken)
 		r = search_run(s);
 	if (r < 0 && r != -ETIMEDOUT)
 		return r;
+	forgotten = search_confirm(s);
+	if (forgotten < 0 && forgotten != -ETIMEDOUT)
+		return forgotten;
 	drop_dead(s, taken);
 	ret->samples = (unsigned int)__builtin_popcountll(s->samples);
 	r = telling_init(&t, s);
 	if (r >= 0)
 		tell(&t, taken, ret);
 	telling_done(&t);
-	return r;
+	return r < 0 ? r : forgotten > 0;
+}
+
+static bool is_known(const struct python_holders *h)
+{
+	return h->n && h->list[0].root < PYTHON_ROOT_UNKNOWN;
 }
 
 int python_holders_find(const struct python_interpreter *i, const struct python_sample *samples,
@@ -336,16 +347,24 @@ int python_holders_find(const struct python_interpreter *i, const struct python_
 			const char **ret_why)
 {
 	uint64_t cpu = clock_ns(CLOCK_THREAD_CPUTIME_ID), now = clock_ns(CLOCK_MONOTONIC);
+	uint64_t until = now + (deadline_ns ? deadline_ns : DEFAULT_DEADLINE_NS);
 	struct python_holders found = { 0 };
-	struct search s;
-	int r;
+	int r = 1;
 
-	r = search_init(&s, i, now + (deadline_ns ? deadline_ns : DEFAULT_DEADLINE_NS), ret_why);
-	if (r < 0)
-		return r;
-	r = find(&s, samples, n, &found);
-	search_done(&s);
-	if (r < 0)
+	for (int tries = 0; tries < TRIES && r > 0 && !is_known(&found); tries++) {
+		struct python_holders again = { 0 };
+		struct search s;
+
+		r = search_init(&s, i, until, ret_why);
+		if (r < 0)
+			break;
+		r = find(&s, samples, n, &again);
+		search_done(&s);
+		/* With what little time was left less may have been found. */
+		if (r >= 0 || tries == 0)
+			found = again;
+	}
+	if (r < 0 && !found.n)
 		return r;
 	found.cpu_ns = clock_ns(CLOCK_THREAD_CPUTIME_ID) - cpu;
 	*ret = found;

@@ -71,6 +71,12 @@ void search_done(struct search *s);
 /* After the samples are nodes of the graph. -ETIMEDOUT with what was found until then. */
 int search_run(struct search *s);
 
+/*
+ * confirm.c: forgets what the objects that were found do not hold any more. How many references that were, or
+ * -ETIMEDOUT (nothing is forgotten), -ESRCH, -ENOMEM.
+ */
+int search_confirm(struct search *s);
+
 enum python_shape search_shape(struct search *s, const struct python_type *t);
 
 /* roots.c: the modules of all interpreters; and the frames of all threads, each as an object without type. */

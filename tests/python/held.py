@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Keeps objects in every way that leaks do, and tells where: held.py quiet|load
+"""Keeps objects in every way that leaks do, and tells where: held.py quiet|load|replace SECONDS
 
 Prints one line of JSON: by name, the samples as [address, address of the type], and the path (".*" stands for
 anything), container and root that a search for their holders must tell. Lives until it is killed, with "load" making and dropping objects of
@@ -18,6 +18,7 @@ import os
 import signal
 import sys
 import threading
+import time
 import types
 
 gc.collect()
@@ -101,6 +102,17 @@ for _i in range(PER_KIND):
     Registry.instances[_i] = Registry()
 expect("items of instances", [r.items[0] for r in Registry.instances.values()],
        "__main__.Registry.instances[…].items[0]", "dict", "class")
+
+
+class Shelf:
+    def __init__(self):
+        self.labels = []
+        self.things = []
+
+
+shelf = Shelf()
+shelf.things = things()
+expect("list of an instance", shelf.things, "__main__.shelf.things[…]", "list", "module")
 
 
 class Service:
@@ -379,6 +391,15 @@ def churn():
             ring.clear()
 
 
+def replace(pause):
+    """What is copied to be changed, as logging does with handlers, beside instances that come and go."""
+    shelves = collections.deque(maxlen=53)
+    while True:
+        shelves.append(Shelf())
+        shelf.things = shelf.things.copy()
+        time.sleep(pause)
+
+
 def main():
     pairs()
     started, ready = threading.Event(), threading.Event()
@@ -386,6 +407,8 @@ def main():
     started.wait()
     threading.Thread(target=lambda: asyncio.run(serve(ready)), daemon=True).start()
     ready.wait()
+    if sys.argv[1] == "replace":
+        threading.Thread(target=replace, args=(float(sys.argv[2]),), daemon=True).start()
     if sys.argv[1] == "load":
         for _ in range(2):
             threading.Thread(target=churn, daemon=True).start()

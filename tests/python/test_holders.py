@@ -57,6 +57,25 @@ def test_heap_that_changes_at_full_speed():
                           find(program.pid, program.truth[kind]["samples"]))
 
 
+def find_replaced(command, seconds):
+    """Holders that were found in searches for those of a list that is replaced so often."""
+    with pythons.Program(command, "held.py", "replace", str(seconds)) as program:
+        kind = program.truth["list of an instance"]
+        found = [h for _ in range(13) for h in find(program.pid, kind["samples"])["holders"]
+                 if h["root"] != "unknown"]
+        for holder in found:
+            seep.equal(holder["path"], kind["path"], "its path")
+        return found
+
+
+def test_list_that_is_replaced():
+    """Within a search it gets away, but is not taken for what has its address then."""
+    for name, command in PYTHONS:
+        print(f"# {name}", flush=True)
+        find_replaced(command, 0.005)
+        assert find_replaced(command, 0.1), "it is found sometimes"
+
+
 def test_samples_that_are_gone_do_not_count():
     _, command = PYTHONS[0]
     with pythons.Program(command, "held.py", "quiet") as program:

@@ -31,9 +31,11 @@ connections = collections.deque()
 
 
 def request(number):
-    # Adding one looks at all others: with more of them it would be the handlers that are slow.
-    if number % 3 == 0:
+    # Adding one looks at all others: with more of them it would be the handlers that are slow. And
+    # from 3.14 on each that is removed is left out of a copy of the list.
+    if number % 30 == 0:
         connect()
+    if number % 3 == 0:
         Connection()
 
 
