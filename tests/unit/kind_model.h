@@ -224,6 +224,17 @@ static inline void census(struct heap_model *m)
 		note_findings(m);
 }
 
+/* Tasks, each with a coroutine, a context and a name, are kept for ever. */
+static inline void leak_in_step(struct heap_model *m)
+{
+	make(m, TASK, 11);
+	make(m, COROUTINE, 11);
+	make(m, CONTEXT, 11);
+	make(m, TEXT, 11);
+	churn(m, OTHER, 503);
+	census(m);
+}
+
 /* Two days to the limit, for what nobody ever frees (trend/options.c). */
 #define HEADROOM(per_tick, bytes) ((per_tick) * (bytes)*2880.0)
 

@@ -1,34 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* A detector that is packed and unpacked goes on as if nothing had been. */
 #include "detector_process.h"
-
-#define PIECES_MAX (8u << 20)
-
-struct store {
-	uint8_t bytes[PIECES_MAX];
-	size_t n;
-	size_t at;
-};
-
-static void put(void *userdata, const void *data, size_t size)
-{
-	struct store *s = userdata;
-
-	assert_true(s->n + size <= sizeof(s->bytes));
-	memcpy(s->bytes + s->n, data, size);
-	s->n += size;
-}
-
-static int get(void *userdata, void *data, size_t size)
-{
-	struct store *s = userdata;
-
-	if (size > s->n - s->at)
-		return -EBADMSG;
-	memcpy(data, s->bytes + s->at, size);
-	s->at += size;
-	return 0;
-}
+#include "pieces.h"
 
 static struct detector_options options_of(struct process *p)
 {

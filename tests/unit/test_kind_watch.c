@@ -29,14 +29,8 @@ static void test_leak_in_step(void **state)
 	(void)state;
 	make(m, TEXT, 10007);
 	make(m, OTHER, 2003);
-	while (m->tick < 2150) {
-		make(m, TASK, 11);
-		make(m, COROUTINE, 11);
-		make(m, CONTEXT, 11);
-		make(m, TEXT, 11);
-		churn(m, OTHER, 503);
-		census(m);
-	}
+	while (m->tick < 2150)
+		leak_in_step(m);
 	assert_int_equal(m->opened[TASK], 1);
 	assert_int_equal(m->worst[TASK], TREND_LEAKING);
 	for (int i = COROUTINE; i < KINDS_END; i++)

@@ -1,34 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* A detector on kinds that is packed and unpacked goes on as if nothing had been. */
 #include "kind_model.h"
-
-#define PIECES_MAX (4u << 20)
-
-struct store {
-	uint8_t bytes[PIECES_MAX];
-	size_t n;
-	size_t at;
-};
-
-static void put(void *userdata, const void *data, size_t size)
-{
-	struct store *s = userdata;
-
-	assert_true(s->n + size <= sizeof(s->bytes));
-	memcpy(s->bytes + s->n, data, size);
-	s->n += size;
-}
-
-static int get(void *userdata, void *data, size_t size)
-{
-	struct store *s = userdata;
-
-	if (size > s->n - s->at)
-		return -EBADMSG;
-	memcpy(data, s->bytes + s->at, size);
-	s->at += size;
-	return 0;
-}
+#include "pieces.h"
 
 static struct store *store_new(void)
 {
@@ -56,16 +29,6 @@ static void restart(struct heap_model *m, struct store *s)
 	assert_int_equal(kind_watch_followed(m->kinds), followed);
 }
 
-static void leak(struct heap_model *m)
-{
-	make(m, TASK, 11);
-	make(m, COROUTINE, 11);
-	make(m, CONTEXT, 11);
-	make(m, TEXT, 11);
-	churn(m, OTHER, 503);
-	census(m);
-}
-
 static struct heap_model *leaking(void)
 {
 	struct heap_model *m = model_new(HEADROOM(11, 528));
@@ -83,8 +46,8 @@ static void test_goes_on(void **state)
 
 	(void)state;
 	while (still->tick < 2150) {
-		leak(still);
-		leak(moved);
+		leak_in_step(still);
+		leak_in_step(moved);
 		if (moved->tick == 1 || moved->tick == 7 || moved->tick % 401 == 0)
 			restart(moved, s);
 		assert_int_equal(still->opened[TASK], moved->opened[TASK]);
@@ -112,7 +75,7 @@ static void test_within_a_census(void **state)
 
 	(void)state;
 	while (m->tick < 2500 && !m->opened[TASK]) {
-		leak(m);
+		leak_in_step(m);
 		if (m->tick % 101 == 0) {
 			count_kinds(m);
 			restart(m, s);
@@ -135,7 +98,7 @@ static void test_hostile(void **state)
 
 	(void)state;
 	while (m->tick < 307)
-		leak(m);
+		leak_in_step(m);
 	assert_true(kind_watch_followed(m->kinds) > 0);
 	assert_int_equal(kind_watch_pack(m->kinds, put, s), 0);
 	n = s->n;

@@ -133,6 +133,20 @@ static void test_names_of_types(void **state)
 	heap_free(h);
 }
 
+/* One that lives, and has this name. */
+static struct python_task add_task(struct heap *h, uint64_t name)
+{
+	const struct python_layout *l = &h->interpreter.layout;
+	const uint64_t object = MALLOC_AT + 4096;
+	struct python_task task;
+
+	heap_put(h, object, 1);
+	heap_put(h, object + l->task_name, name);
+	python_task_init(l, heap_at(h, object), &task);
+	task.object = object;
+	return task;
+}
+
 static void test_numbers_of_tasks(void **state)
 {
 	static const struct {
@@ -150,7 +164,7 @@ static void test_numbers_of_tasks(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
-		struct python_task task = { .name = add_str(h, MALLOC_AT, names[i].name) };
+		struct python_task task = add_task(h, add_str(h, MALLOC_AT, names[i].name));
 
 		assert_int_equal(python_tasks_read(s, &task, 1), 0);
 		assert_true(task.number == names[i].number);
@@ -159,7 +173,7 @@ static void test_numbers_of_tasks(void **state)
 	/* An int, as from 3.12 on: of one digit, of two, and of more than a number of tasks has. */
 	for (uint64_t digits = 0; digits < 4; digits++) {
 		static const uint64_t numbers[] = { 0, 5, 7ull << 30 | 5, 0 };
-		struct python_task task = { .name = MALLOC_AT };
+		struct python_task task = add_task(h, MALLOC_AT);
 
 		heap_add_object(h, MALLOC_AT, HEAP_INT);
 		heap_put(h, MALLOC_AT + 16, digits);
