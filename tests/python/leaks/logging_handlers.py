@@ -11,6 +11,8 @@ EXPECT = {"type": r"logging\.StreamHandler|.*StringIO|_thread\.RLock", "held_by"
           "container": "list"}
 
 logger = logging.getLogger("connections")
+# Another one: from 3.14 on its list is replaced by a copy for each handler that is removed.
+passing = logging.getLogger("passing")
 
 
 class Connection:
@@ -21,21 +23,19 @@ class Connection:
 
 def connect():
     handler = logging.StreamHandler(io.StringIO())  # the correct one
-    logger.addHandler(handler)
+    passing.addHandler(handler)
     connections.append(handler)
     if len(connections) > 50:
-        logger.removeHandler(connections.popleft())
+        passing.removeHandler(connections.popleft())
 
 
 connections = collections.deque()
 
 
 def request(number):
-    # Adding one looks at all others: with more of them it would be the handlers that are slow. And
-    # from 3.14 on each that is removed is left out of a copy of the list.
-    if number % 30 == 0:
-        connect()
+    # Adding one looks at all others: with more of them it would be the handlers that are slow.
     if number % 3 == 0:
+        connect()
         Connection()
 
 
