@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <math.h>
+#include <string.h>
 
 #include "base/cleanup.h"
 #include "base/clock.h"
@@ -48,19 +49,32 @@ static int put_share(json_t *o, const struct reconcile_share *s, double tick_sec
 	return r;
 }
 
+/* What malloc never sees of Python is not the allocator's to retain. */
+static void add_python(const struct target *t, char *text, size_t size)
+{
+	size_t used = strlen(text);
+
+	if (t->runs_python && (t->reconciliation.verdict == RECONCILE_RETAINED ||
+			       t->reconciliation.verdict == RECONCILE_PARTLY))
+		(void)snprintf(text + used, size - used,
+			       " Python maps memory for its small objects itself: the census "
+			       "counts those.");
+}
+
 int view_reconciliation(const struct target *t, json_t **ret)
 {
 	const struct reconciliation *rec = &t->reconciliation;
 	double tick_seconds = t->reconcile_tick_seconds;
 	json_auto_t *o = json_object(), *day = rec->has_day ? json_object() : json_null();
-	char text[RECONCILE_TEXT];
+	char text[RECONCILE_TEXT + 128];
 	int r = 0;
 
 	if (!rec->has_total) {
 		*ret = json_null();
 		return 0;
 	}
-	(void)reconcile_text(rec, tick_seconds, text, sizeof(text));
+	(void)reconcile_text(rec, tick_seconds, text, RECONCILE_TEXT);
+	add_python(t, text, sizeof(text));
 	r |= view_put(o, "verdict", view_text(reconcile_verdict_name(rec->verdict)));
 	r |= view_put(o, "text", view_text(text));
 	r |= put_share(o, &rec->total, tick_seconds);

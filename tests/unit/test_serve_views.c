@@ -290,13 +290,34 @@ static void test_trend(void **state)
 	fake_free(m);
 }
 
+/* Memory that grows without malloc is Python's own affair, where there is Python. */
+static void test_growth_of_python(void **state)
+{
+	struct target t = { .reconciliation = { .has_total = true,
+						.verdict = RECONCILE_RETAINED,
+						.total = { .ticks = 60, .growth = 1 << 20 } },
+			    .reconcile_tick_seconds = 60 };
+
+	(void)state;
+	for (int python = 0; python < 2; python++) {
+		json_auto_t *o = NULL;
+		const char *text;
+
+		t.runs_python = python;
+		assert_int_equal(view_reconciliation(&t, &o), 0);
+		text = json_string_value(json_object_get(o, "text"));
+		assert_non_null(strstr(text, "without malloc"));
+		assert_int_equal(strstr(text, "the census counts those") != NULL, python);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_values), cmocka_unit_test(test_problems),
 		cmocka_unit_test(test_target), cmocka_unit_test(test_reconciliation),
 		cmocka_unit_test(test_frames), cmocka_unit_test(test_file_for_module),
-		cmocka_unit_test(test_trend),
+		cmocka_unit_test(test_trend),  cmocka_unit_test(test_growth_of_python),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
