@@ -18,24 +18,30 @@ struct reader {
 	const uint8_t *at, *end;
 };
 
-/* 0 behind the end: of no instruction that would matter. */
-static uint64_t read_number(struct reader *r)
+/*
+ * False where it is longer than libdw reads on (LEB128 of 9 bytes have 63 bits): what comes next is then not
+ * the same for both. One that is cut by the end is the end.
+ */
+static bool read_number(struct reader *r, uint64_t *ret)
 {
-	uint64_t value = 0;
-	unsigned int shift = 0;
-
-	while (r->at < r->end) {
+	*ret = 0;
+	for (unsigned int shift = 0; r->at < r->end; shift += 7) {
 		uint8_t byte = *r->at++;
 
-		if (shift < 64)
-			value |= (uint64_t)(byte & 0x7f) << shift;
-		else if (byte & 0x7f)
-			value = UINT64_MAX;
-		shift += 7;
+		if (shift > 56)
+			return false;
+		*ret |= (uint64_t)(byte & 0x7f) << shift;
 		if (!(byte & 0x80))
 			break;
 	}
-	return value;
+	return true;
+}
+
+static bool skip_number(struct reader *r)
+{
+	uint64_t value;
+
+	return read_number(r, &value);
 }
 
 static void skip(struct reader *r, uint64_t n)
@@ -45,9 +51,21 @@ static void skip(struct reader *r, uint64_t n)
 	r->at += n < left ? n : left;
 }
 
+static bool skip_block(struct reader *r)
+{
+	uint64_t n;
+
+	if (!read_number(r, &n))
+		return false;
+	skip(r, n);
+	return true;
+}
+
 static bool read_register(struct reader *r)
 {
-	return read_number(r) < REGISTERS_MAX;
+	uint64_t value;
+
+	return read_number(r, &value) && value < REGISTERS_MAX;
 }
 
 /* False where the instruction is one that libdw refuses as well, or has no known length. */
@@ -73,11 +91,9 @@ static bool skip_operands(struct reader *r, uint8_t code)
 	case DW_CFA_def_cfa_offset:
 	case DW_CFA_def_cfa_offset_sf:
 	case DW_CFA_GNU_args_size:
-		(void)read_number(r);
-		break;
+		return skip_number(r);
 	case DW_CFA_def_cfa_expression:
-		skip(r, read_number(r));
-		break;
+		return skip_block(r);
 	default:
 		return false;
 	}
@@ -101,16 +117,10 @@ static bool skip_registers(struct reader *r, uint8_t code)
 	case DW_CFA_val_offset:
 	case DW_CFA_val_offset_sf:
 	case DW_CFA_GNU_negative_offset_extended:
-		if (!read_register(r))
-			return false;
-		(void)read_number(r);
-		return true;
+		return read_register(r) && skip_number(r);
 	case DW_CFA_expression:
 	case DW_CFA_val_expression:
-		if (!read_register(r))
-			return false;
-		skip(r, read_number(r));
-		return true;
+		return read_register(r) && skip_block(r);
 	default:
 		return skip_operands(r, code);
 	}
@@ -126,8 +136,8 @@ bool cfi_registers_fit(const uint8_t *start, const uint8_t *end)
 		if (!(code & HIGH_BITS)) {
 			if (!skip_registers(&r, code))
 				return false;
-		} else if ((code & HIGH_BITS) == DW_CFA_offset) {
-			(void)read_number(&r);
+		} else if ((code & HIGH_BITS) == DW_CFA_offset && !skip_number(&r)) {
+			return false;
 		}
 	}
 	return true;
@@ -136,11 +146,10 @@ bool cfi_registers_fit(const uint8_t *start, const uint8_t *end)
 bool cfi_skip_augmentation(const uint8_t **at, const uint8_t *end, bool has_size, size_t size)
 {
 	struct reader r = { .at = *at, .end = end };
+	uint64_t n = size;
 
-	if (has_size)
-		size = read_number(&r);
-	if (size > (size_t)(end - r.at))
+	if ((has_size && !read_number(&r, &n)) || n > (size_t)(end - r.at))
 		return false;
-	*at = r.at + size;
+	*at = r.at + n;
 	return true;
 }

@@ -2,14 +2,13 @@
 /*
  * Where functions with call frame information start.
  *
- * libdw finds the entry of an address but does not list the addresses. The entries are read one by one; a
- * file without section headers has the linker's sorted table in .eh_frame_hdr (Linux Standard Base, 10.6.2).
+ * libdw finds the entry of an address but does not list the addresses. So the entries are read one by one.
  */
 #include <dwarf.h>
 #include <limits.h>
 #include <string.h>
 
-#include "elf/cfi.h"
+#include "elf/cfi_section.h"
 
 /* Pointer encodings: the low half of the byte is the format, the high half what it is relative to. */
 #define ENCODING_FORMAT	  0x0f
@@ -74,47 +73,6 @@ static int32_t read_s32(const uint8_t *at)
 	return value;
 }
 
-/* 0 when there is no such table, or one with other encodings. */
-static int starts_from_table(const struct image *image, struct starts_builder *b)
-{
-	GElf_Phdr p = { 0 };
-	Elf_Data *data = NULL;
-	const uint8_t *bytes;
-	uint32_t count;
-	size_t n = 0;
-	int r;
-
-	if (elf_getphdrnum(image->elf, &n) != 0)
-		return 0;
-	for (size_t i = 0; i < n && !data; i++) {
-		if (gelf_getphdr(image->elf, (int)i, &p) && p.p_type == PT_GNU_EH_FRAME)
-			data = elf_getdata_rawchunk(image->elf, (int64_t)p.p_offset, p.p_filesz,
-						    ELF_T_BYTE);
-	}
-	if (!data || !data->d_buf || data->d_size < 12)
-		return 0;
-	bytes = data->d_buf;
-	if (bytes[0] != 1 || bytes[1] != (DW_EH_PE_pcrel | DW_EH_PE_sdata4) ||
-	    bytes[2] != DW_EH_PE_udata4 || bytes[3] != (DW_EH_PE_datarel | DW_EH_PE_sdata4))
-		return 0;
-	count = (uint32_t)read_s32(bytes + 8);
-	if (count > (data->d_size - 12) / 8)
-		return 0;
-	for (uint32_t i = 0; i < count; i++) {
-		r = add_start(b, p.p_vaddr + (uint64_t)(int64_t)read_s32(bytes + 12 + 8 * i));
-		if (r < 0)
-			return r;
-	}
-	return 0;
-}
-
-struct cfi_section {
-	Elf_Data *data;
-	uint64_t vaddr;
-	bool is_eh_frame;
-	unsigned char ident[EI_NIDENT];
-};
-
 /* What the FDEs of a CIE have in common. */
 struct cie {
 	uint64_t offset;
@@ -157,6 +115,8 @@ static int read_cie(const struct cfi_section *s, uint64_t offset, struct cie *re
 
 	if (dwarf_next_cfi(s->ident, s->data, s->is_eh_frame, offset, &next, &entry) != 0 ||
 	    !dwarf_cfi_cie_p(&entry))
+		return -EBADMSG;
+	if (!cfi_registers_fit(entry.cie.initial_instructions, entry.cie.initial_instructions_end))
 		return -EBADMSG;
 	*ret = (struct cie){ .offset = offset,
 			     .encoding = DW_EH_PE_absptr,
@@ -220,6 +180,21 @@ static int read_fde(const struct cfi_section *s, const struct cie *cie, const Dw
 	return cfi_registers_fit(at, fde->end) ? 0 : -EBADMSG;
 }
 
+/* One entry, wherever it is. 1: an FDE, and *ret where it starts; 0: none. */
+static int check_entry(const struct cfi_section *s, const Dwarf_CFI_Entry *entry, struct cie *cie,
+		       uint64_t *ret)
+{
+	int r = 0;
+
+	if (dwarf_cfi_cie_p(entry))
+		return 0;
+	if (entry->fde.CIE_pointer != cie->offset)
+		r = read_cie(s, entry->fde.CIE_pointer, cie);
+	if (r == 0)
+		r = read_fde(s, cie, &entry->fde, ret);
+	return r < 0 ? r : 1;
+}
+
 static int starts_from_entries(const struct cfi_section *s, struct starts_builder *b)
 {
 	struct cie cie = { .offset = UINT64_MAX };
@@ -234,72 +209,55 @@ static int starts_from_entries(const struct cfi_section *s, struct starts_builde
 			return 0;
 		if (r != 0)
 			continue;
-		if (dwarf_cfi_cie_p(&entry)) {
-			if (!cfi_registers_fit(entry.cie.initial_instructions,
-					       entry.cie.initial_instructions_end))
-				return -EBADMSG;
-			continue;
-		}
-		r = entry.fde.CIE_pointer == cie.offset ? 0 :
-							  read_cie(s, entry.fde.CIE_pointer, &cie);
-		if (r == 0)
-			r = read_fde(s, &cie, &entry.fde, &start);
-		if (r == 0)
+		r = check_entry(s, &entry, &cie, &start);
+		if (r > 0)
 			r = add_start(b, start);
 		if (r < 0)
 			return r;
 	}
 }
 
-/* False: there is none that could be read. */
-static bool open_section(const struct image *image, const char *name, struct cfi_section *ret)
+/* The entries that libdw will find by the table: in a file that lies these are others. */
+static int check_table(const struct cfi_section *s)
 {
-	Elf_Scn *section;
-	GElf_Shdr header;
-	const char *ident;
+	struct cie cie = { .offset = UINT64_MAX };
+	Dwarf_CFI_Entry entry;
+	uint64_t at, start;
+	Dwarf_Off next;
 
-	*ret = (struct cfi_section){ .is_eh_frame = strcmp(name, ".eh_frame") == 0 };
-	section = image_section(image, name, &header);
-	if (!section || header.sh_type == SHT_NOBITS)
-		return false;
-	if (header.sh_flags & SHF_COMPRESSED && elf_compress(section, 0, 0) < 0)
-		return false;
-	ret->data = elf_rawdata(section, NULL);
-	ident = elf_getident(image->elf, NULL);
-	if (!ret->data || !ret->data->d_buf || !ident)
-		return false;
-	ret->vaddr = header.sh_addr;
-	memcpy(ret->ident, ident, sizeof(ret->ident));
-	return true;
-}
-
-int cfi_eh_frame_starts(const struct image *image, struct cfi_starts *starts)
-{
-	struct starts_builder b = { .starts = starts };
-	struct cfi_section section;
-	int r = 0;
-
-	if (open_section(image, ".eh_frame", &section))
-		r = starts_from_entries(&section, &b);
-	if (r == 0 && starts->n == 0)
-		r = starts_from_table(image, &b);
-	if (r < 0)
-		return r;
-	sort_starts(starts);
+	for (uint32_t i = 0; i < s->n_table; i++) {
+		if (cfi_section_table_entry(s, i, &at) < 0 ||
+		    dwarf_next_cfi(s->ident, s->data, true, at, &next, &entry) != 0 ||
+		    check_entry(s, &entry, &cie, &start) <= 0)
+			return -EBADMSG;
+	}
 	return 0;
 }
 
-int cfi_debug_frame_starts(const struct image *image, struct cfi_starts *starts)
+static int read_starts(const struct image *image, const char *name, struct cfi_starts *starts)
 {
 	struct starts_builder b = { .starts = starts };
 	struct cfi_section section;
 	int r;
 
-	if (!open_section(image, ".debug_frame", &section))
-		return 0;
+	r = cfi_section_open(image, name, &section);
+	if (r <= 0)
+		return r;
 	r = starts_from_entries(&section, &b);
+	if (r == 0)
+		r = check_table(&section);
 	if (r < 0)
 		return r;
 	sort_starts(starts);
 	return 0;
+}
+
+int cfi_eh_frame_starts(const struct image *image, struct cfi_starts *starts)
+{
+	return read_starts(image, ".eh_frame", starts);
+}
+
+int cfi_debug_frame_starts(const struct image *image, struct cfi_starts *starts)
+{
+	return read_starts(image, ".debug_frame", starts);
 }

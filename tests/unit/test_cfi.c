@@ -56,6 +56,20 @@ static void test_unknown(void **state)
 	assert_false(FIT(DW_CFA_set_loc, 0, 0, 0, 0, 0, 0, 0, 0));
 }
 
+/* libdw stops after ten bytes of a number, and takes what comes next for an instruction. */
+static void test_long_numbers(void **state)
+{
+	(void)state;
+	assert_false(FIT(DW_CFA_def_cfa_offset, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80,
+			 0x80, 0x80, 0xc0, 0x05, 0xff, 0xff, 0xff, 0x7f));
+	assert_false(FIT(DW_CFA_def_cfa_offset_sf, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80,
+			 0x80, 0x05));
+	assert_false(
+		FIT(DW_CFA_offset | 3, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x00));
+	assert_true(
+		FIT(DW_CFA_GNU_args_size, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x01));
+}
+
 /* An operand that ends behind the end ends there. */
 static void test_cut(void **state)
 {
@@ -88,7 +102,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_usual),	     cmocka_unit_test(test_registers),
 		cmocka_unit_test(test_unknown),	     cmocka_unit_test(test_cut),
-		cmocka_unit_test(test_augmentation),
+		cmocka_unit_test(test_long_numbers), cmocka_unit_test(test_augmentation),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

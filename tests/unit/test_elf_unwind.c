@@ -6,7 +6,11 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <elf.h>
 #include <elfutils/libdw.h>
+#include <sys/mman.h>
+#include <sys/sendfile.h>
+#include <sys/stat.h>
 
 #include "elf/cfi.h"
 #include "elf/unwind_compile.h"
@@ -370,6 +374,70 @@ static void test_errors(void **state)
 	fixture_remove(dir);
 }
 
+/* A file in memory, to be changed; *ret_at is where it is mapped. */
+static int open_copy(const char *path, uint8_t **ret_at, size_t *ret_size)
+{
+	_cleanup_close_ int from = open(path, O_RDONLY | O_CLOEXEC);
+	int fd = memfd_create("copy", MFD_CLOEXEC);
+	struct stat st;
+
+	assert_true(from >= 0 && fd >= 0 && fstat(from, &st) == 0);
+	assert_int_equal(sendfile(fd, from, NULL, (size_t)st.st_size), st.st_size);
+	*ret_size = (size_t)st.st_size;
+	*ret_at = mmap(NULL, *ret_size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	assert_ptr_not_equal(*ret_at, MAP_FAILED);
+	return fd;
+}
+
+/* The linker's table: behind a header of 12 bytes, pairs of words. */
+static int32_t *table_of(uint8_t *at)
+{
+	const Elf64_Ehdr *head = (const Elf64_Ehdr *)at;
+	const Elf64_Phdr *p = (const Elf64_Phdr *)(at + head->e_phoff);
+
+	while (p->p_type != PT_GNU_EH_FRAME)
+		p++;
+	return (int32_t *)(at + p->p_offset + 12);
+}
+
+/* What the table names is what libdw executes, with and without section headers. */
+static void test_table_that_lies(void **state)
+{
+	struct unwind_table *whole = NULL, *t = NULL;
+	uint8_t *at;
+	size_t size;
+	int32_t *table, was;
+	int fd = open_copy(LIBC_PATH, &at, &size);
+	Elf64_Ehdr *head = (Elf64_Ehdr *)at;
+
+	(void)state;
+	table = table_of(at);
+	was = table[2 * 17 + 1];
+	assert_int_equal(unwind_table_compile(fd, &whole), 0);
+	for (int has_sections = 1; has_sections >= 0; has_sections--) {
+		if (!has_sections) {
+			head->e_shoff = 0;
+			head->e_shnum = head->e_shstrndx = 0;
+		}
+		assert_int_equal(unwind_table_compile(fd, &t), 0);
+		assert_int_equal(t->n_rows, whole->n_rows);
+		assert_memory_equal(t->rows, whole->rows, t->n_rows * sizeof(*t->rows));
+		t = unwind_table_free(t);
+		/* Inside of another entry; before the section; behind it. */
+		for (int i = 0; i < 3; i++) {
+			static const int32_t off[] = { 4, INT32_MIN / 2, INT32_MAX / 2 };
+
+			table[2 * 17 + 1] = was + off[i];
+			assert_int_equal(unwind_table_compile(fd, &t), -EBADMSG);
+			assert_null(t);
+		}
+		table[2 * 17 + 1] = was;
+	}
+	unwind_table_free(whole);
+	munmap(at, size);
+	close(fd);
+}
+
 static void test_from_rows(void **state)
 {
 	static const struct {
@@ -417,6 +485,7 @@ int main(void)
 		cmocka_unit_test(test_merged_debug_file),
 		cmocka_unit_test(test_padding),
 		cmocka_unit_test(test_errors),
+		cmocka_unit_test(test_table_that_lies),
 		cmocka_unit_test(test_from_rows),
 	};
 
