@@ -335,7 +335,7 @@ int history_flush(struct history *h, uint64_t now_ms)
 	uint64_t step = now_ms - h->last_now_ms;
 	int r, q = 0;
 
-	h->clock_ms += now_ms > h->last_now_ms && step <= STEP_MS_MAX ? (int64_t)step : h->tick_ms;
+	h->clock_ms += now_ms >= h->last_now_ms && step <= STEP_MS_MAX ? (int64_t)step : h->tick_ms;
 	h->last_now_ms = now_ms;
 	h->repairs = 0;
 	r = history_commit(h);

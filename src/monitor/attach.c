@@ -329,21 +329,21 @@ static bool is_starting(const struct target *target)
 static int arm(struct monitor *m, struct tracked *t)
 {
 	uint32_t flags = t->options.follow ? TARGET_FOLLOW : 0;
-	uint64_t start_ticks = t->target->start_ticks;
 	struct proc_stat stat;
 	int r;
 
 	r = probe_arm(m->probe, t->target->pid, t->target->key, flags, t->target->parent);
 	if (r < 0)
 		return r;
+	if (procfs_stat(PROC_ROOT, t->target->pid, &stat) < 0 ||
+	    stat.start_ticks != t->target->start_ticks || stat.state == 'Z') {
+		(void)probe_disarm(m->probe, t->target->pid, t->target->key);
+		return -ESRCH;
+	}
 	/* Nobody has told of an image that was executed meanwhile; from here on the kernel does. */
 	(void)target_describe(t->target, PROC_ROOT);
 	attach_later(m, t);
-	if (procfs_stat(PROC_ROOT, t->target->pid, &stat) == 0 && stat.start_ticks == start_ticks &&
-	    stat.state != 'Z')
-		return 0;
-	(void)probe_disarm(m->probe, t->target->pid, t->target->key);
-	return -ESRCH;
+	return 0;
 }
 
 /* All files have been looked at: set the probes and arm. */

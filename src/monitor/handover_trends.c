@@ -15,6 +15,7 @@
 #include "monitor/state.h"
 
 #define VERSION	  2u
+#define FIRST	  1u /* knew no kinds: has_kinds was padding, and 0 */
 #define SITES_MAX (1u << 24)
 
 /* Records of this machine, as a compiler lays them out: another size is another version. */
@@ -179,9 +180,9 @@ int handover_read_trends(struct monitor *m, struct twin *from)
 	r = twin_open(from);
 	if (r == 0)
 		r = twin_read(from, &head, sizeof(head));
-	if (r == 0 &&
-	    (head.version != VERSION || head.reconcile_bytes != sizeof(struct reconcile) ||
-	     head.slope_bytes != sizeof(struct slope)))
+	if (r == 0 && (head.version < FIRST || head.version > VERSION ||
+		       head.reconcile_bytes != sizeof(struct reconcile) ||
+		       head.slope_bytes != sizeof(struct slope)))
 		r = -EPROTO;
 	for (uint32_t i = 0; r == 0 && i < head.n_targets; i++)
 		r = read_target(m, from);

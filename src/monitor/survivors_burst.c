@@ -41,17 +41,17 @@ static const struct file *place(struct survivors *s, const struct tracked *t, ui
 	return NULL;
 }
 
-/* At the prices of today: a burst that sees returns has a second probe, of each hit or of what is taken. */
+/* At the prices of today. Returns are seen by a second probe: of each hit, or of those of the type alone. */
 static void set_prices(struct survivors *s, const struct python_constructor *c)
 {
 	const struct probe_prices *p = &s->monitor->believed_prices;
 
 	s->hit_ns = (p->skip_ns > 0 ? p->skip_ns : 1000) + (c->is_emulated ? 0 : p->step_ns);
-	s->taken_ns = TAKEN_NS + (c->shape == PYTHON_TAKES_OBJECT ? 0 : p->return_ns);
-	if (c->shape == PYTHON_RETURNS) {
+	s->taken_ns = TAKEN_NS;
+	if (c->shape == PYTHON_RETURNS)
 		s->hit_ns += p->return_ns;
-		s->taken_ns -= p->return_ns;
-	}
+	else if (c->shape != PYTHON_TAKES_OBJECT)
+		s->taken_ns += p->return_ns;
 }
 
 /* Bounds of a burst: what may be spent on it, at the price of a hit and of what is taken. */
@@ -130,7 +130,7 @@ static struct burst charge(struct survivors *s, struct tracked *t)
 	(void)probe_burst_read(s->monitor->probe, &b);
 	if (t)
 		govern_spend(t, s->opened_ns,
-			     (double)b.hits * s->hit_ns + (double)b.taken * s->taken_ns);
+			     (double)b.hits * s->hit_ns + (double)(b.taken + b.lost) * s->taken_ns);
 	return b;
 }
 

@@ -30,38 +30,13 @@
 
 /* --- measuring ------------------------------------------------------------------------------------ */
 
-static void charge(struct governor *g, uint64_t from_ns, double ns)
-{
-	double booked = fmin(ns, g->booked_ns);
-
-	governor_spending_add(&g->second, from_ns, g->now_ns, ns);
-	governor_spending_add(&g->minute, from_ns, g->now_ns, ns);
-	governor_ledger_spend(&g->ledger, ns);
-	if (!g->total)
-		return;
-	if (g->limits.is_forced)
-		booked = ns;
-	else
-		g->booked_ns -= booked;
-	governor_total_spend(g->total, from_ns, g->now_ns, ns, booked);
-}
-
-void governor_spend(struct governor *g, uint64_t from_ns, uint64_t now_ns, double ns)
-{
-	governor_spending_add(&g->second, from_ns, now_ns, ns);
-	governor_spending_add(&g->minute, from_ns, now_ns, ns);
-	governor_ledger_spend(&g->ledger, ns);
-	if (g->total)
-		governor_total_spend(g->total, from_ns, now_ns, ns, g->limits.is_forced ? ns : 0);
-}
-
 /* What setting the probes has cost is known only when it is known how busy the target is. */
 static void charge_attach(struct governor *g, const struct governor_rates *rates)
 {
 	double busy = governor_cost_ns(&g->prices, rates) / (double)GOVERNOR_SECOND_NS;
 
 	if (g->owes_attach)
-		charge(g, g->now_ns, g->prices.attach_ns * fmin(busy, 1));
+		governor_charge(g, g->now_ns, g->prices.attach_ns * fmin(busy, 1));
 	g->owes_attach = false;
 }
 
@@ -74,7 +49,7 @@ static void take_counts(struct governor *g, uint64_t now_ns, const struct govern
 	g->now_ns = from_ns + elapsed_ns;
 	governor_grow_ledgers(g);
 	governor_rates_add(&sum, counts);
-	charge(g, from_ns, governor_cost_ns(&g->prices, &sum));
+	governor_charge(g, from_ns, governor_cost_ns(&g->prices, &sum));
 	governor_cap_ledgers(g);
 	if (g->in_place == GOVERNOR_PROBES_ALL)
 		governor_spending_add(&g->set, from_ns, g->now_ns, (double)elapsed_ns);

@@ -15,42 +15,6 @@
 /* What one second may cost is kept clear of by steady modes, whatever the budget. */
 #define STEADY_PART_OF_BURST 0.8
 
-double governor_share(const struct governor *g)
-{
-	if (!g->total || g->limits.is_forced)
-		return 1;
-	return fmin(governor_total_share(g->total) / g->limits.budget_ratio, 1);
-}
-
-void governor_grow_ledgers(struct governor *g)
-{
-	governor_ledger_grow(&g->ledger, g->now_ns, governor_share(g));
-	if (g->total)
-		governor_ledger_grow(&g->total->ledger, g->now_ns, 1);
-}
-
-void governor_cap_ledgers(struct governor *g)
-{
-	governor_ledger_cap(&g->ledger);
-	if (g->total)
-		governor_ledger_cap(&g->total->ledger);
-}
-
-void governor_book(struct governor *g, double ns)
-{
-	if (!g->total)
-		return;
-	governor_ledger_spend(&g->total->ledger, ns);
-	g->booked_ns += ns;
-}
-
-void governor_unbook(struct governor *g)
-{
-	if (g->total)
-		governor_ledger_spend(&g->total->ledger, -g->booked_ns);
-	g->booked_ns = 0;
-}
-
 void governor_tell_demand(struct governor *g)
 {
 	struct governor_rates worst = governor_worst(g);

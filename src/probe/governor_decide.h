@@ -7,7 +7,7 @@
 
 #include "probe/governor.h"
 
-/* --- governor_decide.c: what fits ------------------------------------------------------------------ */
+/* --- governor_spend.c ------------------------------------------------------------------------------ */
 
 /* What the total leaves this target of its budget, 0 .. 1. */
 double governor_share(const struct governor *g);
@@ -17,6 +17,11 @@ void governor_cap_ledgers(struct governor *g);
 /* Takes what is about to be spent out of the total's ledger, and gives back what was not. */
 void governor_book(struct governor *g, double ns);
 void governor_unbook(struct governor *g);
+/* What the probes of the plan have cost from then until g->now_ns: of what was booked first. */
+void governor_charge(struct governor *g, uint64_t from_ns, double ns);
+
+/* --- governor_decide.c: what fits ------------------------------------------------------------------ */
+
 /* Tells the total what this target would spend if it were alone. */
 void governor_tell_demand(struct governor *g);
 

@@ -39,6 +39,15 @@ static bool is_same_object(const struct search *s, const struct python_object_re
 	       head[PY_OB_TYPE / 8] == o->type->address && (uint32_t)head[0];
 }
 
+static void mark_all(struct confirmed *c)
+{
+	const struct graph *g = c->graph;
+
+	for (uint32_t e = g->nodes[c->parent].first_edge; e != GRAPH_NONE;
+	     e = g->edges[e].next_edge)
+		c->edges[e] = true;
+}
+
 /* Frames are on the stacks of threads: what ran then may have returned, and was no less true. */
 static int confirm_node(const struct search *s, struct confirmed *c)
 {
@@ -55,6 +64,9 @@ static int confirm_node(const struct search *s, struct confirmed *c)
 	}
 	if (!is_frame && is_same)
 		r = python_slots_each(&s->reader, &n->object, on_slot, c);
+	/* What cannot be read says nothing; what is no sane object any more (-EINVAL) holds nothing. */
+	if (r == -ENOMEM || r == -EFAULT)
+		mark_all(c);
 	return r == -ETIMEDOUT || r == -ESRCH ? r : 0;
 }
 

@@ -349,6 +349,7 @@ int python_holders_find(const struct python_interpreter *i, const struct python_
 	uint64_t cpu = clock_ns(CLOCK_THREAD_CPUTIME_ID), now = clock_ns(CLOCK_MONOTONIC);
 	uint64_t until = now + (deadline_ns ? deadline_ns : DEFAULT_DEADLINE_NS);
 	struct python_holders found = { 0 };
+	bool has_answer = false;
 	int r = 1;
 
 	for (int tries = 0; tries < TRIES && r > 0 && !is_known(&found); tries++) {
@@ -360,11 +361,14 @@ int python_holders_find(const struct python_interpreter *i, const struct python_
 			break;
 		r = find(&s, samples, n, &again);
 		search_done(&s);
+		if (r < 0)
+			break;
 		/* With what little time was left less may have been found. */
-		if (r >= 0 || tries == 0)
+		if (!has_answer || is_known(&again) || again.n > found.n)
 			found = again;
+		has_answer = true;
 	}
-	if (r < 0 && !found.n)
+	if (!has_answer)
 		return r;
 	found.cpu_ns = clock_ns(CLOCK_THREAD_CPUTIME_ID) - cpu;
 	*ret = found;
