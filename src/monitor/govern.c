@@ -5,32 +5,14 @@
 #include <event2/event.h>
 
 #include "base/log.h"
+#include "monitor/govern_state.h"
 #include "monitor/handover.h"
-#include "monitor/state.h"
 
 #define SECOND_NS 1000000000ull
 
 #define TRY_AGAIN_NS 20000000ull /* when too much was waiting for probes to be removed */
 
 #define TIMED_ENOUGH 8 /* blocks, to tell what one costs */
-
-struct govern {
-	struct governor governor;
-	struct monitor *monitor; /* borrowed */
-	struct tracked *tracked; /* borrowed */
-	struct event *timer;	 /* owned */
-	struct window_state windows;
-	struct target_meter counted; /* as of the last call of the governor */
-	struct target_meter timed;   /* as of the last look at what its blocks cost */
-	double block_ns;	     /* of its own blocks, as timed; 0: none was yet */
-	uint64_t alarm_hits;	     /* as set */
-	uint32_t epoch;
-	bool inherits;	  /* its control is its origin's until the governor has decided */
-	bool is_measured; /* once at least */
-	bool is_changing; /* probes are being set or removed */
-	bool is_losing;	  /* what could not be set is removed again */
-	enum governor_probes wanted; /* what is set, or being set */
-};
 
 /* --- what the governor decides ------------------------------------------------------------------------ */
 
@@ -290,59 +272,6 @@ void govern_lose_windows(struct tracked *t)
 	lose(g);
 }
 
-/* --- from an earlier life ------------------------------------------------------------------------------ */
-
-static bool has_allocator_links(const struct tracked *t)
-{
-	for (size_t i = 0; i < t->n_links; i++)
-		if (t->links[i] && monitor_is_allocator(t->monitor, t->link_slots[i]))
-			return true;
-	return false;
-}
-
-/* Its calls are taken as they were, until the governor knows more; those in progress stay so. */
-static int resume(struct govern *g, const struct governor_limits *limits,
-		  const struct governor_prices *prices)
-{
-	struct tracked *t = g->tracked;
-	const struct resume *from = &t->resume;
-	struct target_control control = { 0 };
-	bool has_probes;
-
-	g->windows.has_links = has_allocator_links(t);
-	g->windows.has_frees = g->windows.has_allocs = from->in_windows;
-	has_probes = g->windows.has_links || from->in_windows;
-	(void)probe_get_control(g->monitor->probe, t->target->key, &control);
-	g->epoch = control.epoch + !has_probes;
-	g->inherits = true;
-	if (!has_probes || !from->is_steady) {
-		t->missed_frees = true;
-		return governor_init(&g->governor, limits, prices, &g->monitor->total,
-				     monotonic_ns());
-	}
-	return governor_resume(&g->governor, limits, prices, &g->monitor->total, monotonic_ns(),
-			       from->mode, from->interval_bytes);
-}
-
-/* What the next life will want to know. */
-struct resume govern_how(const struct tracked *t)
-{
-	const struct govern *g = t->govern;
-	const struct governor_plan *plan;
-
-	if (!g || !t->is_attached)
-		return t->resume;
-	plan = &g->governor.plan;
-	return (struct resume){
-		.is_steady = !g->is_changing && !g->is_losing &&
-			     plan->probes == GOVERNOR_PROBES_ALL && g->wanted == plan->probes &&
-			     (plan->mode == GOVERNOR_EXACT || plan->mode == GOVERNOR_SAMPLED),
-		.in_windows = !g->windows.has_links,
-		.mode = plan->mode,
-		.interval_bytes = plan->interval_bytes,
-	};
-}
-
 /* --- for attach.c and tick.c --------------------------------------------------------------------------- */
 
 /* Decides what to begin with; called when the target's files are known, before probes are set. */
@@ -366,7 +295,7 @@ int govern_begin(struct monitor *m, struct tracked *t)
 	if (!g->timer)
 		r = -ENOMEM;
 	else if (t->resume.is_wanted)
-		r = resume(g, &limits, &prices);
+		r = govern_resume(g, &limits, &prices);
 	else
 		r = governor_init(&g->governor, &limits, &prices, &m->total, monotonic_ns());
 	if (r < 0) {
@@ -419,7 +348,7 @@ void govern_attached(struct tracked *t)
 	t->is_attached = true;
 	if (t->resume.is_wanted) {
 		t->resume = (struct resume){ 0 };
-		g->windows.has_links = has_allocator_links(t);
+		g->windows.has_links = govern_has_allocator_links(t);
 		apply(g);
 		return;
 	}
