@@ -48,7 +48,7 @@ static void refresh_mappings(struct monitor *m)
 	HASH_ITER(by_key, m->tracked, t, next)
 		if (t->mappings_stale &&
 		    (t->target->state == TARGET_TRACED || t->target->state == TARGET_ATTACHING))
-			(void)attach_refresh_mappings(m, t);
+			(void)mappings_refresh(m, t);
 	attach_advance(m);
 }
 

@@ -167,7 +167,7 @@ static int change(struct govern *g)
 
 	if (allocs && g->wanted != GOVERNOR_PROBES_ALL) {
 		g->epoch++;
-		(void)attach_refresh_mappings(g->monitor, g->tracked);
+		(void)mappings_refresh(g->monitor, g->tracked);
 	}
 	g->wanted = plan->probes;
 	set_control(g);

@@ -156,7 +156,7 @@ void life_note(const struct note *note, void *userdata)
 		t = tracked_find(m, note->target);
 		if (t)
 			t->mappings_stale = true;
-		if (t && t->target->state != TARGET_EXITED && attach_refresh_mappings(m, t) == 0 &&
+		if (t && t->target->state != TARGET_EXITED && mappings_refresh(m, t) == 0 &&
 		    file_table_get(m->files, (uint16_t)note->other))
 			break;
 		r = files_take_note(m, note);

@@ -124,7 +124,8 @@ struct tracked {
 	enum python_progress python;
 	unsigned int python_tries; /* while the interpreter starts */
 	bool mappings_stale;
-	bool purged; /* exited, and read for the last time */
+	int mappings_error; /* why files could not be opened for them; 0: all were */
+	bool purged;	    /* exited, and read for the last time */
 	UT_hash_handle by_key;
 };
 
@@ -224,9 +225,7 @@ int tracked_rebuild_list(struct monitor *m);
 /* attach.c: from a process to probes in it */
 int attach_start(struct monitor *m, struct tracked *t);
 void attach_advance(struct monitor *m);
-/* The stored frame of an address that the kernel side could not place; as given if nobody can. */
-uint64_t attach_place_frame(const struct tracked *t, uint64_t frame);
-int attach_refresh_mappings(struct monitor *m, struct tracked *t);
+void attach_later(struct monitor *m, struct tracked *t); /* its mappings are read again soon */
 /*
  * A target of an earlier life: with the probes that it has left, and those that are missing. @is_armed: else
  * it has executed another image, whose note comes. Fails only for want of memory.
@@ -234,6 +233,12 @@ int attach_refresh_mappings(struct monitor *m, struct tracked *t);
 int attach_resume(struct monitor *m, struct tracked *t, bool is_armed);
 void attach_failed(struct tracked *t, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
+
+/* mappings.c: what a target has mapped */
+/* Reads them and tells the kernel side what changed. -ESRCH: it is gone. */
+int mappings_refresh(struct monitor *m, struct tracked *t);
+/* The stored frame of an address that the kernel side could not place; as given if nobody can. */
+uint64_t mappings_place_frame(const struct tracked *t, uint64_t frame);
 
 /* govern.c: how much of a target is traced */
 int govern_begin(struct monitor *m, struct tracked *t);

@@ -41,7 +41,7 @@ static int take_stack(struct monitor *m, const struct tracked *t, struct site *s
 	if (r < 0)
 		return r;
 	for (uint16_t i = 0; i < stack.n; i++)
-		stack.frames[i] = attach_place_frame(t, stack.frames[i]);
+		stack.frames[i] = mappings_place_frame(t, stack.frames[i]);
 	s->own_frame = 0;
 	for (uint16_t i = 0; i < stack.n; i++) {
 		if (!files_only_pass_on(m, stack.frames[i])) {

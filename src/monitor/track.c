@@ -31,7 +31,7 @@ static int check_pid(const struct monitor *m, const struct selector *s)
 		return -EEXIST;
 	r = procfs_stat(PROC_ROOT, s->pid, &stat);
 	if (r < 0)
-		return -ESRCH;
+		return r;
 	return stat.state == 'Z' || stat.state == 'X' ? -ESRCH : 0;
 }
 

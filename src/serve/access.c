@@ -12,6 +12,7 @@
 #include "monitor.h"
 #include "serve/exchange.h"
 #include "serve/server.h"
+#include "target/procfs.h"
 
 #define LEAK_DIGITS 16 /* of an id */
 
@@ -105,4 +106,17 @@ const struct alert *access_find_leak(struct exchange *x, const char *id)
 		return NULL;
 	}
 	return a;
+}
+
+bool access_find_owner(struct exchange *x, pid_t pid, uid_t *ret)
+{
+	int r = procfs_uid("/proc", pid, ret);
+
+	if (r == -ESRCH)
+		(void)exchange_refuse(x, PROBLEM_NO_SUCH_PROCESS, "There is no process %d.",
+				      (int)pid);
+	else if (r < 0)
+		(void)exchange_refuse(x, PROBLEM_INTERNAL, "Reading /proc/%d failed: %s.", (int)pid,
+				      strerror(-r));
+	return r == 0;
 }

@@ -101,13 +101,8 @@ static int reply(struct exchange *x, const struct census_view *v)
 }
 
 /* Who asked must still be allowed to: the process may be another one by now. */
-static bool may_see(struct exchange *x, pid_t pid)
+static bool may_see(struct exchange *x, uid_t uid)
 {
-	uid_t uid;
-
-	/* One that is gone is nobody's: only root's, then. */
-	if (procfs_uid("/proc", pid, &uid) < 0)
-		uid = 0;
 	if (peer_may(&x->peer, x->needs, uid))
 		return true;
 	(void)access_refuse(x, "see processes of other users");
@@ -121,10 +116,14 @@ static int reply_taken(struct exchange *x)
 		.pid = x->census_pid,
 		.taken_ns = clock_ns(CLOCK_MONOTONIC),
 	};
+	uid_t uid;
 
 	if (!x->census)
 		return refuse_failed(x, x->census_error, x->census_why, x->census_pid);
-	return may_see(x, x->census_pid) ? reply(x, &v) : EXCHANGE_ANSWERED;
+	/* One that is gone is nobody's: only root's, then. */
+	if (procfs_uid("/proc", x->census_pid, &uid) < 0)
+		uid = 0;
+	return may_see(x, uid) ? reply(x, &v) : EXCHANGE_ANSWERED;
 }
 
 static int reply_late(struct exchange *x)
@@ -204,10 +203,7 @@ static int get_of_pid(struct exchange *x, const char *text)
 	if (parse_pid(text, &pid) < 0)
 		return exchange_refuse(x, PROBLEM_BAD_PARAMETER, "pid=%.32s is no process id.",
 				       text);
-	if (procfs_uid("/proc", pid, &uid) < 0)
-		return exchange_refuse(x, PROBLEM_NO_SUCH_PROCESS, "There is no process %d.",
-				       (int)pid);
-	if (!may_see(x, pid))
+	if (!access_find_owner(x, pid, &uid) || !may_see(x, uid))
 		return EXCHANGE_ANSWERED;
 	t = target_of(x, pid);
 	return t ? reply_target(x, t) : take(x, pid);

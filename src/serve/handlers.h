@@ -35,6 +35,8 @@ int access_trim(const struct exchange *x, uid_t uid, json_t *o);
 bool access_has_alert(const struct exchange *x, const struct alert *a);
 /* The same of a leak, by its 16 digits. */
 const struct alert *access_find_leak(struct exchange *x, const char *id);
+/* Whose process it is; false: refused, with the reason. */
+bool access_find_owner(struct exchange *x, pid_t pid, uid_t *ret);
 
 /* info.c */
 int info_get(struct exchange *x);

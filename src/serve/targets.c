@@ -95,7 +95,6 @@ int target_get(struct exchange *x)
 static bool may_track(struct exchange *x, const struct selector *s)
 {
 	uid_t uid;
-	int r;
 
 	if (x->peer.level >= ACCESS_OPERATE)
 		return true;
@@ -103,12 +102,8 @@ static bool may_track(struct exchange *x, const struct selector *s)
 		(void)access_refuse(x, "track by anything but a process id");
 		return false;
 	}
-	r = procfs_uid("/proc", s->pid, &uid);
-	if (r < 0) {
-		(void)exchange_refuse(x, PROBLEM_NO_SUCH_PROCESS, "There is no process %d.",
-				      (int)s->pid);
+	if (!access_find_owner(x, s->pid, &uid))
 		return false;
-	}
 	if (uid != x->peer.uid) {
 		(void)access_refuse(x, "track processes of other users");
 		return false;

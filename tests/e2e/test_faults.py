@@ -18,6 +18,7 @@ import seep
 
 SITES = 1009
 CHILDREN = 2003
+STARTING_SECONDS = 6  # for so long a process is looked at again if it maps no allocator
 
 
 @contextlib.contextmanager
@@ -76,7 +77,7 @@ def test_no_memory():
 
 
 def test_no_descriptors():
-    """Clients wait or are refused, a process that cannot be read is said to be; later all is well."""
+    """Clients wait or are refused, a process whose files cannot be opened is said to be; later all is well."""
     with seep.Daemon(check=False) as daemon, \
          seep.Workload("many_sites", SITES) as workload, seep.Workload("twins", 7, 3) as other:
         key = daemon.track(workload.pid)
@@ -92,6 +93,41 @@ def test_no_descriptors():
         daemon.request("DELETE", f"/v1/targets/{other.pid}")
         second = daemon.track(other.pid)
         check_figures(daemon, second, other.go())
+        seep.equal(daemon.stop(), 0, "exit status")
+
+
+def how_tracking_ends(daemon, pid, room):
+    """What is said of a process that is tracked with so many descriptors left."""
+    seep.wait_until(daemon.settled_descriptors, "only what stays is open")
+    used = {int(n) for n in os.listdir(f"/proc/{daemon.pid}/fd")}
+    free = [n for n in range(len(used) + room) if n not in used]
+    with limited(daemon.pid, resource.RLIMIT_NOFILE, free[room - 1] + 1):
+        answer = daemon.request("POST", "/v1/targets", {"selector": str(pid)})
+    if answer.status >= 400:
+        return "refused", answer.json["detail"]
+    target = seep.wait_until(lambda: [t for t in daemon.targets() if t["state"] != "attaching"] or
+                             not daemon.targets() and [{"state": "refused"}],
+                             f"the end of tracking with {room} descriptors")[0]
+    return target["state"], target.get("error")
+
+
+def test_no_descriptors_for_files():
+    """The reason is said as it is, not as something that the process lacks."""
+    with seep.Daemon(check=False) as daemon, seep.Workload("twins", 7, 3) as workload:
+        time.sleep(STARTING_SECONDS)
+        ends = []
+        for room in range(1, 31):
+            ends.append(how_tracking_ends(daemon, workload.pid, room))
+            print(f"# {room} descriptors: {ends[-1]}")
+            if ends[-1][0] == "traced":
+                break
+            daemon.request("DELETE", f"/v1/targets/{workload.pid}")
+        seep.equal(ends[-1][0], "traced", "the state with enough of them")
+        seep.equal({state for state, _ in ends[:-1]}, {"refused", "failed"}, "the states before it")
+        for state, error in ends[:-1]:
+            assert "Too many open files" in error, f"{state}: {error}"
+        daemon.request("DELETE", f"/v1/targets/{workload.pid}")
+        check_figures(daemon, daemon.track(workload.pid), workload.go())
         seep.equal(daemon.stop(), 0, "exit status")
 
 
