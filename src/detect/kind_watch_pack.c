@@ -6,7 +6,7 @@
 
 #include "detect/kind_watch_state.h"
 
-#define VERSION 1u
+#define VERSION 2u
 
 enum kind_flag {
 	KIND_IS_TASK = 1 << 0,
@@ -14,9 +14,8 @@ enum kind_flag {
 	KIND_APART = 1 << 2,
 	KIND_LEFT_OUT = 1 << 3,
 	KIND_FOLLOWED = 1 << 4,
-	KIND_JUDGED = 1 << 5,
-	KIND_TOLD = 1 << 6,
-	KIND_HAS_EVIDENCE = 1 << 7,
+	KIND_TOLD = 1 << 5,
+	KIND_HAS_EVIDENCE = 1 << 6,
 };
 
 /* Numbers as this machine has them. */
@@ -43,7 +42,6 @@ struct packed_kind {
 	uint64_t count;
 	uint64_t bytes;
 	uint64_t blamed;
-	uint64_t was_blamed;
 	uint64_t named;
 	double extra_bytes;
 	uint32_t flags;
@@ -62,8 +60,8 @@ static uint32_t flags_of(const struct watched_kind *kind)
 {
 	return (kind->is_task ? KIND_IS_TASK : 0) | (kind->has_ended ? KIND_HAS_ENDED : 0) |
 	       (kind->is_apart ? KIND_APART : 0) | (kind->was_left_out ? KIND_LEFT_OUT : 0) |
-	       (kind->trend ? KIND_FOLLOWED : 0) | (kind->is_judged ? KIND_JUDGED : 0) |
-	       (kind->was_told ? KIND_TOLD : 0) | (kind->evidence ? KIND_HAS_EVIDENCE : 0);
+	       (kind->trend ? KIND_FOLLOWED : 0) | (kind->was_told ? KIND_TOLD : 0) |
+	       (kind->evidence ? KIND_HAS_EVIDENCE : 0);
 }
 
 static void pack_kind(const struct watched_kind *kind, void *buffer, detector_put_fn put,
@@ -74,7 +72,6 @@ static void pack_kind(const struct watched_kind *kind, void *buffer, detector_pu
 		.count = kind->count,
 		.bytes = kind->bytes,
 		.blamed = kind->blamed,
-		.was_blamed = kind->was_blamed,
 		.named = kind->named,
 		.extra_bytes = kind->extra_bytes,
 		.flags = flags_of(kind),
@@ -98,13 +95,6 @@ static void pack_kind(const struct watched_kind *kind, void *buffer, detector_pu
 	put(userdata, buffer, trend_site_packed_size());
 }
 
-static size_t buffer_bytes(void)
-{
-	size_t site = trend_site_packed_size(), process = trend_process_packed_size();
-
-	return site > process ? site : process;
-}
-
 int kind_watch_pack(const struct kind_watch *k, detector_put_fn put, void *userdata)
 {
 	struct packed_kinds head = {
@@ -122,7 +112,7 @@ int kind_watch_pack(const struct kind_watch *k, detector_put_fn put, void *userd
 		.before = k->before,
 		.tasks = k->tasks,
 	};
-	_cleanup_free_ void *buffer = malloc(buffer_bytes());
+	_cleanup_free_ void *buffer = malloc(trend_packed_size_max());
 
 	if (!buffer)
 		return -ENOMEM;
@@ -223,14 +213,12 @@ static int unpack_kind(struct kind_watch *k, void *buffer, detector_get_fn get, 
 	kind->bytes = packed.bytes;
 	kind->rank = (uint8_t)packed.rank;
 	kind->blamed = packed.blamed;
-	kind->was_blamed = packed.was_blamed;
 	kind->named = packed.named;
 	kind->extra_bytes = packed.extra_bytes;
 	kind->is_task = packed.flags & KIND_IS_TASK;
 	kind->has_ended = packed.flags & KIND_HAS_ENDED;
 	kind->is_apart = packed.flags & KIND_APART;
 	kind->was_left_out = packed.flags & KIND_LEFT_OUT;
-	kind->is_judged = packed.flags & KIND_JUDGED;
 	kind->was_told = packed.flags & KIND_TOLD;
 	memcpy(kind->counts, packed.counts, sizeof(kind->counts));
 	memcpy(kind->sizes, packed.sizes, sizeof(kind->sizes));
@@ -249,7 +237,7 @@ int kind_watch_unpack(const struct kind_options *options, detector_get_fn get, v
 		      struct kind_watch **ret)
 {
 	_cleanup_(kind_watch_freep) struct kind_watch *k = kind_watch_new(options);
-	_cleanup_free_ void *buffer = malloc(buffer_bytes());
+	_cleanup_free_ void *buffer = malloc(trend_packed_size_max());
 	uint32_t n = 0;
 	int r;
 

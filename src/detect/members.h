@@ -31,7 +31,7 @@ struct member {
 	uint64_t address;
 	uint32_t to;	   /* born before this tick, */
 	uint16_t width;	   /* at most so many ticks before; 0: not known when */
-	uint16_t identity; /* a hash of it; 0: it has none */
+	uint16_t identity; /* a hash of it; 0: it has none, or it is not known yet */
 };
 
 struct members {

@@ -66,13 +66,6 @@ static void pack_key(const struct key *k, void *buffer, detector_put_fn put, voi
 	put(userdata, buffer, trend_site_packed_size());
 }
 
-static size_t buffer_bytes(void)
-{
-	size_t site = trend_site_packed_size(), process = trend_process_packed_size();
-
-	return site > process ? site : process;
-}
-
 int detector_pack(const struct detector *d, detector_put_fn put, void *userdata)
 {
 	const struct packed_detector head = {
@@ -86,7 +79,7 @@ int detector_pack(const struct detector *d, detector_put_fn put, void *userdata)
 		.process_bytes = trend_process_packed_size(),
 	};
 	const struct packed_key last = { .scope = LAST };
-	_cleanup_free_ void *buffer = malloc(buffer_bytes());
+	_cleanup_free_ void *buffer = malloc(trend_packed_size_max());
 	const struct key *k;
 
 	if (!buffer)
@@ -192,7 +185,7 @@ int detector_unpack(const struct detector_options *options, detector_get_fn get,
 		    struct detector **ret)
 {
 	_cleanup_(detector_freep) struct detector *d = detector_new(options);
-	_cleanup_free_ void *buffer = malloc(buffer_bytes());
+	_cleanup_free_ void *buffer = malloc(trend_packed_size_max());
 	int r;
 
 	if (!d || !buffer)

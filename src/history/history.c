@@ -349,6 +349,16 @@ int history_flush(struct history *h, uint64_t now_ms)
 	return r;
 }
 
+int history_sync(struct history *h)
+{
+	int r;
+
+	h->repairs = 0;
+	r = history_commit(h);
+	tell(h, r);
+	return r;
+}
+
 static uint64_t size_of(const char *path)
 {
 	struct stat st;

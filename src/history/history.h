@@ -58,6 +58,8 @@ DEFINE_CLEANUP(struct history *, history_free)
  * The first of several failures is logged, and when it works again.
  */
 int history_flush(struct history *h, uint64_t now_ms);
+/* Commits what was added, at once and nothing else: what must not be lost from now on. Errors as above. */
+int history_sync(struct history *h);
 
 struct history_stats {
 	uint64_t bytes;	       /* of the database and its log */

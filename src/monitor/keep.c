@@ -75,12 +75,12 @@ static void weigh_marks(struct monitor *m)
 void keep_flush(struct monitor *m)
 {
 	m->flush_wanted = false;
-	(void)history_flush(m->history, wall_ms());
+	(void)history_sync(m->history);
 }
 
 /*
- * What people were told must be known to the next life, even if this one is killed: it would be told
- * again. Several events that come together are written together.
+ * What became of an alert, or was said of it, must be known to the next life, even if this one is killed.
+ * Several events that come together are written together.
  */
 static void flush_soon(struct monitor *m)
 {
@@ -102,13 +102,14 @@ static void on_event(enum alert_event event, const struct alert *a, void *userda
 	keep_alert(m, a, now_ms);
 	if (m->history && r == 0)
 		keep_event(m, last);
-	/* Before anybody hears of it. What follows may wait for what comes together with it. */
-	if (event == ALERT_OPENED && m->history)
-		keep_flush(m);
-	else
-		flush_soon(m);
-	if (event == ALERT_OPENED)
+	/* Before anybody hears of it: the next life would tell it again. The rest may wait a little. */
+	if (event == ALERT_OPENED) {
+		if (m->history)
+			keep_flush(m);
 		handover_save(m);
+	} else {
+		flush_soon(m);
+	}
 	if (event == ALERT_MARKED)
 		weigh_marks(m);
 	if (m->on_alert)

@@ -212,7 +212,8 @@ void survivors_lose_windows(struct monitor *m)
 	struct survivors *s = m->survivors;
 
 	if (s && s->is_open) {
-		s->is_open = false;
+		survivors_drop_burst(s, tracked_find(m, s->target));
+		s->is_open = false; /* there is no window to close any more */
 		fail(s, -EPIPE, "the process that sets probes has died");
 	}
 }

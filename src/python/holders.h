@@ -48,7 +48,8 @@ struct python_sample {
 
 /*
  * Looks for at most 10 seconds of wall time if @deadline_ns is 0, and tells what was found until then. Reads the
- * heap once for each step of the paths, 16 times at most. Errors as of python_census_take().
+ * heap once for each step of the paths, 16 times at most, and once more to confirm them; all of that up to
+ * three times while no root is found. Errors as of python_census_take().
  */
 int python_holders_find(const struct python_interpreter *i, const struct python_sample *samples,
 			size_t n, uint64_t deadline_ns, struct python_holders *ret,

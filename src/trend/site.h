@@ -96,5 +96,6 @@ int trend_site_unpack(const void *packed, size_t size, struct trend_site **ret);
 size_t trend_process_packed_size(void);
 void trend_process_pack(const struct trend_process *p, void *ret);
 int trend_process_unpack(const void *packed, size_t size, struct trend_process **ret);
+size_t trend_packed_size_max(void); /* of both: a buffer of it takes either */
 
 #endif

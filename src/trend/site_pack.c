@@ -239,3 +239,10 @@ int trend_process_unpack(const void *packed, size_t size, struct trend_process *
 	*ret = TAKE_PTR(p);
 	return 0;
 }
+
+size_t trend_packed_size_max(void)
+{
+	size_t site = trend_site_packed_size(), process = trend_process_packed_size();
+
+	return site > process ? site : process;
+}

@@ -187,6 +187,20 @@ static void find_profile(struct fixture *f, uint64_t leak, uint64_t site, uint32
 	assert_true(p.proven[3] == 12289);
 }
 
+/* What was added is in the file at once, for whoever comes after a kill. */
+static void test_sync(void **state)
+{
+	struct fixture *f = *state;
+	struct trend_profile p = profile_of(3);
+
+	fixture_open(f);
+	assert_int_equal(history_save_profile(f->h, "a.service", 11, 5, &p, T0), 0);
+	assert_int_equal(fixture_query(f, "SELECT count(*) FROM profiles"), 0);
+	assert_int_equal(history_sync(f->h), 0);
+	assert_int_equal(fixture_query(f, "SELECT count(*) FROM profiles"), 1);
+	find_profile(f, 11, 5, 3, false);
+}
+
 static void test_profiles(void **state)
 {
 	struct fixture *f = *state;
@@ -410,12 +424,19 @@ int main(void)
 {
 #define TEST(t) cmocka_unit_test_setup_teardown(t, fixture_new, fixture_free)
 	const struct CMUnitTest tests[] = {
-		TEST(test_new_file),	  TEST(test_refused),
-		TEST(test_no_permission), TEST(test_one_owner),
-		TEST(test_foreign),	  TEST(test_later_version),
-		TEST(test_profiles),	  TEST(test_bad_profile),
-		TEST(test_alerts),	  TEST(test_profiles_are_bounded),
-		TEST(test_events),	  TEST(test_snapshots),
+		TEST(test_new_file),
+		TEST(test_refused),
+		TEST(test_no_permission),
+		TEST(test_one_owner),
+		TEST(test_foreign),
+		TEST(test_later_version),
+		TEST(test_sync),
+		TEST(test_profiles),
+		TEST(test_bad_profile),
+		TEST(test_alerts),
+		TEST(test_profiles_are_bounded),
+		TEST(test_events),
+		TEST(test_snapshots),
 		TEST(test_kill),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
