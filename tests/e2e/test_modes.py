@@ -192,10 +192,14 @@ def test_price_of_a_window_on_a_busy_machine():
     with contextlib.ExitStack() as stack:
         for _ in range(3 * os.cpu_count()):
             stack.enter_context(seep.Workload("pace", wait=False)).process.stdin.write(b"max\n")
-        prices = []
+        prices, assumed = [], 0
         while len(prices) < 3 or (min(prices) >= 80e6 and len(prices) < 13):
             with seep.Daemon(check=False) as daemon:
-                prices.append(daemon.get("/v1/info")["prices"]["window_ns"])
+                if "a window is assumed to cost" in daemon.log_whole():
+                    assumed += 1
+                    assert assumed < 13, "no daemon could tell what a window costs"
+                else:
+                    prices.append(daemon.get("/v1/info")["prices"]["window_ns"])
         print("# a window costs", ", ".join(f"{p / 1e6:.0f} ms" for p in prices))
         assert 1e6 < min(prices) < 80e6, f"a window costs {prices} ns"
 
