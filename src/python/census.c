@@ -11,13 +11,12 @@
 #include "python/sweep_state.h"
 #include "python/tasks.h"
 
-#define DEADLINE_NS   (10 * NS_PER_SECOND)
-#define MAX_KINDS     4096
-#define OTHER_TYPES   "(other types)"
-#define UNKNOWN_TYPE  "(unknown type)"
-#define NAME_BYTES    1024
-#define CODE_READ     160 /* with co_qualname */
-#define FRAME_POINTER 24  /* PyFrameObject.f_frame, 3.11 and later */
+#define DEADLINE_NS  (10 * NS_PER_SECOND)
+#define MAX_KINDS    4096
+#define OTHER_TYPES  "(other types)"
+#define UNKNOWN_TYPE "(unknown type)"
+#define NAME_BYTES   1024
+#define CODE_READ    160 /* with co_qualname */
 
 static const char why_other_program[] = "it has become another program meanwhile";
 
@@ -89,20 +88,6 @@ static void count_generator(struct count *c, const struct python_block *b, const
 		     python_generator_has_ended(l, object), bytes);
 }
 
-static void count_frame(struct count *c, const struct python_block *b, const uint8_t *object,
-			uint64_t bytes)
-{
-	const struct python_layout *l = c->sweep->layout;
-	uint64_t code = 0;
-
-	if (l->minor < 11)
-		code = word_at(object, l->frame_code);
-	else if (python_read_u64(c->sweep->memory, word_at(object, FRAME_POINTER) + l->frame_code,
-				 &code) < 0)
-		code = 0;
-	count_object(c, b->type, code & ~3ull, 0, false, bytes);
-}
-
 static int count_block(const struct python_block *b, void *userdata)
 {
 	size_t at = b->object ? b->object - b->address : 0;
@@ -130,8 +115,10 @@ static int count_block(const struct python_block *b, void *userdata)
 	    room >= PYTHON_GENERATOR_READ)
 		count_generator(c, b, object, bytes);
 	else if (c->options->by_code && b->type->role == PYTHON_ROLE_FRAME &&
-		 room >= FRAME_POINTER + 16)
-		count_frame(c, b, object, bytes);
+		 room >= PYTHON_FRAME_READ)
+		count_object(c, b->type,
+			     python_code_of_frame(c->sweep->layout, c->sweep->memory, object), 0,
+			     false, bytes);
 	else
 		count_object(c, b->type, 0, 0, false, bytes);
 	return 0;

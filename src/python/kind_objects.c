@@ -8,7 +8,7 @@
 
 #include "base/clock.h"
 #include "python/running.h"
-#include "python/sweep.h"
+#include "python/sweep_state.h"
 #include "python/tasks.h"
 
 #define DEADLINE_NS (10 * NS_PER_SECOND)
@@ -135,6 +135,10 @@ static int take_block(const struct python_block *b, void *userdata)
 	if (b->type->role == PYTHON_ROLE_GENERATOR && room >= PYTHON_GENERATOR_READ)
 		return add_to_lists(c, b->type->address, python_code_of_generator(l, object),
 				    python_generator_has_ended(l, object), b->object, 0);
+	if (b->type->role == PYTHON_ROLE_FRAME && room >= PYTHON_FRAME_READ)
+		return add_to_lists(c, b->type->address,
+				    python_code_of_frame(l, c->sweep->memory, object), false,
+				    b->object, 0);
 	return add_to_lists(c, b->type->address, 0, false, b->object, 0);
 }
 

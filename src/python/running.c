@@ -4,6 +4,8 @@
 
 #include <string.h>
 
+#define FRAME_POINTER 24 /* PyFrameObject.f_frame, 3.11 and later */
+
 /* The low bits of references in frames of 3.14 are a tag. */
 #define TAG 3ull
 
@@ -31,4 +33,16 @@ bool python_generator_has_ended(const struct python_layout *l, const uint8_t *ob
 	if (l->generator_state != PYTHON_NONE)
 		return (int8_t)object[l->generator_state] > 0;
 	return l->generator_frame != PYTHON_NONE && !word_of(object, l->generator_frame);
+}
+
+uint64_t python_code_of_frame(const struct python_layout *l, const struct python_memory *memory,
+			      const uint8_t *object)
+{
+	uint64_t code;
+
+	if (l->minor < 11)
+		return word_of(object, l->frame_code);
+	if (python_read_u64(memory, word_of(object, FRAME_POINTER) + l->frame_code, &code) < 0)
+		return 0;
+	return code & ~TAG;
 }

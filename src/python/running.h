@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "python/layout.h"
+#include "python/memory.h"
 
 /* Bytes of a generator that are looked at. */
 #define PYTHON_GENERATOR_READ 80
@@ -17,5 +18,12 @@
 uint64_t python_code_of_generator(const struct python_layout *l, const uint8_t *object);
 /* It has returned, or was closed. */
 bool python_generator_has_ended(const struct python_layout *l, const uint8_t *object);
+
+/* Bytes of a frame that are looked at. */
+#define PYTHON_FRAME_READ 40
+
+/* Address of its code, of a frame object with its first bytes at @object; 0: it cannot be read. */
+uint64_t python_code_of_frame(const struct python_layout *l, const struct python_memory *memory,
+			      const uint8_t *object);
 
 #endif

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * A census of a process as JSON on one line: take_census PID [DEADLINE_MS]. With it the live blocks of each
- * size class, from a pass of their own, and how much this process's memory grew meanwhile.
+ * A census of a process as JSON on one line: take_census PID [DEADLINE_MS]. With it, from passes of their own,
+ * the live blocks of each size class, and how many objects are listed of each kind that runs some code; and
+ * how much this process's memory grew meanwhile.
  */
 #include <jansson.h>
 #include <string.h>
@@ -9,6 +10,7 @@
 
 #include "base/parse.h"
 #include "python/census.h"
+#include "python/kind_objects.h"
 #include "python/sweep.h"
 
 #define CLASSES	   32
@@ -63,6 +65,36 @@ static json_t *classes_json(const struct python_interpreter *i)
 	return list;
 }
 
+/* Beside each kind of some code, how many objects python_objects_collect() finds of it. */
+static int list_objects(const struct python_interpreter *i, const struct python_census *c,
+			json_t *kinds, const char **ret_why)
+{
+	struct python_wanted wanted[PYTHON_WANTED_MAX];
+	struct python_objects lists[PYTHON_WANTED_MAX];
+	json_t *of[PYTHON_WANTED_MAX];
+	size_t n = 0;
+	int r = 0;
+
+	for (size_t k = 0; k < c->n && n < PYTHON_WANTED_MAX; k++) {
+		if (!c->kinds[k].code_address)
+			continue;
+		wanted[n] = (struct python_wanted){
+			.type_address = c->kinds[k].type_address,
+			.code_address = c->kinds[k].code_address,
+			.done = c->kinds[k].done,
+			.of_code = true,
+		};
+		of[n++] = json_array_get(kinds, k);
+	}
+	if (n)
+		r = python_objects_collect(i, wanted, n, 65536, 0, lists, ret_why);
+	for (size_t k = 0; r == 0 && k < n; k++) {
+		(void)json_object_set_new(of[k], "listed", json_integer((json_int_t)lists[k].n));
+		python_objects_done(&lists[k]);
+	}
+	return r;
+}
+
 static int take(pid_t pid, uint64_t deadline_ns, json_t **ret, const char **ret_why)
 {
 	struct python_census_options o = { .by_code = true, .deadline_ns = deadline_ns };
@@ -80,7 +112,10 @@ static int take(pid_t pid, uint64_t deadline_ns, json_t **ret, const char **ret_
 		return r;
 	(void)getrusage(RUSAGE_SELF, &after);
 	*ret = census_json(&c);
+	r = list_objects(&i, &c, json_object_get(*ret, "kinds"), ret_why);
 	python_census_done(&c);
+	if (r < 0)
+		return r;
 	(void)json_object_set_new(*ret, "grown_bytes",
 				  json_integer((after.ru_maxrss - before.ru_maxrss) * 1024));
 	(void)json_object_set_new(*ret, "classes", classes_json(&i));
