@@ -20,7 +20,7 @@ def parse_arguments():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--only", default="", help="those whose names have this word")
     parser.add_argument("--minute", type=int, default=50, help="milliseconds (default: 50)")
-    parser.add_argument("--minutes", type=int, default=3600, help="of a run (default: 3600)")
+    parser.add_argument("--minutes", type=int, default=4320, help="of a run (default: 4320, three days)")
     parser.add_argument("--rate", type=float, default=500, help="requests a second (default: 500)")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="at a time")
     options = parser.parse_args()
