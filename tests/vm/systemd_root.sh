@@ -59,7 +59,7 @@ add_tests() {
 	cp "$@" "$seep/"
 	cp tests/e2e/seep.py "$seep/tests/e2e/"
 	cp tests/vm/systemd_test.py "$seep/tests/vm/"
-	cp "$build"/workloads/{churn,leak_steady,service,twins} "$seep/build/workloads/"
+	cp "$build"/workloads/{churn,leak_steady,pace,service,twins} "$seep/build/workloads/"
 	ln -s /usr/sbin/seepd /usr/bin/seepctl "$seep/build/"
 }
 

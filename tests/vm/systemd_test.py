@@ -438,21 +438,39 @@ def test_killed_at_any_moment():
         check_unprobed(workload.pid)
 
 
+def pairs_so_far(pace):
+    pace.process.stdin.write(b"max\n")
+    return json.loads(pace.read_line())
+
+
+def pairs_per_second(pace):
+    """How many it makes in a second of a processor, at this moment."""
+    before = pairs_so_far(pace)
+    time.sleep(1)
+    after = pairs_so_far(pace)
+    return (after["pairs"] - before["pairs"]) / max(after["seconds"] - before["seconds"], 1e-6)
+
+
 def test_hung_daemon():
-    """The watchdog ends it; its targets run on, at the speed of before."""
-    with seep.Workload("churn", 1, wait=False) as workload:
+    """The watchdog ends it; its targets run on, and are as fast as before."""
+    with seep.Workload("pace", wait=False) as workload:
+        free = pairs_per_second(workload)
         track(workload.pid)
         before, pid = restarts(), main_pid()
         os.kill(pid, signal.SIGSTOP)
+        hung = pairs_per_second(workload)
         wait(lambda: restarts() == before + 1 and main_pid() not in (0, pid) and
              show("ActiveState") == "active", "the watchdog has started it again")
         wait(is_answering, "it answers again")
-        workload.poke()
-        seep.equal(workload.read_line(), "alive", "the target runs on")
+        back = wait(lambda: pairs_per_second(workload) / free >= 0.5 and pairs_per_second(workload),
+                    f"at least half of the {free:.0f} pairs per second that it made untraced")
+        print(f"# of its speed without probes it had {hung / free:.2f} when seepd hung, {back / free:.2f} "
+              "when traced again")
         assert [e for e in journal("-u", UNIT) if "atchdog timeout" in e["MESSAGE"]], \
             "the journal says that it was the watchdog"
         ask("untrack", workload.pid)
         check_unprobed(workload.pid)
+        wait(lambda: pairs_per_second(workload) / free >= 0.7, "it is as fast as before it was traced")
 
 
 def told_count():
