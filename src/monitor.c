@@ -69,7 +69,7 @@ static void look_around(struct monitor *m)
 					  w->selector->text);
 	}
 	HASH_ITER(by_key, m->tracked, t, next)
-		if (m->ticks % MAPPING_REFRESH_TICKS == 0)
+		if (m->ticks % MAPPING_REFRESH_TICKS == 0 || mappings_missing(m, t) < 0)
 			t->mappings_stale = true;
 	refresh_mappings(m);
 }

@@ -183,15 +183,39 @@ static int arm(struct monitor *m, struct tracked *t)
 	r = probe_arm(m->probe, t->target->pid, t->target->key, flags, t->target->parent);
 	if (r < 0)
 		return r;
-	if (procfs_stat(PROC_ROOT, t->target->pid, &stat) < 0 ||
-	    stat.start_ticks != t->target->start_ticks || stat.state == 'Z') {
+	r = procfs_stat(PROC_ROOT, t->target->pid, &stat);
+	if (r == 0 && (stat.start_ticks != t->target->start_ticks || stat.state == 'Z'))
+		r = -ESRCH;
+	if (r < 0) {
 		(void)probe_disarm(m->probe, t->target->pid, t->target->key);
-		return -ESRCH;
+		return r;
 	}
 	/* Nobody has told of an image that was executed meanwhile; from here on the kernel does. */
 	(void)target_describe(t->target, PROC_ROOT);
 	attach_later(m, t);
 	return 0;
+}
+
+/* It maps no allocator (yet). False: it waits for one, or has failed. */
+static bool goes_without_allocator(struct monitor *m, struct tracked *t)
+{
+	int missing = mappings_missing(m, t);
+
+	/* What the kernel has armed may still be loading its libraries; what is missing is tried at each tick. */
+	if (t->armed_by_kernel)
+		return missing == 0;
+	if (is_starting(t->target)) {
+		attach_later(m, t);
+		return false;
+	}
+	tracked_drop_links(m, t);
+	if (missing < 0)
+		attach_failed(t, "looking at the files that it maps failed: %s",
+			      strerror(-missing));
+	else
+		attach_failed(t, "it maps no file that defines malloc and free for this version of "
+				 "seep to probe");
+	return false;
 }
 
 /* All files have been looked at: set the probes and arm. */
@@ -210,21 +234,8 @@ static void attach_finish(struct monitor *m, struct tracked *t)
 					    strerror(-r));
 		return;
 	}
-	/* What the kernel has armed may still be loading its libraries. */
-	if (t->target->n_allocators == 0 && !t->armed_by_kernel && is_starting(t->target)) {
-		attach_later(m, t);
+	if (t->target->n_allocators == 0 && !goes_without_allocator(m, t))
 		return;
-	}
-	if (t->target->n_allocators == 0 && !t->armed_by_kernel) {
-		tracked_drop_links(m, t);
-		if (t->mappings_error < 0)
-			attach_failed(t, "opening the files that it maps failed: %s",
-				      strerror(-t->mappings_error));
-		else
-			attach_failed(t, "it maps no file that defines malloc and free for this "
-					 "version of seep to probe");
-		return;
-	}
 	/* What the kernel has armed is not armed again: it may have exited, or executed, since. */
 	r = t->armed_by_kernel ? 0 : arm(m, t);
 	if (r == -ESRCH) {

@@ -2,7 +2,7 @@
 /*
  * What is known of the ELF files that targets map: allocator functions and unwind tables.
  *
- * Each file is looked at once, by the sandboxed child; the answers come from the event loop.
+ * Each file is looked at by the sandboxed child, until it has an answer, which comes from the event loop.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -14,6 +14,8 @@
 #include "elf/unwind_table.h"
 #include "monitor/state.h"
 #include "probe/hooks.h"
+
+#define LOSSES_MAX 7
 
 static struct file_state *state_of(struct monitor *m, uint16_t slot)
 {
@@ -62,19 +64,41 @@ static bool has_required(const struct hook_point *points, size_t n)
 	return true;
 }
 
-static void take_hooks(struct file_state *s, const struct hook_point *points, size_t n)
+/*
+ * What an answer leaves: known, whatever it says of the file, or to be asked for again, if it says something of
+ * this moment only. A child that ended, or had no memory, may have met a file that does that to each.
+ */
+enum file_progress files_progress(struct file_state *s, int error)
+{
+	switch (error) {
+	case -EMFILE:
+	case -ENFILE:
+	case -EAGAIN:
+		break;
+	case -ENOMEM:
+	case -EPIPE:
+	case -ETIMEDOUT:
+		if (++s->losses > LOSSES_MAX)
+			return FILE_KNOWN;
+		break;
+	default:
+		return FILE_KNOWN;
+	}
+	s->error = error;
+	return FILE_FAILED;
+}
+
+static int take_hooks(struct file_state *s, const struct hook_point *points, size_t n)
 {
 	const struct file *file = file_table_get(s->monitor->files, s->slot);
 
 	if (!file || !n)
-		return;
+		return 0;
 	s->defines_malloc = has_required(points, n);
 	s->is_allocator = s->defines_malloc && !has_own_allocator(file->path);
 	s->points = calloc(n, sizeof(*s->points));
-	if (!s->points) {
-		log_errno(LOG_WARNING, -ENOMEM, "failed to keep the hooks of %s", file->path);
-		return;
-	}
+	if (!s->points)
+		return -ENOMEM;
 	for (size_t i = 0; i < n; i++) {
 		const struct hook *hook = points[i].name < n_hooks ? &hooks[points[i].name] : NULL;
 
@@ -92,18 +116,19 @@ static void take_hooks(struct file_state *s, const struct hook_point *points, si
 		free(s->points);
 		s->points = NULL;
 	}
+	return 0;
 }
 
 static void on_hooks(int error, const struct hook_point *points, size_t n, void *userdata)
 {
 	struct file_state *s = userdata;
 
-	s->hooks = FILE_KNOWN;
+	if (error == 0)
+		error = take_hooks(s, points, n);
 	if (error < 0)
 		log_debug_errno(error, "failed to look for allocator functions in file %u",
 				s->slot);
-	else
-		take_hooks(s, points, n);
+	s->hooks = files_progress(s, error);
 	attach_advance(s->monitor);
 }
 
@@ -114,20 +139,25 @@ static void on_table(int error, const struct unwind_table *table, void *userdata
 	const char *path = file ? file->path : "?";
 	int r = error;
 
-	s->table = FILE_KNOWN;
+	s->table = files_progress(s, error);
 	if (r == 0)
 		r = probe_publish_table(s->monitor->probe, s->slot, table);
 	if (r < 0) {
 		log_debug_errno(r, "no unwind table for %s, stacks end there", path);
 		/* Without room the file stays one without table, which is what stacks then say. */
-		if (r != -ENOSPC &&
+		if (r != -ENOSPC && s->table != FILE_FAILED &&
 		    probe_set_unwind_mode(s->monitor->probe, s->slot, UNWIND_IMPOSSIBLE) < 0)
 			log_debug("failed to mark %s, ignoring", path);
 	}
 	attach_advance(s->monitor);
 }
 
-/* Asks the child about a file, once. */
+static bool is_to_be_asked(enum file_progress progress)
+{
+	return progress == FILE_UNKNOWN || progress == FILE_FAILED;
+}
+
+/* Asks the child about a file, until it has an answer. */
 int files_learn(struct monitor *m, uint16_t slot)
 {
 	const struct file *file = file_table_get(m->files, slot);
@@ -145,13 +175,13 @@ int files_learn(struct monitor *m, uint16_t slot)
 	r = python_frames_learn(m, s, file);
 	if (r < 0)
 		return r;
-	if (s->table == FILE_UNKNOWN) {
+	if (is_to_be_asked(s->table)) {
 		r = symbolizer_compile_unwind(m->symbolizer, slot, on_table, s);
 		if (r < 0)
 			return r;
 		s->table = FILE_ASKED;
 	}
-	if (s->hooks == FILE_UNKNOWN) {
+	if (is_to_be_asked(s->hooks)) {
 		r = symbolizer_find_hooks(m->symbolizer, slot, hook_names, n_hooks, on_hooks, s);
 		if (r < 0)
 			return r;
@@ -164,7 +194,16 @@ bool files_ready(const struct monitor *m, uint16_t slot)
 {
 	const struct file_state *s = slot <= FILE_SLOT_MAX ? m->states[slot] : NULL;
 
-	return !s || (s->hooks == FILE_KNOWN && s->table == FILE_KNOWN && s->python == FILE_KNOWN);
+	return !s || (s->hooks >= FILE_KNOWN && s->table >= FILE_KNOWN && s->python >= FILE_KNOWN);
+}
+
+int files_error(const struct monitor *m, uint16_t slot)
+{
+	const struct file_state *s = slot <= FILE_SLOT_MAX ? m->states[slot] : NULL;
+
+	if (!s || (s->hooks != FILE_FAILED && s->table != FILE_FAILED && s->python != FILE_FAILED))
+		return 0;
+	return s->error;
 }
 
 /* Takes over the descriptor. The file may be known already: then its slot is returned. */

@@ -180,9 +180,12 @@ static int reconcile_entry(pid_t tgid, const struct target_entry *entry, void *u
 static bool is_same_process(const struct target *target)
 {
 	struct proc_stat stat;
+	int r = procfs_stat(PROC_ROOT, target->pid, &stat);
 
-	return procfs_stat(PROC_ROOT, target->pid, &stat) == 0 && stat.state != 'Z' &&
-	       stat.start_ticks == target->start_ticks;
+	/* What cannot be read at this moment is not gone. */
+	if (r < 0)
+		return r != -ESRCH;
+	return stat.state != 'Z' && stat.start_ticks == target->start_ticks;
 }
 
 /*

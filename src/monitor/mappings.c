@@ -22,7 +22,7 @@ static uint16_t slot_of_file(struct monitor *m, struct tracked *t, const struct 
 		return slot;
 	r = file_open_mapped(PROC_ROOT, pid, map->start, map->end, map->path, dev, map->inode, &fd,
 			     &root_fd);
-	/* For want of descriptors now: it is tried again when the mappings are read the next time. */
+	/* For want of descriptors now: it is tried again. */
 	if (r == -EMFILE || r == -ENFILE || r == -ENOMEM) {
 		t->mappings_error = r;
 		return 0;
@@ -74,7 +74,6 @@ static int publish(struct monitor *m, struct tracked *t, const struct mapping *m
 	if (!out)
 		return -ENOMEM;
 	t->n_slots = 0;
-	t->mappings_error = 0;
 	for (size_t i = 0; i < n; i++) {
 		uint16_t slot = slot_of_mapping(m, t, &maps[i]);
 		bool generated = slot && anonymous_is_generated(m, slot);
@@ -94,11 +93,6 @@ static int publish(struct monitor *m, struct tracked *t, const struct mapping *m
 		out[n_out].slot = slot;
 		n_out++;
 	}
-	if (t->mappings_error < 0)
-		log_warning_errno(t->mappings_error,
-				  "failed to open files that pid %d maps, its stacks are cut until "
-				  "its mappings are read again",
-				  (int)t->target->pid);
 	free(t->mappings);
 	t->mappings = TAKE_PTR(out);
 	t->n_mappings = n_out;
@@ -142,22 +136,39 @@ uint64_t mappings_place_frame(const struct tracked *t, uint64_t frame)
 int mappings_refresh(struct monitor *m, struct tracked *t)
 {
 	struct target_entry before = { 0 }, after = { 0 };
+	int r, failed_before = t->mappings_error;
 	struct mapping *maps = NULL;
 	size_t n = 0;
-	int r;
 
 	t->mappings_stale = false;
+	t->mappings_error = 0;
 	(void)probe_get_target(m->probe, t->target->pid, &before);
 	r = procfs_exec_mappings(PROC_ROOT, t->target->pid, &maps, &n);
-	if (r < 0)
-		return r;
-	r = publish(m, t, maps, n);
+	if (r == 0)
+		r = publish(m, t, maps, n);
 	mappings_free(maps, n);
+	if (r == -ESRCH)
+		return r;
+	if (r < 0)
+		t->mappings_error = r;
+	if (t->mappings_error < 0 && failed_before == 0)
+		log_warning_errno(t->mappings_error,
+				  "failed to read what pid %d maps, trying again at each tick",
+				  (int)t->target->pid);
 	/* Libraries came or went while the list was read: it may be wrong from its beginning. */
 	(void)probe_get_target(m->probe, t->target->pid, &after);
 	if (after.link_map_changes != before.link_map_changes) {
 		probe_drop_mappings(m->probe, t->target->key);
 		attach_later(m, t);
 	}
+	return r;
+}
+
+int mappings_missing(const struct monitor *m, const struct tracked *t)
+{
+	int r = t->mappings_error;
+
+	for (size_t i = 0; i < t->n_slots && r == 0; i++)
+		r = files_error(m, t->slots[i]);
 	return r;
 }

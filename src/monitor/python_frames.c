@@ -28,14 +28,16 @@ static void on_python(int error, const struct python_file *file, void *userdata)
 {
 	struct file_state *s = userdata;
 
-	s->python = FILE_KNOWN;
 	if (error == 0) {
 		s->interpreter = malloc(sizeof(*s->interpreter));
 		if (s->interpreter)
 			*s->interpreter = *file;
-	} else if (error != -ENOENT) {
-		log_debug_errno(error, "failed to look for Python in file %u", s->slot);
+		else
+			error = -ENOMEM;
 	}
+	if (error < 0 && error != -ENOENT)
+		log_debug_errno(error, "failed to look for Python in file %u", s->slot);
+	s->python = files_progress(s, error);
 	attach_advance(s->monitor);
 }
 
@@ -43,7 +45,7 @@ int python_frames_learn(struct monitor *m, struct file_state *s, const struct fi
 {
 	int r;
 
-	if (s->python != FILE_UNKNOWN)
+	if (s->python == FILE_ASKED || s->python == FILE_KNOWN)
 		return 0;
 	if (file->fd < 0 || !python_is_interpreter_path(file->path)) {
 		s->python = FILE_KNOWN;

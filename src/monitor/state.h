@@ -50,6 +50,7 @@ enum file_progress {
 	FILE_UNKNOWN,
 	FILE_ASKED,
 	FILE_KNOWN,
+	FILE_FAILED, /* not this time: it is asked for again */
 };
 
 struct file_state {
@@ -61,6 +62,8 @@ struct file_state {
 	bool defines_malloc;	 /* also one that is not probed */
 	struct monitor *monitor; /* borrowed: userdata of the child's answers */
 	uint16_t slot;
+	int error;	     /* why the last one has failed */
+	unsigned int losses; /* failures that may be the file's own doing */
 	enum file_progress python;
 	struct python_file *interpreter; /* owned; NULL: it has none */
 	pid_t probed_pid; /* probes set ahead by monitor_probe_file(): in this process, or */
@@ -124,7 +127,7 @@ struct tracked {
 	enum python_progress python;
 	unsigned int python_tries; /* while the interpreter starts */
 	bool mappings_stale;
-	int mappings_error; /* why files could not be opened for them; 0: all were */
+	int mappings_error; /* why they, or files of them, could not be read; 0: all were */
 	bool purged;	    /* exited, and read for the last time */
 	UT_hash_handle by_key;
 };
@@ -237,6 +240,8 @@ void attach_failed(struct tracked *t, const char *format, ...)
 /* mappings.c: what a target has mapped */
 /* Reads them and tells the kernel side what changed. -ESRCH: it is gone. */
 int mappings_refresh(struct monitor *m, struct tracked *t);
+/* Why some of its files are not known (yet): opening them failed, or looking at them. 0: all are known. */
+int mappings_missing(const struct monitor *m, const struct tracked *t);
 /* The stored frame of an address that the kernel side could not place; as given if nobody can. */
 uint64_t mappings_place_frame(const struct tracked *t, uint64_t frame);
 
@@ -290,7 +295,10 @@ bool anonymous_is_generated(const struct monitor *m, uint16_t slot);
 
 /* files.c: what is known of the files */
 int files_learn(struct monitor *m, uint16_t slot);
-bool files_ready(const struct monitor *m, uint16_t slot);
+bool files_ready(const struct monitor *m, uint16_t slot); /* no answer is awaited */
+int files_error(const struct monitor *m,
+		uint16_t slot); /* why the last look failed; 0: it did not */
+enum file_progress files_progress(struct file_state *s, int error); /* after an answer */
 int files_take_note(struct monitor *m, const struct note *note);
 /* Whether a stored frame lies in a library that only passes allocations on: libc, libstdc++, ... */
 bool files_only_pass_on(const struct monitor *m, uint64_t frame);

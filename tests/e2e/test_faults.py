@@ -97,16 +97,18 @@ def test_no_descriptors():
 
 
 def how_tracking_ends(daemon, pid, room):
-    """What is said of a process that is tracked with so many descriptors left."""
+    """What is said of a process that is tracked with so many descriptors left, and no child yet that looks
+    at files."""
+    daemon.end_symbolizers()
     seep.wait_until(daemon.settled_descriptors, "only what stays is open")
-    used = {int(n) for n in os.listdir(f"/proc/{daemon.pid}/fd")}
+    # What is open for a moment is not in all of these.
+    used = set.intersection(*({int(n) for n in os.listdir(f"/proc/{daemon.pid}/fd")} for _ in range(7)))
     free = [n for n in range(len(used) + room) if n not in used]
     with limited(daemon.pid, resource.RLIMIT_NOFILE, free[room - 1] + 1):
         answer = daemon.request("POST", "/v1/targets", {"selector": str(pid)})
     if answer.status >= 400:
         return "refused", answer.json["detail"]
-    target = seep.wait_until(lambda: [t for t in daemon.targets() if t["state"] != "attaching"] or
-                             not daemon.targets() and [{"state": "refused"}],
+    target = seep.wait_until(lambda: [t for t in daemon.targets() if t["state"] != "attaching"],
                              f"the end of tracking with {room} descriptors")[0]
     return target["state"], target.get("error")
 
@@ -123,9 +125,9 @@ def test_no_descriptors_for_files():
                 break
             daemon.request("DELETE", f"/v1/targets/{workload.pid}")
         seep.equal(ends[-1][0], "traced", "the state with enough of them")
-        seep.equal({state for state, _ in ends[:-1]}, {"refused", "failed"}, "the states before it")
+        assert len(ends) > 1, "some were too few"
         for state, error in ends[:-1]:
-            assert "Too many open files" in error, f"{state}: {error}"
+            assert state in ("refused", "failed") and "Too many open files" in error, f"{state}: {error}"
         daemon.request("DELETE", f"/v1/targets/{workload.pid}")
         check_figures(daemon, daemon.track(workload.pid), workload.go())
         seep.equal(daemon.stop(), 0, "exit status")
