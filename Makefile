@@ -355,14 +355,14 @@ workloads: $(WORKLOAD_BIN) ## the programs that the tests watch
 test: ## every tier this machine allows; TEST=name narrows
 	$(Q)./tests/deps.sh $(PACKAGES)
 	$(Q)$(MAKE) --no-print-directory test-build
-	$(Q)./tests/run.sh unit fuzz eval bpf e2e
+	$(Q)BUILD='$(B)' ./tests/run.sh unit fuzz eval bpf e2e
 
 .PHONY: test-build
 test-build: all workloads $(UNIT_BIN) $(REPLAY_BIN) $(BPFTEST_BIN) $(B)/eval/eval $(EVAL_REAL_BIN) check-includes
 
 .PHONY: test-unit
 test-unit: $(UNIT_BIN) ## unit tests, under ASan and UBSan
-	$(Q)TEST='$(TEST)' ./tests/run.sh unit
+	$(Q)BUILD='$(B)' TEST='$(TEST)' ./tests/run.sh unit
 
 .PHONY: fuzz
 fuzz: ## each fuzz target for FUZZ_SECONDS=600; TEST=name narrows; JOBS=2 at a time
@@ -372,19 +372,19 @@ fuzz: ## each fuzz target for FUZZ_SECONDS=600; TEST=name narrows; JOBS=2 at a t
 
 .PHONY: test-bpf
 test-bpf: $(BPFTEST_BIN) workloads ## BPF programs on real probes (root)
-	$(Q)TEST='$(TEST)' ./tests/run.sh bpf
+	$(Q)BUILD='$(B)' TEST='$(TEST)' ./tests/run.sh bpf
 
 .PHONY: test-e2e
 test-e2e: all workloads $(EVAL_REAL_BIN) ## daemon and client on real processes (root)
-	$(Q)TEST='$(TEST)' ./tests/run.sh e2e
+	$(Q)BUILD='$(B)' TEST='$(TEST)' ./tests/run.sh e2e
 
 .PHONY: test-stacks
 test-stacks: all workloads ## stacks against the truth, and of real servers (where installed) against gdb; ten minutes
-	$(Q)TEST=stacks STACKS_LONG=1 TEST_TIMEOUT=1200 ./tests/run.sh e2e
+	$(Q)BUILD='$(B)' TEST=stacks STACKS_LONG=1 TEST_TIMEOUT=1200 ./tests/run.sh e2e
 
 .PHONY: soak
 soak: all workloads ## a compressed week: memory and descriptors of seepd do not creep; nine minutes
-	$(Q)TEST=soak SOAK_WEEK=1 TEST_TIMEOUT=1200 ./tests/run.sh e2e
+	$(Q)BUILD='$(B)' TEST=soak SOAK_WEEK=1 TEST_TIMEOUT=1200 ./tests/run.sh e2e
 
 .PHONY: test-vm
 test-vm: ## the core tests on other kernels, in emulated machines; KERNELS="5.10 6.1 6.12 newest"

@@ -33,8 +33,8 @@ bool cfi_skip_augmentation(const uint8_t **at, const uint8_t *end, bool has_size
 void cfi_starts_done(struct cfi_starts *starts);
 
 /*
- * From the entries of .eh_frame; from .eh_frame_hdr's search table if there are none. -EBADMSG: an entry
- * names registers that there are not, see above, or has another form than compilers give it.
+ * From the entries of .eh_frame. -EBADMSG: an entry names registers that there are not, see above, or has another
+ * form than compilers give it.
  */
 int cfi_eh_frame_starts(const struct image *image, struct cfi_starts *starts);
 

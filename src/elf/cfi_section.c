@@ -37,23 +37,40 @@ static int take_table(struct cfi_section *s, const Elf_Data *data, uint64_t vadd
 	return 0;
 }
 
+/* 1: *ret is the only one of this name. 0: there is none. -EBADMSG: of several libdw might take another. */
+static int only_section(const struct image *image, const char *name, Elf_Scn **ret,
+			GElf_Shdr *ret_header)
+{
+	size_t n = image_count_sections(image, name);
+
+	*ret = n == 1 ? image_section(image, name, ret_header) : NULL;
+	return n > 1 ? -EBADMSG : *ret != NULL;
+}
+
 static int open_by_section(const struct image *image, const char *name, struct cfi_section *s)
 {
 	GElf_Shdr header;
-	Elf_Scn *section = image_section(image, name, &header);
+	Elf_Scn *section;
+	int r;
 
-	if (!section || header.sh_type == SHT_NOBITS)
-		return 0;
+	r = only_section(image, name, &section, &header);
+	if (r <= 0 || header.sh_type == SHT_NOBITS)
+		return r < 0 ? r : 0;
+	/* libdw would take whichever comes first. */
+	if (!s->is_eh_frame && image_count_sections(image, ".zdebug_frame") > 0)
+		return -EBADMSG;
 	if (header.sh_flags & SHF_COMPRESSED && elf_compress(section, 0, 0) < 0)
 		return 0;
 	s->data = elf_rawdata(section, NULL);
 	s->vaddr = header.sh_addr;
 	if (!s->data || !s->data->d_buf)
 		return 0;
-	section = s->is_eh_frame ? image_section(image, ".eh_frame_hdr", &header) : NULL;
-	if (section && take_table(s, elf_rawdata(section, NULL), header.sh_addr) < 0)
-		return -EBADMSG;
-	return 1;
+	if (!s->is_eh_frame)
+		return 1;
+	r = only_section(image, ".eh_frame_hdr", &section, &header);
+	if (r > 0)
+		r = take_table(s, elf_rawdata(section, NULL), header.sh_addr);
+	return r < 0 ? r : 1;
 }
 
 static bool find_header(const struct image *image, GElf_Phdr *ret)

@@ -14,6 +14,9 @@
 #define ENCODING_FORMAT	  0x0f
 #define ENCODING_RELATIVE 0xf0
 
+/* Files of linkers need less than three: each entry, and a short CIE with each. */
+#define WALK_PER_BYTE 8u
+
 struct starts_builder {
 	struct cfi_starts *starts;
 	size_t capacity;
@@ -81,74 +84,117 @@ struct cie {
 	size_t augmentation_size;   /* of each FDE, without 'z' */
 };
 
+/*
+ * The entries of a section, read one after the other. Each names a CIE, which is read again where it is not the
+ * one before; a file that lies could make that a square of its size.
+ */
+struct walk {
+	const struct cfi_section *section;
+	struct cie cie;	 /* of the last FDE */
+	uint64_t n_left; /* bytes of entries that may be read */
+};
+
+static struct walk walk_of(const struct cfi_section *s)
+{
+	return (struct walk){
+		.section = s,
+		.cie = { .offset = UINT64_MAX },
+		.n_left = WALK_PER_BYTE * s->data->d_size,
+	};
+}
+
+/* As dwarf_next_cfi(), or -EBADMSG. */
+static int read_entry(struct walk *w, uint64_t at, Dwarf_Off *next, Dwarf_CFI_Entry *ret)
+{
+	const struct cfi_section *s = w->section;
+	int r = dwarf_next_cfi(s->ident, s->data, s->is_eh_frame, at, next, ret);
+
+	if (r != 0)
+		return r;
+	if (*next - at > w->n_left)
+		return -EBADMSG;
+	w->n_left -= *next - at;
+	return 0;
+}
+
+/* Bytes of a pointer, by its encoding; 0: none that compilers write. */
+static size_t pointer_bytes(uint8_t encoding)
+{
+	switch (encoding & ENCODING_FORMAT) {
+	case DW_EH_PE_absptr:
+	case DW_EH_PE_udata8:
+	case DW_EH_PE_sdata8:
+		return 8;
+	case DW_EH_PE_udata4:
+	case DW_EH_PE_sdata4:
+		return 4;
+	default:
+		return 0;
+	}
+}
+
+/* -EBADMSG where it has another form than compilers give it: libdw might read it in another way. */
 static int read_augmentation(const Dwarf_CIE *entry, struct cie *cie)
 {
 	const uint8_t *data = entry->augmentation_data, *end;
 
-	if (entry->augmentation[0] != 'z' || !data)
+	if (entry->augmentation[0] == '\0')
 		return 0;
+	if (entry->augmentation[0] != 'z' || !data)
+		return -EBADMSG;
 	cie->has_augmentation_size = true;
 	end = data + entry->augmentation_data_size;
-	for (const char *c = entry->augmentation + 1; *c && data < end; c++) {
+	for (const char *c = entry->augmentation + 1; *c; c++) {
+		if (*c == 'S' || *c == 'B')
+			continue;
+		if (data >= end)
+			return -EBADMSG;
 		if (*c == 'R') {
-			cie->encoding = *data;
-			return 0;
-		}
-		if (*c == 'L') {
+			cie->encoding = *data++;
+		} else if (*c == 'L') {
 			data++;
 		} else if (*c == 'P') {
-			/* An encoding and a pointer; only the usual four and eight byte ones. */
-			uint8_t format = *data & ENCODING_FORMAT;
+			size_t n = pointer_bytes(*data);
 
-			data += format == DW_EH_PE_udata4 || format == DW_EH_PE_sdata4 ? 5 : 9;
-		} else if (*c != 'S' && *c != 'B') {
+			if (n == 0 || n >= (size_t)(end - data))
+				return -EBADMSG;
+			data += 1 + n;
+		} else {
 			return -EBADMSG;
 		}
 	}
 	return 0;
 }
 
-static int read_cie(const struct cfi_section *s, uint64_t offset, struct cie *ret)
+static int read_cie(struct walk *w, uint64_t offset)
 {
 	Dwarf_CFI_Entry entry;
 	Dwarf_Off next;
 
-	if (dwarf_next_cfi(s->ident, s->data, s->is_eh_frame, offset, &next, &entry) != 0 ||
-	    !dwarf_cfi_cie_p(&entry))
+	if (read_entry(w, offset, &next, &entry) != 0 || !dwarf_cfi_cie_p(&entry))
 		return -EBADMSG;
 	if (!cfi_registers_fit(entry.cie.initial_instructions, entry.cie.initial_instructions_end))
 		return -EBADMSG;
-	*ret = (struct cie){ .offset = offset,
-			     .encoding = DW_EH_PE_absptr,
-			     .augmentation_size = entry.cie.fde_augmentation_data_size };
-	return read_augmentation(&entry.cie, ret);
+	w->cie = (struct cie){ .offset = offset,
+			       .encoding = DW_EH_PE_absptr,
+			       .augmentation_size = entry.cie.fde_augmentation_data_size };
+	return read_augmentation(&entry.cie, &w->cie);
 }
 
 static int read_pointer(const struct cfi_section *s, uint8_t encoding, const uint8_t *at,
 			const uint8_t *end, uint64_t *ret)
 {
-	size_t size = (size_t)(end - at);
+	size_t n = pointer_bytes(encoding);
 	uint64_t value;
 
-	switch (encoding & ENCODING_FORMAT) {
-	case DW_EH_PE_absptr:
-	case DW_EH_PE_udata8:
-	case DW_EH_PE_sdata8:
-		if (size < sizeof(value))
-			return -EBADMSG;
-		memcpy(&value, at, sizeof(value));
-		break;
-	case DW_EH_PE_udata4:
-	case DW_EH_PE_sdata4:
-		if (size < 4)
-			return -EBADMSG;
-		value = (uint64_t)(int64_t)read_s32(at);
-		if ((encoding & ENCODING_FORMAT) == DW_EH_PE_udata4)
-			value = (uint32_t)value;
-		break;
-	default:
+	if (n == 0 || n > (size_t)(end - at))
 		return -EBADMSG;
-	}
+	if (n == sizeof(value))
+		memcpy(&value, at, sizeof(value));
+	else if ((encoding & ENCODING_FORMAT) == DW_EH_PE_udata4)
+		value = (uint32_t)read_s32(at);
+	else
+		value = (uint64_t)(int64_t)read_s32(at);
 	switch (encoding & ENCODING_RELATIVE) {
 	case DW_EH_PE_absptr:
 		break;
@@ -166,8 +212,7 @@ static int read_pointer(const struct cfi_section *s, uint8_t encoding, const uin
 static int read_fde(const struct cfi_section *s, const struct cie *cie, const Dwarf_FDE *fde,
 		    uint64_t *ret)
 {
-	uint8_t format = cie->encoding & ENCODING_FORMAT;
-	size_t address = format == DW_EH_PE_udata4 || format == DW_EH_PE_sdata4 ? 4 : 8;
+	size_t address = pointer_bytes(cie->encoding);
 	const uint8_t *at = fde->start + 2 * address;
 	int r;
 
@@ -181,35 +226,36 @@ static int read_fde(const struct cfi_section *s, const struct cie *cie, const Dw
 }
 
 /* One entry, wherever it is. 1: an FDE, and *ret where it starts; 0: none. */
-static int check_entry(const struct cfi_section *s, const Dwarf_CFI_Entry *entry, struct cie *cie,
-		       uint64_t *ret)
+static int check_entry(struct walk *w, const Dwarf_CFI_Entry *entry, uint64_t *ret)
 {
 	int r = 0;
 
 	if (dwarf_cfi_cie_p(entry))
 		return 0;
-	if (entry->fde.CIE_pointer != cie->offset)
-		r = read_cie(s, entry->fde.CIE_pointer, cie);
+	if (entry->fde.CIE_pointer != w->cie.offset)
+		r = read_cie(w, entry->fde.CIE_pointer);
 	if (r == 0)
-		r = read_fde(s, cie, &entry->fde, ret);
+		r = read_fde(w->section, &w->cie, &entry->fde, ret);
 	return r < 0 ? r : 1;
 }
 
 static int starts_from_entries(const struct cfi_section *s, struct starts_builder *b)
 {
-	struct cie cie = { .offset = UINT64_MAX };
+	struct walk w = walk_of(s);
 	Dwarf_Off at = 0, next = 0;
 	Dwarf_CFI_Entry entry;
 	uint64_t start;
 	int r;
 
 	for (;; at = next) {
-		r = dwarf_next_cfi(s->ident, s->data, s->is_eh_frame, at, &next, &entry);
+		r = read_entry(&w, at, &next, &entry);
+		if (r == -EBADMSG)
+			return r;
 		if (r == 1 || next <= at || next == (Dwarf_Off)-1)
 			return 0;
 		if (r != 0)
 			continue;
-		r = check_entry(s, &entry, &cie, &start);
+		r = check_entry(&w, &entry, &start);
 		if (r > 0)
 			r = add_start(b, start);
 		if (r < 0)
@@ -220,15 +266,14 @@ static int starts_from_entries(const struct cfi_section *s, struct starts_builde
 /* The entries that libdw will find by the table: in a file that lies these are others. */
 static int check_table(const struct cfi_section *s)
 {
-	struct cie cie = { .offset = UINT64_MAX };
+	struct walk w = walk_of(s);
 	Dwarf_CFI_Entry entry;
 	uint64_t at, start;
 	Dwarf_Off next;
 
 	for (uint32_t i = 0; i < s->n_table; i++) {
 		if (cfi_section_table_entry(s, i, &at) < 0 ||
-		    dwarf_next_cfi(s->ident, s->data, true, at, &next, &entry) != 0 ||
-		    check_entry(s, &entry, &cie, &start) <= 0)
+		    read_entry(&w, at, &next, &entry) != 0 || check_entry(&w, &entry, &start) <= 0)
 			return -EBADMSG;
 	}
 	return 0;

@@ -236,9 +236,11 @@ bool image_is_static_program(const struct image *image)
 	return is_program;
 }
 
-Elf_Scn *image_section(const struct image *image, const char *name, GElf_Shdr *ret_header)
+/* The first one of this name behind @after, or of all. */
+static Elf_Scn *next_section(const struct image *image, const char *name, Elf_Scn *after,
+			     GElf_Shdr *ret_header)
 {
-	Elf_Scn *section = NULL;
+	Elf_Scn *section = after;
 	size_t names;
 
 	if (elf_getshdrstrndx(image->elf, &names) != 0)
@@ -257,6 +259,21 @@ Elf_Scn *image_section(const struct image *image, const char *name, GElf_Shdr *r
 		return section;
 	}
 	return NULL;
+}
+
+Elf_Scn *image_section(const struct image *image, const char *name, GElf_Shdr *ret_header)
+{
+	return next_section(image, name, NULL, ret_header);
+}
+
+size_t image_count_sections(const struct image *image, const char *name)
+{
+	Elf_Scn *section = NULL;
+	size_t n = 0;
+
+	while ((section = next_section(image, name, section, NULL)))
+		n++;
+	return n;
 }
 
 bool image_has_section(const struct image *image, const char *name)

@@ -53,6 +53,8 @@ bool image_is_static_program(const struct image *image);
 /* The first section of that name, NULL if there is none. @ret_header may be NULL. */
 Elf_Scn *image_section(const struct image *image, const char *name, GElf_Shdr *ret_header);
 
+size_t image_count_sections(const struct image *image, const char *name);
+
 /* Whether a section of that name is there and has contents (debug files keep empty ones). */
 bool image_has_section(const struct image *image, const char *name);
 

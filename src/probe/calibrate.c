@@ -425,9 +425,7 @@ static int price_window(struct calibration *c, struct probe_prices *prices)
 		if (r < 0 || prices->window_ns > 0)
 			return r;
 	}
-	log_info("setting probes could not be timed on so busy a machine: a window is assumed to "
-		 "cost "
-		 "%.0f ms",
+	log_info("the machine is too busy to time probes: a window is assumed to cost %.0f ms",
 		 WINDOW_PRICE / 1e6);
 	prices->window_ns = WINDOW_PRICE;
 	return 0;

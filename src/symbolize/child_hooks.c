@@ -292,8 +292,9 @@ static int find_nesting(struct search *s)
 	if (!segment || !map_code(s->image, segment, &code))
 		return 0;
 	r = cfi_eh_frame_starts(s->image, &starts);
+	/* Of call frame information in another form nothing is known. */
 	if (r < 0)
-		return r;
+		return r == -EBADMSG ? 0 : r;
 	r = slots_read(s->image, is_hooked_name, s, &slots);
 	if (r < 0)
 		return r;

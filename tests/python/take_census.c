@@ -114,8 +114,10 @@ static int take(pid_t pid, uint64_t deadline_ns, json_t **ret, const char **ret_
 	*ret = census_json(&c);
 	r = list_objects(&i, &c, json_object_get(*ret, "kinds"), ret_why);
 	python_census_done(&c);
-	if (r < 0)
+	if (r < 0) {
+		json_decref(*ret);
 		return r;
+	}
 	(void)json_object_set_new(*ret, "grown_bytes",
 				  json_integer((after.ru_maxrss - before.ru_maxrss) * 1024));
 	(void)json_object_set_new(*ret, "classes", classes_json(&i));

@@ -56,7 +56,7 @@ static void test_unknown(void **state)
 	assert_false(FIT(DW_CFA_set_loc, 0, 0, 0, 0, 0, 0, 0, 0));
 }
 
-/* libdw stops after ten bytes of a number, and takes what comes next for an instruction. */
+/* Of a longer number than nine bytes libdw may take the rest for instructions. */
 static void test_long_numbers(void **state)
 {
 	(void)state;
