@@ -187,17 +187,39 @@ static void find_profile(struct fixture *f, uint64_t leak, uint64_t site, uint32
 	assert_true(p.proven[3] == 12289);
 }
 
-/* What was added is in the file at once, for whoever comes after a kill. */
+/* A life that saves a profile, and is killed. */
+static void live_shortly(struct fixture *f, bool syncs)
+{
+	struct trend_profile p = profile_of(3);
+	pid_t pid = fork();
+	int status, r;
+
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		r = fixture_try_open(f);
+		if (r == 0)
+			r = history_save_profile(f->h, "a.service", 11, 5, &p, T0);
+		if (r == 0 && syncs)
+			r = history_sync(f->h);
+		_exit(r == 0 ? 17 : 1);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFEXITED(status));
+	assert_int_equal(WEXITSTATUS(status), 17);
+}
+
 static void test_sync(void **state)
 {
 	struct fixture *f = *state;
-	struct trend_profile p = profile_of(3);
+	struct trend_profile p;
+	bool is_other;
 
+	live_shortly(f, false);
 	fixture_open(f);
-	assert_int_equal(history_save_profile(f->h, "a.service", 11, 5, &p, T0), 0);
-	assert_int_equal(fixture_query(f, "SELECT count(*) FROM profiles"), 0);
-	assert_int_equal(history_sync(f->h), 0);
-	assert_int_equal(fixture_query(f, "SELECT count(*) FROM profiles"), 1);
+	assert_int_equal(history_find_profile(f->h, "a.service", 11, 5, &p, &is_other), -ENOENT);
+	fixture_close(f);
+	live_shortly(f, true);
+	fixture_open(f);
 	find_profile(f, 11, 5, 3, false);
 }
 
