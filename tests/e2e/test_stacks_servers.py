@@ -24,6 +24,9 @@ WHOLE = 0.995   # share of allocations whose stack must reach its end
 MATCHED = 0.95  # share of gdb's stacks that seep must have seen, too
 SAMPLES = 211   # of gdb
 ENOUGH = 7      # of them, where gdb is slow
+PYTHON_ENOUGH = 101   # the same of Python, which waits for nobody
+PYTHON_DIFFERENT = 7  # of these
+PYTHON_OWN = 23       # of these have frames of the interpreter's that seep has to keep
 FRAMES = 127
 GDB_SECONDS = 60 if LONG else 23
 GDB = os.path.join(seep.ROOT, "tests/stacks/gdb_chains.py")
@@ -104,7 +107,7 @@ def lines_of(path):
     return 0
 
 
-def gdb_chains(pid):
+def gdb_chains(pid, enough=ENOUGH):
     """What gdb sees where the allocator is called: [[(module, offset), ...], ...]."""
     with tempfile.TemporaryDirectory(prefix="seep-e2e-") as folder:
         path = os.path.join(folder, "chains")
@@ -114,7 +117,7 @@ def gdb_chains(pid):
             # It may be slow; whatever it has found by then is compared, if that is enough.
             begin = time.monotonic()
             said = wait_for_gdb(gdb, GDB_SECONDS)
-            if said is None and lines_of(path) < ENOUGH:
+            if said is None and lines_of(path) < enough:
                 said = wait_for_gdb(gdb, seep.DEADLINE)
             if said is None:
                 state = state_of(pid)
@@ -133,10 +136,14 @@ def state_of(pid):
         return [line.strip() for line in f if line.startswith(("State", "SigPnd", "Tracer"))]
 
 
+PYTHON = ("python", "0")  # one frame or more
+
+
 def chain_of(site):
-    """Of the frames that are really on the stack."""
-    return tuple((os.path.realpath(f["module"]) if f["module"] else "?", str(f["offset"]))
-                 for f in site["frames"] if f["kind"] == "native")
+    """Of the frames that are really on the stack, and of Python."""
+    return tuple(PYTHON if f["kind"] == "python" else
+                 (os.path.realpath(f["module"]) if f["module"] else "?", str(f["offset"]))
+                 for f in site["frames"] if f["kind"] in ("native", "python"))
 
 
 def share_whole(name, report):
@@ -156,22 +163,67 @@ def share_whole(name, report):
     assert share >= WHOLE, f"{name}: {share:.3%} of stacks are whole, in truth all; cut {cut}"
 
 
-def compare(name, report, chains, interpreter=None):
-    """gdb's chains are among those that seep has seen. Frames of an interpreter do not count: where it runs
-    Python, seep has the functions of Python instead."""
-    def known(chain):
-        return tuple(f for f in chain if f[0] != interpreter)
+class EvalLoop:
+    """Where an interpreter runs Python. A native frame there is replaced by Python frames in what seep
+    says, and the interpreter's own frames further out are left out."""
+
+    def __init__(self, path):
+        self.path = os.path.realpath(path)
+        symbols = subprocess.run(["readelf", "-W", "-l", "--dyn-syms", self.path], check=True,
+                                 capture_output=True, text=True).stdout.splitlines()
+        fields = next(s.split() for s in symbols if s.endswith(" _PyEval_EvalFrameDefault"))
+        loads = [[int(x, 16) for x in s.split()[1:5]] for s in symbols if s.startswith("  LOAD ")]
+        address = int(fields[1], 16)
+        self.begin = next(address - vaddr + offset for offset, vaddr, _, size in loads
+                          if vaddr <= address < vaddr + size)
+        self.end = self.begin + int(fields[2])
+
+    def runs(self, frame):
+        return frame[0] == self.path and self.begin <= int(frame[1]) < self.end
+
+    def own(self, chain):
+        """How many of its frames are kept in a reduced chain."""
+        return sum(f[0] == self.path for f in chain)
+
+    def reduce(self, chain):
+        """As seep shall show it, where Python frames in a row are one."""
+        kept = []
+        for frame in chain:
+            if frame == PYTHON or self.runs(frame):
+                if PYTHON not in kept[-1:]:
+                    kept.append(PYTHON)
+            elif frame[0] != self.path or PYTHON not in kept:
+                kept.append(frame)
+        return tuple(kept)
+
+
+def compare(name, report, chains, loop=None):
+    """gdb's chains are among those that seep has seen."""
+    known = loop.reduce if loop else tuple
     ours = {known(chain_of(s)) for s in report["sites"]}
-    theirs = [known((os.path.realpath(m) if m != "?" else m, o) for m, o in c) for c in chains]
+    theirs = [known([(os.path.realpath(m) if m != "?" else m, o) for m, o in c]) for c in chains]
     missing = [c for c in theirs if c not in ours]
     share = 1 - len(missing) / max(len(theirs), 1)
-    print(f"# {name}: {len(theirs)} stacks of gdb, {len(set(theirs))} different, {share:.1%} seen",
-          flush=True)
-    assert len(theirs) >= ENOUGH, f"{name}: gdb saw {len(theirs)} stacks only"
+    enough = PYTHON_ENOUGH if loop else ENOUGH
+    print(f"# {name}: {len(theirs)} stacks of gdb (at least {enough}), {len(set(theirs))} different, "
+          f"{sum(map(len, theirs))} frames of {sum(map(len, chains))}, {share:.1%} seen", flush=True)
+    assert len(theirs) >= enough, f"{name}: gdb saw {len(theirs)} stacks only"
     if report["total"] > len(report["sites"]):
         print(f"# {name}: {report['total'] - len(report['sites'])} sites are not in the report")
     assert share >= MATCHED, f"{name}: gdb's stacks were seen to {share:.1%}, such as not:\n" + \
         "\n".join(difference(c, ours) for c in sorted(set(missing))[:3])
+    if loop:
+        check_python(name, theirs, loop)
+
+
+def check_python(name, chains, loop):
+    """What was compared is more than a few frames again and again."""
+    different, own = len(set(chains)), sum(loop.own(c) > 0 for c in chains)
+    print(f"# {name}: {different} different (at least {PYTHON_DIFFERENT}), {own} with frames of the "
+          f"interpreter's own (at least {PYTHON_OWN})", flush=True)
+    assert all(PYTHON in c for c in chains), f"{name}: a stack without Python"
+    assert different >= PYTHON_DIFFERENT, f"{name}: {different} different stacks"
+    assert own >= PYTHON_OWN, f"{name}: {own} stacks with frames of the interpreter"
 
 
 def difference(chain, ours):
@@ -191,19 +243,20 @@ def show(chain):
     return " ".join(f"{os.path.basename(m)}+{int(o):#x}" for m, o in chain)
 
 
-def examine(name, pid, interpreter=None):
+def examine(name, pid, loop=None):
     report = trace(pid)
     share_whole(name, report)
     if not shutil.which("gdb"):
         raise seep.Skip("gdb is not installed")
     seep.check_no_breakpoints(pid)
-    compare(name, report, gdb_chains(pid), interpreter)
+    chains = gdb_chains(pid, PYTHON_ENOUGH if loop else ENOUGH)
+    compare(name, report, chains, loop)
 
 
 def test_python():
     need("/usr/bin/python3.11")
     with started(["/usr/bin/python3.11", "-I", "-c", PYTHON_LOAD]) as python:
-        examine("python3.11", python.pid, os.path.realpath("/usr/bin/python3.11"))
+        examine("python3.11", python.pid, EvalLoop("/usr/bin/python3.11"))
 
 
 def test_redis():
