@@ -4,21 +4,47 @@
 
 python_service.py [--clean] [--tasks]: sessions come and go; every so many are not taken out of the dict
 again, unless it is clean. With --tasks they are tasks of asyncio in a set. A line on standard input is
-answered by one of JSON: how many objects of each type the collector knows.
+answered by one of JSON: "grown" by how many had leaked when, [[seconds since 1970, objects], ...]; others
+by how many objects of each type the collector knows, and it waits for one more line.
 """
 
+import array
 import asyncio
 import collections
 import gc
 import json
 import select
 import sys
+import time
 
 PER_STEP = 60  # sessions
 LEAKED = 20  # of these
 STEPS_TO_LIVE = 15  # the others
 STEP_SECONDS = 0.05
 CACHE_SIZE = 3000
+STEPS = 10000  # of which it knows when they were; more are not watched
+
+
+class Growth:
+    """How many had leaked when. It takes its memory at once, and no objects."""
+
+    def __init__(self):
+        self.times = array.array("d", bytes(8 * STEPS))
+        self.counts = array.array("q", bytes(8 * STEPS))
+        self.steps = 0
+        self.leaked = 0
+
+    def note(self):
+        if self.steps < STEPS:
+            self.times[self.steps] = time.time()
+            self.counts[self.steps] = self.leaked
+            self.steps += 1
+
+    def points(self):
+        return list(zip(self.times[:self.steps], self.counts[:self.steps]))
+
+
+growth = Growth()
 
 
 class Session:
@@ -44,7 +70,9 @@ class Service:
     def open(self, leaks):
         self.number += 1
         self.sessions[self.number] = Session(self.number)
-        if not leaks:
+        if leaks:
+            growth.leaked += 1
+        else:
             self.closing[-1].append(self.number)
 
     def look_up(self, key):
@@ -80,6 +108,7 @@ def spawn(number):
     task.add_done_callback(lambda done: None)
     leaked = asyncio.create_task(audit(number))
     background.add(leaked)
+    growth.leaked += 1
 
 
 def count_objects():
@@ -95,8 +124,12 @@ def count_objects():
 def answer():
     """False: standard input has ended."""
     while select.select([sys.stdin], [], [], 0)[0]:
-        if not sys.stdin.readline():
+        line = sys.stdin.readline()
+        if not line:
             return False
+        if line == "grown\n":
+            print(json.dumps(growth.points()), flush=True)
+            continue
         print(json.dumps(count_objects()), flush=True)
         # Quiet until the next line, so that both can be compared.
         if not sys.stdin.readline():
@@ -106,6 +139,7 @@ def answer():
 
 async def main():
     service = Service("--clean" in sys.argv)
+    growth.note()
     print(json.dumps({"ready": True}), flush=True)
     while answer():
         if "--tasks" in sys.argv:
@@ -113,6 +147,7 @@ async def main():
                 spawn(i)
         else:
             service.step()
+        growth.note()
         await asyncio.sleep(STEP_SECONDS)
 
 
