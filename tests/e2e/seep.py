@@ -34,6 +34,8 @@ RSS_TOLERANCE_BYTES = 8 << 20
 # What holds, holds at once on an idle machine; this is for one that others keep busy.
 DEADLINE = 60.0
 
+SEVERITIES = ("low", "medium", "high", "critical")
+
 PR_SET_PDEATHSIG = 1
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -439,6 +441,24 @@ class Daemon:
         wait_until(lambda: [l for l in self.leaks(target=key) if l["told"]], "an alert",
                    deadline=deadline)
         return [l for l in self.leaks(target=key) if l["told"]]
+
+    def events(self):
+        body = self.request("GET", "/v1/events").body
+        return [json.loads(line) for line in body.splitlines()]
+
+    def check_told_once(self, leak):
+        """But for what has grown since it was told last: in severity, or to twice the rate."""
+        def telling():
+            return [e for e in self.events()
+                    if e["leak"]["id"] == leak and e["event"] in ("opened", "grew")]
+        wait_until(lambda: self.get(f"/v1/leaks/{leak}")["times_told"] == len(telling()),
+                   "as often as it was told there are events")
+        told = [(e["event"], e["leak"]["severity"], e["leak"]["bytes_per_hour"]) for e in telling()]
+        print(f"# told: {told}", flush=True)
+        equal([event for event, _, _ in told], ["opened"] + ["grew"] * (len(told) - 1), "how it was told")
+        for (_, severity, rate), (_, new_severity, new_rate) in zip(told, told[1:]):
+            assert SEVERITIES.index(new_severity) > SEVERITIES.index(severity) or \
+                new_rate > 1.99 * rate, f"told again without a reason: {told}"
 
     def wait_gone(self):
         """Until no target is left: those that exited stay listed for a tick or two."""

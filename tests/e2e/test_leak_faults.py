@@ -8,7 +8,6 @@ history tests/unit/test_history.c has clocks that jump.
 """
 
 import contextlib
-import json
 import os
 import select
 import shutil
@@ -64,15 +63,6 @@ def fill(disk):
     return path
 
 
-def check_told_once(daemon, leak):
-    """But for growth; which no test waits for, but a slow machine may."""
-    def times():
-        events = [json.loads(line) for line in daemon.request("GET", "/v1/events").body.splitlines()]
-        grew = sum(e["event"] == "grew" and e["leak"]["id"] == leak for e in events)
-        return daemon.get(f"/v1/leaks/{leak}")["times_told"] - grew
-    seep.wait_equal(times, 1, "how often it was told")
-
-
 class Watched:
     """A service under a seepd of its own."""
 
@@ -103,7 +93,7 @@ class Watched:
         told = self.daemon.wait_told(self.key, deadline=TOLD_SECONDS)
         seep.equal([(l["frames"][0]["function"], l["state"]) for l in told],
                    [("make_record", "leaking")], "what is told")
-        check_told_once(self.daemon, told[0]["id"])
+        self.daemon.check_told_once(told[0]["id"])
         return told[0]
 
     def check_nothing_told(self):
@@ -205,7 +195,7 @@ def check_full_disk(disk, life, filler):
         found = after.get(f"/v1/leaks/{leak['id']}")
         seep.equal((found["opened_at"], found["closed_at"]), (leak["opened_at"], None),
                    "the alert in the next life")
-        check_told_once(after, leak["id"])
+        after.check_told_once(leak["id"])
         seep.equal(after.stop(), 0, "exit status")
 
 
@@ -305,7 +295,7 @@ def test_kill_after_an_alert():
                 found = after.get(f"/v1/leaks/{leak['id']}")
                 seep.equal((found["closed_at"], found["opened_at"]), (None, leak["opened_at"]),
                            "the alert, told again by the detector")
-                check_told_once(after, leak["id"])
+                after.check_told_once(leak["id"])
                 seep.equal(after.stop(), 0, "exit status")
 
 
