@@ -15,7 +15,7 @@ import seep
 
 TICK = ("--detector-tick", "50ms")
 LIMIT = 48 << 20
-RATE_MARGIN = 0.03  # of an interval of 1.6 s: at each end a step of 20 ms may be in another one
+RATE_MARGIN = 0.05  # of an interval of 1.6 s: at each end a step of 20 ms may be in another one
 
 
 def start(daemon, *arguments):

@@ -233,15 +233,16 @@ def test_price_of_a_window_on_a_busy_machine():
     with contextlib.ExitStack() as stack:
         for _ in range(3 * os.cpu_count()):
             stack.enter_context(seep.Workload("pace", wait=False)).process.stdin.write(b"max\n")
-        prices, assumed = [], 0
-        while len(prices) < 3 or (min(prices) >= 80e6 and len(prices) < 13):
+        prices, tries = [], 0
+        while tries < 23 and (len(prices) < 3 or (min(prices) >= 80e6 and len(prices) < 13)):
+            tries += 1
             with seep.Daemon(check=False) as daemon:
-                if "a window is assumed to cost" in daemon.log_whole():
-                    assumed += 1
-                    assert assumed < 13, "no daemon could tell what a window costs"
-                else:
+                log = daemon.log_whole()
+                assert "failed to measure" not in log, log
+                if "a window is assumed to cost" not in log:
                     prices.append(daemon.get("/v1/info")["prices"]["window_ns"])
-        print("# a window costs", ", ".join(f"{p / 1e6:.0f} ms" for p in prices))
+        print(f"# a window costs {', '.join(f'{p / 1e6:.0f} ms' for p in prices)}, by {tries} daemons")
+        assert prices, "no daemon could tell what a window costs"
         assert 1e6 < min(prices) < 80e6, f"a window costs {prices} ns"
 
 
