@@ -10,7 +10,6 @@ import http.client
 import json
 import os
 import random
-import re
 import select
 import shutil
 import signal
@@ -22,6 +21,16 @@ import time
 import traceback
 import urllib.parse
 
+# The tests know these by the name of this module.
+from figures import (FIGURES, bare_name, by_function, check_nothing_lost, losses,  # noqa: F401
+                     only)
+from probed import (changed_bytes, check_no_breakpoints, executable_mappings,  # noqa: F401
+                    probes_on_libc)
+from procs import (GONE, HELPERS, child_named, child_that_runs, children_named,  # noqa: F401
+                   children_of, comm_of, descriptors, kill_if_there, link_of, listed, rss_bytes,
+                   state_of, symbolizers_of)
+from waiting import DEADLINE, Skip, equal, wait_equal, wait_until
+
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 BUILD = os.path.abspath(os.environ.get("BUILD", os.path.join(ROOT, "build")))
 SEEPD = os.path.join(BUILD, "seepd")
@@ -31,54 +40,15 @@ SEEPCTL = os.path.join(BUILD, "seepctl")
 # does not give back. Measured over the whole tier; a leak per request or target is far above it.
 RSS_TOLERANCE_BYTES = 8 << 20
 
-# What holds, holds at once on an idle machine; this is for one that others keep busy.
-DEADLINE = 60.0
-
 SEVERITIES = ("low", "medium", "high", "critical")
 
 PR_SET_PDEATHSIG = 1
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
-class Skip(Exception):
-    """The test cannot run here; says why."""
-
-
 def die_with_parent():
     """For preexec_fn: nothing of a test outlives it, even if it is killed."""
     _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-
-
-def wait_until(condition, what, deadline=DEADLINE):
-    """Waits until condition() is true, and returns what it returned. The last look begins after the
-    deadline: this process may have stood still until then."""
-    end = time.monotonic() + deadline
-    while True:
-        is_last = time.monotonic() > end
-        result = condition()
-        if result:
-            return result
-        if is_last:
-            raise AssertionError(f"not within {deadline} s: {what}")
-        select.select([], [], [], 0.02)
-
-
-def wait_equal(get, expected, what, deadline=DEADLINE):
-    """Waits until get() returns what is expected; says what it returned last if it never does."""
-    end = time.monotonic() + deadline
-    while True:
-        is_last = time.monotonic() > end
-        got = get()
-        if got == expected:
-            return
-        if is_last:
-            raise AssertionError(f"{what}:\n   got      {got}\n   expected {expected}")
-        select.select([], [], [], 0.02)
-
-
-def equal(got, expected, what):
-    if got != expected:
-        raise AssertionError(f"{what}:\n   got      {got!r}\n   expected {expected!r}")
 
 
 def workload_path(name):
@@ -178,103 +148,6 @@ class Response:
         if not self.headers.get("content-type", "").startswith("application/problem+json"):
             return None
         return self.json["code"]
-
-
-def rss_bytes(pid):
-    with open(f"/proc/{pid}/status", encoding="ascii", errors="replace") as f:
-        for line in f:
-            if line.startswith("VmRSS:"):
-                return int(line.split()[1]) * 1024
-    return 0
-
-
-# A process, a thread or a descriptor has gone since it was listed. (Of a link in /proc whose process is
-# gone the kernel may also say that it must not be read.)
-GONE = (FileNotFoundError, ProcessLookupError, PermissionError)
-
-
-def listed(path):
-    """The names in a folder of /proc; none of a process that is gone."""
-    with contextlib.suppress(*GONE):
-        return os.listdir(path)
-    return []
-
-
-def link_of(path):
-    """Where a link of /proc leads; None if it is gone."""
-    with contextlib.suppress(*GONE):
-        return os.readlink(path)
-    return None
-
-
-def descriptors(pid):
-    """How many of each kind a process has open; of one that is gone, none."""
-    found = {}
-    for fd in listed(f"/proc/{pid}/fd"):
-        path = f"/proc/{pid}/fd/{fd}"
-        link = link_of(path)
-        if link is None:
-            continue
-        kind = "folder" if os.path.isdir(path) else re.sub(r":\[\d+\]$", "", link)
-        found[kind] = found.get(kind, 0) + 1
-    return found
-
-
-def children_of(pid):
-    found = []
-    for task in listed(f"/proc/{pid}/task"):
-        with contextlib.suppress(*GONE):
-            with open(f"/proc/{pid}/task/{task}/children", encoding="ascii") as f:
-                found += [int(p) for p in f.read().split()]
-    return found
-
-
-HELPERS = ("seep-probes", "seep-windows", "seep-prices")
-
-
-def comm_of(pid):
-    """None if it is gone."""
-    with contextlib.suppress(*GONE):
-        with open(f"/proc/{pid}/comm", encoding="ascii") as f:
-            return f.read().strip()
-    return None
-
-
-def state_of(pid):
-    """The letter of its state: R, S, ..."""
-    with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as f:
-        return f.read().rsplit(")", 1)[1].split()[0]
-
-
-def children_named(pid, name):
-    return [c for c in children_of(pid) if comm_of(c) == name]
-
-
-def child_named(pid, name):
-    """The only one. A child that was just forked is still to take its name, and one that died may not
-    have been waited for yet."""
-    wait_until(lambda: len(children_named(pid, name)) == 1, f"{pid} has one child named {name}")
-    return children_named(pid, name)[0]
-
-
-def child_that_runs(pid, program):
-    """The only child that has executed a program of this name."""
-    def found():
-        of = [c for c in children_of(pid)
-              if os.path.basename(link_of(f"/proc/{c}/exe") or "") == program]
-        return of if len(of) == 1 else None
-    return wait_until(found, f"{pid} has one child that runs {program}")[0]
-
-
-def kill_if_there(pid):
-    with contextlib.suppress(ProcessLookupError):
-        os.kill(pid, signal.SIGKILL)
-
-
-def symbolizers_of(pid):
-    """The children that read ELF files, and who else is disposable; the others have names of their own,
-    and until they have taken them that of seepd."""
-    return [c for c in children_of(pid) if comm_of(c) not in (None, "seepd", *HELPERS)]
 
 
 class Daemon:
@@ -568,105 +441,6 @@ def free_port():
 def last_json(text):
     """The truth is the last line that a workload prints."""
     return json.loads(text.strip().splitlines()[-1])
-
-
-FIGURES = ("allocated_count", "allocated_bytes", "freed_count", "freed_bytes")
-
-
-def bare_name(function):
-    """caller_new(unsigned long) -> caller_new"""
-    return re.sub(r"\(.*", "", function or "")
-
-
-def by_function(sites):
-    """{function: figures} of sites that were summed up by function."""
-    found = {}
-    for site in sites:
-        name = bare_name(site["frames"][0]["function"]) if site["frames"] else ""
-        figures = found.setdefault(name, dict.fromkeys(FIGURES, 0))
-        for key in FIGURES:
-            figures[key] += site[key]
-        equal(site["live_count"], site["allocated_count"] - site["freed_count"],
-              f"live count of {name}")
-        equal(site["live_bytes"], site["allocated_bytes"] - site["freed_bytes"],
-              f"live bytes of {name}")
-    return found
-
-
-def only(found, names):
-    return {name: found.get(name) for name in names}
-
-
-def losses(target):
-    """What was lost, without the zeros."""
-    return {k: v for k, v in target["coverage"]["lost"].items() if v}
-
-
-def check_nothing_lost(target):
-    equal(losses(target), {}, f"losses of {target['comm']}")
-
-
-class Moved(Exception):
-    """What a process has mapped has changed while it was read."""
-
-
-def executable_mappings(pid):
-    """(start, end, offset, path) of the mappings of files, as the kernel lists them."""
-    found = []
-    with open(f"/proc/{pid}/maps", encoding="utf-8", errors="replace") as f:
-        for line in f:
-            fields = line.split(maxsplit=5)
-            if len(fields) < 6 or "x" not in fields[1] or not fields[5].startswith("/"):
-                continue
-            start, end = (int(x, 16) for x in fields[0].split("-"))
-            found.append((start, end, int(fields[2], 16), fields[5].strip()))
-    return found
-
-
-def changed_bytes(pid):
-    """Where the code in a process's memory differs from its files: breakpoints, if there are any."""
-    for _ in range(100):
-        with contextlib.suppress(Moved):
-            return read_changed_bytes(pid)
-        select.select([], [], [], 0.02)
-    raise AssertionError(f"mappings of {pid} do not stand still")
-
-
-def read_range(pid, memory, start, end, offset):
-    """(what the file has, what the memory has)"""
-    try:
-        with open(f"/proc/{pid}/map_files/{start:x}-{end:x}", "rb") as f:
-            f.seek(offset)
-            expected = f.read(end - start)
-        memory.seek(start)
-        got = memory.read(len(expected))
-    except OSError as error:  # such as by an exec
-        os.stat(f"/proc/{pid}")
-        raise Moved from error
-    if len(got) < len(expected):
-        raise Moved
-    return expected, got
-
-
-def read_changed_bytes(pid):
-    found = []
-    with open(f"/proc/{pid}/mem", "rb", buffering=0) as memory:
-        for start, end, offset, path in executable_mappings(pid):
-            expected, got = read_range(pid, memory, start, end, offset)
-            if got == expected:
-                continue
-            found += [f"{path}+{offset + i:#x}: {got[i]:#x}" for i in range(len(expected))
-                      if got[i] != expected[i]]
-    return found
-
-
-def probes_on_libc(pid):
-    """Those of the allocator; the dynamic linker keeps its one."""
-    return [c for c in changed_bytes(pid) if "/libc" in c]
-
-
-def check_no_breakpoints(pid):
-    wait_equal(lambda: changed_bytes(pid), [], f"code of {pid} is as in its files")
 
 
 def main(tests, requires=()):

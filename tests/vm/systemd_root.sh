@@ -57,7 +57,7 @@ add_tests() {
 
 	mkdir -p "$seep/build/workloads" "$seep/tests/e2e" "$seep/tests/vm"
 	cp "$@" "$seep/"
-	cp tests/e2e/seep.py "$seep/tests/e2e/"
+	cp tests/e2e/{seep,figures,probed,procs,waiting}.py "$seep/tests/e2e/"
 	cp tests/vm/systemd_test.py "$seep/tests/vm/"
 	cp "$build"/workloads/{churn,leak_steady,pace,service,twins} "$seep/build/workloads/"
 	ln -s /usr/sbin/seepd /usr/bin/seepctl "$seep/build/"
