@@ -68,9 +68,11 @@ static void look_around(struct monitor *m)
 			log_warning_errno(r, "failed to start all processes of %s, trying again",
 					  w->selector->text);
 	}
-	HASH_ITER(by_key, m->tracked, t, next)
+	HASH_ITER(by_key, m->tracked, t, next) {
 		if (m->ticks % MAPPING_REFRESH_TICKS == 0 || mappings_missing(m, t) < 0)
 			t->mappings_stale = true;
+		attach_again(m, t);
+	}
 	refresh_mappings(m);
 }
 

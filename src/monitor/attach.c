@@ -19,10 +19,10 @@
 
 void attach_failed(struct tracked *t, const char *format, ...)
 {
+	_cleanup_free_ char *before = t->target->error;
 	va_list args;
 	int n;
 
-	free(t->target->error);
 	va_start(args, format);
 	n = vasprintf(&t->target->error, format, args);
 	va_end(args);
@@ -30,8 +30,28 @@ void attach_failed(struct tracked *t, const char *format, ...)
 		t->target->error = NULL;
 	t->target->state = TARGET_FAILED;
 	t->target->mode = TARGET_WATCH;
+	t->is_tried_again = false;
+	/* One that is tried again and again says it once. */
+	if (before && t->target->error && strcmp(before, t->target->error) == 0)
+		return;
 	log_warning("cannot trace pid %d (%s): %s", (int)t->target->pid, t->target->comm,
 		    t->target->error ? t->target->error : "out of memory");
+}
+
+/* What is set up stays: it is gone on with at the next tick, if only descriptors or memory were wanting. */
+static void fail_for_now(struct tracked *t, const char *what, int error)
+{
+	attach_failed(t, "%s failed: %s", what, strerror(-error));
+	t->is_tried_again = files_is_passing(error);
+}
+
+void attach_again(struct monitor *m, struct tracked *t)
+{
+	if (t->target->state != TARGET_FAILED || !t->is_tried_again)
+		return;
+	t->target->state = TARGET_ATTACHING;
+	if (attach_start(m, t) < 0)
+		t->target->state = TARGET_FAILED;
 }
 
 void attach_later(struct monitor *m, struct tracked *t)
@@ -46,6 +66,9 @@ static int note_allocator(struct target *target, const char *path)
 {
 	char **grown;
 
+	for (size_t i = 0; i < target->n_allocators; i++)
+		if (strcmp(target->allocators[i], path) == 0)
+			return 0; /* of an earlier try */
 	grown = reallocarray(target->allocators, target->n_allocators + 1, sizeof(*grown));
 	if (!grown)
 		return -ENOMEM;
@@ -210,8 +233,7 @@ static bool goes_without_allocator(struct monitor *m, struct tracked *t)
 	}
 	tracked_drop_links(m, t);
 	if (missing < 0)
-		attach_failed(t, "looking at the files that it maps failed: %s",
-			      strerror(-missing));
+		fail_for_now(t, "looking at the files that it maps", missing);
 	else
 		attach_failed(t, "it maps no file that defines malloc and free for this version of "
 				 "seep to probe");
@@ -228,14 +250,18 @@ static void attach_finish(struct monitor *m, struct tracked *t)
 		life_exited(m, t);
 		return;
 	}
+	if (r == -EPIPE) {
+		attach_failed(t, "the process that sets probes keeps dying");
+		return;
+	}
 	if (r < 0) {
-		attach_failed(t, "setting the probes failed: %s",
-			      r == -EPIPE ? "the process that sets them keeps dying" :
-					    strerror(-r));
+		fail_for_now(t, "setting the probes", r);
 		return;
 	}
 	if (t->target->n_allocators == 0 && !goes_without_allocator(m, t))
 		return;
+	free(t->target->error); /* of an earlier try */
+	t->target->error = NULL;
 	/* What the kernel has armed is not armed again: it may have exited, or executed, since. */
 	r = t->armed_by_kernel ? 0 : arm(m, t);
 	if (r == -ESRCH) {
@@ -243,7 +269,7 @@ static void attach_finish(struct monitor *m, struct tracked *t)
 		return;
 	}
 	if (r < 0) {
-		attach_failed(t, "arming the probes failed: %s", strerror(-r));
+		fail_for_now(t, "arming the probes", r);
 		return;
 	}
 	/* The governor says when it is traced; what maps no allocator has none (yet). */
@@ -309,7 +335,7 @@ int attach_start(struct monitor *m, struct tracked *t)
 	if (r == -ENOMEM)
 		return r;
 	if (r < 0) {
-		attach_failed(t, "reading /proc/%d failed: %s", (int)t->target->pid, strerror(-r));
+		fail_for_now(t, "reading its folder in /proc", r);
 		return 0;
 	}
 	if (all_ready(m, t))
@@ -355,9 +381,11 @@ int attach_resume(struct monitor *m, struct tracked *t, bool is_armed)
 	}
 	if (r == -ENOMEM)
 		return r;
-	if (r < 0)
+	if (r == -ESRCH || r == -ENOENT)
 		life_exited(m, t);
-	else if (all_ready(m, t))
+	else if (files_is_passing(r))
+		t->mappings_error = r;
+	else if (r == 0 && all_ready(m, t))
 		attach_more(m, t);
 	return 0;
 }

@@ -15,8 +15,6 @@
 #include "monitor/state.h"
 #include "probe/hooks.h"
 
-#define LOSSES_MAX 7
-
 static struct file_state *state_of(struct monitor *m, uint16_t slot)
 {
 	struct file_state *s;
@@ -64,27 +62,18 @@ static bool has_required(const struct hook_point *points, size_t n)
 	return true;
 }
 
-/*
- * What an answer leaves: known, whatever it says of the file, or to be asked for again, if it says something of
- * this moment only. A child that ended, or had no memory, may have met a file that does that to each.
- */
+bool files_is_passing(int error)
+{
+	return error == -EMFILE || error == -ENFILE || error == -ENOMEM || error == -EAGAIN;
+}
+
+/* What an answer leaves: known, whatever it says of the file, or to be asked for again. */
 enum file_progress files_progress(struct file_state *s, int error)
 {
-	switch (error) {
-	case -EMFILE:
-	case -ENFILE:
-	case -EAGAIN:
-		break;
-	case -ENOMEM:
-	case -EPIPE:
-	case -ETIMEDOUT:
-		if (++s->losses > LOSSES_MAX)
-			return FILE_KNOWN;
-		break;
-	default:
+	if (!files_is_passing(error))
 		return FILE_KNOWN;
-	}
 	s->error = error;
+	s->failed_at_tick = s->monitor->ticks;
 	return FILE_FAILED;
 }
 
@@ -139,9 +128,9 @@ static void on_table(int error, const struct unwind_table *table, void *userdata
 	const char *path = file ? file->path : "?";
 	int r = error;
 
-	s->table = files_progress(s, error);
 	if (r == 0)
 		r = probe_publish_table(s->monitor->probe, s->slot, table);
+	s->table = files_progress(s, r);
 	if (r < 0) {
 		log_debug_errno(r, "no unwind table for %s, stacks end there", path);
 		/* Without room the file stays one without table, which is what stacks then say. */
@@ -152,9 +141,11 @@ static void on_table(int error, const struct unwind_table *table, void *userdata
 	attach_advance(s->monitor);
 }
 
-static bool is_to_be_asked(enum file_progress progress)
+/* What has failed is asked for once per tick: nothing much may have changed before. */
+bool files_are_to_be_asked(const struct file_state *s, enum file_progress progress)
 {
-	return progress == FILE_UNKNOWN || progress == FILE_FAILED;
+	return progress == FILE_UNKNOWN ||
+	       (progress == FILE_FAILED && s->failed_at_tick != s->monitor->ticks);
 }
 
 /* Asks the child about a file, until it has an answer. */
@@ -175,13 +166,13 @@ int files_learn(struct monitor *m, uint16_t slot)
 	r = python_frames_learn(m, s, file);
 	if (r < 0)
 		return r;
-	if (is_to_be_asked(s->table)) {
+	if (files_are_to_be_asked(s, s->table)) {
 		r = symbolizer_compile_unwind(m->symbolizer, slot, on_table, s);
 		if (r < 0)
 			return r;
 		s->table = FILE_ASKED;
 	}
-	if (is_to_be_asked(s->hooks)) {
+	if (files_are_to_be_asked(s, s->hooks)) {
 		r = symbolizer_find_hooks(m->symbolizer, slot, hook_names, n_hooks, on_hooks, s);
 		if (r < 0)
 			return r;

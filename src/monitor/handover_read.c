@@ -240,14 +240,6 @@ static int read_figures(json_t *o, struct tracked *t)
 	return 0;
 }
 
-static bool is_alive(const struct target *target)
-{
-	struct proc_stat stat;
-
-	return procfs_stat(PROC_ROOT, target->pid, &stat) == 0 && stat.state != 'Z' &&
-	       stat.start_ticks == target->start_ticks;
-}
-
 static bool is_armed(const struct monitor *m, const struct target *target)
 {
 	struct target_entry entry;
@@ -339,7 +331,7 @@ static int read_showings(struct monitor *m, json_t *list)
 /* What was not armed yet begins anew, under its id; the probes that it may have are untaken. */
 static int resume_target(struct monitor *m, struct tracked *t)
 {
-	if (!is_alive(t->target)) {
+	if (!life_is_same_process(t->target)) {
 		life_exited(m, t);
 		return 0;
 	}
@@ -372,7 +364,7 @@ static int settle_entry(pid_t tgid, const struct target_entry *entry, void *user
 
 	if ((entry->flags & TARGET_SHARES_MEMORY) || tracked_find(m, entry->id))
 		return 0;
-	if (old && is_alive(old->target)) {
+	if (old && life_is_same_process(old->target)) {
 		const struct note note = {
 			.type = NOTE_EXEC,
 			.target = entry->id,

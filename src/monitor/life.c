@@ -177,12 +177,11 @@ static int reconcile_entry(pid_t tgid, const struct target_entry *entry, void *u
 	return 0;
 }
 
-static bool is_same_process(const struct target *target)
+bool life_is_same_process(const struct target *target)
 {
 	struct proc_stat stat;
 	int r = procfs_stat(PROC_ROOT, target->pid, &stat);
 
-	/* What cannot be read at this moment is not gone. */
 	if (r < 0)
 		return r != -ESRCH;
 	return stat.state != 'Z' && stat.start_ticks == target->start_ticks;
@@ -201,7 +200,7 @@ void life_reconcile(struct monitor *m)
 		if (t->target->state == TARGET_EXITED)
 			continue;
 		if (t->target->state != TARGET_TRACED) {
-			if (!is_same_process(t->target))
+			if (!life_is_same_process(t->target))
 				life_exited(m, t);
 			continue;
 		}

@@ -23,7 +23,7 @@ static uint16_t slot_of_file(struct monitor *m, struct tracked *t, const struct 
 	r = file_open_mapped(PROC_ROOT, pid, map->start, map->end, map->path, dev, map->inode, &fd,
 			     &root_fd);
 	/* For want of descriptors now: it is tried again. */
-	if (r == -EMFILE || r == -ENFILE || r == -ENOMEM) {
+	if (files_is_passing(r)) {
 		t->mappings_error = r;
 		return 0;
 	}
@@ -31,6 +31,8 @@ static uint16_t slot_of_file(struct monitor *m, struct tracked *t, const struct 
 		log_debug_errno(r, "failed to open %s of pid %d, it will have no names", map->path,
 				(int)pid);
 	r = file_table_add(m->files, slot, dev, map->inode, map->path, fd, root_fd, NULL);
+	if (files_is_passing(r))
+		t->mappings_error = r;
 	return r < 0 ? 0 : slot;
 }
 
@@ -149,11 +151,11 @@ int mappings_refresh(struct monitor *m, struct tracked *t)
 	mappings_free(maps, n);
 	if (r == -ESRCH)
 		return r;
-	if (r < 0)
+	if (files_is_passing(r))
 		t->mappings_error = r;
 	if (t->mappings_error < 0 && failed_before == 0)
 		log_warning_errno(t->mappings_error,
-				  "failed to read what pid %d maps, trying again at each tick",
+				  "failed to read what pid %d maps, trying again",
 				  (int)t->target->pid);
 	/* Libraries came or went while the list was read: it may be wrong from its beginning. */
 	(void)probe_get_target(m->probe, t->target->pid, &after);

@@ -45,7 +45,7 @@ int python_frames_learn(struct monitor *m, struct file_state *s, const struct fi
 {
 	int r;
 
-	if (s->python == FILE_ASKED || s->python == FILE_KNOWN)
+	if (!files_are_to_be_asked(s, s->python))
 		return 0;
 	if (file->fd < 0 || !python_is_interpreter_path(file->path)) {
 		s->python = FILE_KNOWN;

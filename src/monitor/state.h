@@ -62,8 +62,8 @@ struct file_state {
 	bool defines_malloc;	 /* also one that is not probed */
 	struct monitor *monitor; /* borrowed: userdata of the child's answers */
 	uint16_t slot;
-	int error;	     /* why the last one has failed */
-	unsigned int losses; /* failures that may be the file's own doing */
+	int error; /* why the last one has failed */
+	uint64_t failed_at_tick;
 	enum file_progress python;
 	struct python_file *interpreter; /* owned; NULL: it has none */
 	pid_t probed_pid; /* probes set ahead by monitor_probe_file(): in this process, or */
@@ -127,7 +127,8 @@ struct tracked {
 	enum python_progress python;
 	unsigned int python_tries; /* while the interpreter starts */
 	bool mappings_stale;
-	int mappings_error; /* why they, or files of them, could not be read; 0: all were */
+	bool is_tried_again; /* it has failed for want of something, and is begun anew at the next tick */
+	int mappings_error; /* why they, or files of them, cannot be read at this moment; 0: they were */
 	bool purged;	    /* exited, and read for the last time */
 	UT_hash_handle by_key;
 };
@@ -234,6 +235,7 @@ void attach_later(struct monitor *m, struct tracked *t); /* its mappings are rea
  * it has executed another image, whose note comes. Fails only for want of memory.
  */
 int attach_resume(struct monitor *m, struct tracked *t, bool is_armed);
+void attach_again(struct monitor *m, struct tracked *t); /* if it is to be tried again */
 void attach_failed(struct tracked *t, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 
@@ -299,6 +301,9 @@ bool files_ready(const struct monitor *m, uint16_t slot); /* no answer is awaite
 int files_error(const struct monitor *m,
 		uint16_t slot); /* why the last look failed; 0: it did not */
 enum file_progress files_progress(struct file_state *s, int error); /* after an answer */
+bool files_are_to_be_asked(const struct file_state *s, enum file_progress progress);
+/* It says something of this moment only: descriptors or memory are wanting. */
+bool files_is_passing(int error);
 int files_take_note(struct monitor *m, const struct note *note);
 /* Whether a stored frame lies in a library that only passes allocations on: libc, libstdc++, ... */
 bool files_only_pass_on(const struct monitor *m, uint64_t frame);
@@ -320,6 +325,7 @@ void life_unlink_watch(struct monitor *m, struct watch *gone);
 int life_search(struct monitor *m, struct watch *w, struct target ***ret, size_t *ret_n);
 void life_forget_exited(struct monitor *m);
 void life_exited(struct monitor *m, struct tracked *t);
+bool life_is_same_process(const struct target *target); /* what cannot be read now is not gone */
 
 /* host.c: every process of the host, without probes */
 int host_start(struct monitor *m);

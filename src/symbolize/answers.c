@@ -309,7 +309,9 @@ static int take(struct symbolizer *s, const struct message *header, const uint8_
 	    header->error > 0 || header->error < -ERRNO_MAX)
 		return -EBADMSG;
 	/* A new child has more memory than one that has used up its own. */
-	if (header->error == -ENOMEM)
+	/* A child that lacks something is of no more use. */
+	if (header->error == -ENOMEM || header->error == -EMFILE || header->error == -ENFILE ||
+	    header->error == -EAGAIN)
 		return -ENOMEM;
 	if (header->error == -ESTALE && s->exchange != EXCHANGE_OPEN)
 		return take_stale(s);

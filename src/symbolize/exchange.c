@@ -59,8 +59,9 @@ void exchange_lose(struct symbolizer *s, int error)
 	if (was != EXCHANGE_HELLO && s->states[job->slot]) {
 		struct file_state *state = s->states[job->slot];
 
+		/* It takes more memory than a child may have. */
 		if (++state->kills >= KILLS_MAX)
-			state->error = error;
+			state->error = error == -ENOMEM ? -EFBIG : error;
 		exchange_fail(s, job, error, state->error == 0);
 	} else {
 		exchange_fail(s, job, error, true);
@@ -108,7 +109,10 @@ void exchange_fail(struct symbolizer *s, struct job *job, int error, bool provis
 		.build_id = state ? state->build_id : NULL,
 	};
 
-	job->error = error;
+	/* To who asks about a file: another request may try again. */
+	job->error = provisional && (error == -ENOMEM || error == -EPIPE || error == -ETIMEDOUT) ?
+			     -EAGAIN :
+			     error;
 	if (job->type != MESSAGE_RESOLVE) {
 		job->finished = true;
 		return;
@@ -206,7 +210,7 @@ static void compile_unwind(struct symbolizer *s, struct job *job)
 {
 	s->rows_fd = memfd_create("seep-unwind-rows", MFD_CLOEXEC);
 	if (s->rows_fd < 0)
-		exchange_fail(s, job, -errno, false);
+		exchange_fail(s, job, -errno, true);
 	else
 		send_request(s, EXCHANGE_WORK, MESSAGE_UNWIND, 0, NULL, 0, s->rows_fd);
 }

@@ -78,7 +78,8 @@ struct hook_point {
  * Answers with the names that the file defines as functions, dynamic symbols first, else the full
  * table; several names at one offset are all listed. A function whose code could not be followed
  * has HOOK_CALLS_HOOKS, since that only costs more. @points is valid during the call. @error is 0
- * or a negative errno (-ENOEXEC: not an ELF file for this machine).
+ * or a negative errno (-ENOEXEC: not an ELF file for this machine; -EAGAIN, -EMFILE, -ENFILE: nothing is said of
+ * the file, ask again).
  */
 typedef void (*symbolizer_hooks_fn)(int error, const struct hook_point *points, size_t n,
 				    void *userdata);

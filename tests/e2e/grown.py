@@ -30,6 +30,7 @@ class Grown:
 
     def in_intervals(self, leak):
         """What leaked in each of the intervals that an alert goes by, and how long one is."""
+        assert len(leak["bars"]) > 1, f"an alert by {leak['bars']} bars"
         begins = [seconds_of(b["from"]) for b in leak["bars"]]
         width = (begins[-1] - begins[0]) / (len(begins) - 1)
         return [self.at(b + width) - self.at(b) for b in begins], width

@@ -11,8 +11,9 @@ import manager
 import seep
 import test_census
 
-PAIRS = 3
+PAIRS = 4
 LONGER = 1.25  # with the kills, or without
+SLACK_SECONDS = 1
 BIRTHS = 1.25
 
 
@@ -74,6 +75,10 @@ def time_to_alert_of_a_type(restarts):
     return measured
 
 
+def is_near(value, least):
+    return least / LONGER - SLACK_SECONDS <= value <= least * LONGER + SLACK_SECONDS
+
+
 def check_gone_on(measure, least_pairs):
     """Told about when it would have been without the kills, neither later nor sooner. What else the machine
     does only adds to a time: the least of some is compared, of more where that may be why they differ."""
@@ -87,17 +92,17 @@ def check_gone_on(measure, least_pairs):
             continue
         killed.append(took)
         print(f"# told after {seconds:.1f} s, {births:.2f} born for each that is left, with two kills after "
-              f"{took:.1f} s, {births_with_kills:.2f}; the least is {min(killed):.1f} s, which may be "
-              f"{least / LONGER:.1f} to {least * LONGER:.1f} s", flush=True)
-        assert births / BIRTHS <= births_with_kills <= births * BIRTHS, "births are those of all lives"
-        if pair >= least_pairs and least / LONGER <= min(killed) <= least * LONGER:
+              f"{took:.1f} s, {births_with_kills:.2f}", flush=True)
+        if pair >= least_pairs and is_near(min(killed), least) and \
+                births / BIRTHS <= births_with_kills <= births * BIRTHS:
             return
-    raise AssertionError(f"{killed} s with two kills, {undisturbed} s without")
+    raise AssertionError(f"{killed} s with two kills, {undisturbed} s without; or births are not those of "
+                         "all lives")
 
 
 def test_trends_go_on():
     """No new warm-up."""
-    check_gone_on(time_to_alert, 3)
+    check_gone_on(time_to_alert, 2)
 
 
 def test_trends_of_types_go_on():

@@ -12,6 +12,7 @@ import time
 import seep
 
 BUDGET = 0.02
+REMOVAL_SECONDS = 0.1
 
 
 class Pace(seep.Workload):
@@ -62,35 +63,43 @@ def test_busy_process_is_not_probed_between_windows():
         assert ratio <= 0.02, f"it has cost {ratio}"
 
 
-def waited_seconds(pids):
-    """How long threads of these processes were ready to run and did not, so far."""
-    total = 0
-    for pid in pids:
-        for task in seep.listed(f"/proc/{pid}/task"):
-            with contextlib.suppress(*seep.GONE):
-                with open(f"/proc/{pid}/task/{task}/schedstat", encoding="ascii") as f:
-                    total += int(f.read().split()[1])
-    return total / 1e9
+class Waited:
+    """How long threads of a daemon and its children were ready to run and did not. They come and go."""
+
+    def __init__(self, daemon):
+        self.daemon, self.last, self.total = daemon, {}, 0
+        self.look()
+        self.total = 0
+
+    def look(self):
+        for pid in [self.daemon.pid, *seep.children_of(self.daemon.pid)]:
+            for task in seep.listed(f"/proc/{pid}/task"):
+                with contextlib.suppress(*seep.GONE):
+                    with open(f"/proc/{pid}/task/{task}/schedstat", encoding="ascii") as f:
+                        now = int(f.read().split()[1]) / 1e9
+                    self.total += max(now - self.last.get((pid, task), 0), 0)
+                    self.last[pid, task] = now
+        return self.total
 
 
 class Costs:
     """The greatest that a target has cost in a minute, over all looks at it.
 
     It may spend what is saved, half of a minute's worth at the most, and what is saved meanwhile; together
-    no more than its budget. On top comes what one core may cost while seepd does not get to run.
+    no more than its budget. On top comes what one core may cost while seepd does not get to run: because
+    others do, or while the kernel removes probes.
     """
 
     def __init__(self, daemon, key):
         self.daemon, self.key = daemon, key
-        self.pids = [daemon.pid, *seep.children_of(daemon.pid)]
-        self.begin, self.waited = time.monotonic(), waited_seconds(self.pids)
+        self.begin, self.waited = time.monotonic(), Waited(daemon)
         self.greatest = 0
 
     def look(self):
         target = self.daemon.target(self.key)
         ratio = target["overhead"]["estimated_ratio"] or 0
         seconds = time.monotonic() - self.begin
-        stood = waited_seconds(self.pids) - self.waited
+        stood = self.waited.look() + REMOVAL_SECONDS
         if ratio > self.greatest:
             self.greatest = ratio
             most = min(BUDGET, BUDGET / 2 * (1 + seconds / 60)) + stood / 60
