@@ -21,8 +21,7 @@ struct cfi_section {
 
 /*
  * 1: it is there. 0: it is not. -EBADMSG: it is there twice, or its table has another form than linkers give
- * it. A file without
- * section headers has its .eh_frame by way of the program header.
+ * it. A file without section headers has its .eh_frame by way of the program header.
  */
 int cfi_section_open(const struct image *image, const char *name, struct cfi_section *ret);
 

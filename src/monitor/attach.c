@@ -4,7 +4,8 @@
  *
  * The order: read its mappings, have the files looked at, publish mappings and tables, set the
  * probes, arm. Nothing is counted before all is ready, so that the first block that is counted has
- * its whole stack and its free will be seen.
+ * its whole stack and its free will be seen. (A file that cannot be looked at for want of something is
+ * waited for only if no other one has an allocator: stacks that lead through it are cut until then.)
  */
 #include <stdarg.h>
 #include <stdio.h>
@@ -240,7 +241,7 @@ static bool goes_without_allocator(struct monitor *m, struct tracked *t)
 	return false;
 }
 
-/* All files have been looked at: set the probes and arm. */
+/* No answer about a file is awaited: set the probes and arm. */
 static void attach_finish(struct monitor *m, struct tracked *t)
 {
 	int r;
@@ -303,7 +304,7 @@ static bool all_ready(const struct monitor *m, const struct tracked *t)
 	return true;
 }
 
-/* Called when a file has become known. */
+/* Called when an answer about a file has come. */
 void attach_advance(struct monitor *m)
 {
 	struct tracked *t, *next;
