@@ -5,6 +5,7 @@ import contextlib
 import os
 import re
 import signal
+import time
 
 from waiting import wait_until
 
@@ -73,6 +74,13 @@ def state_of(pid):
     """The letter of its state: R, S, ..."""
     with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as f:
         return f.read().rsplit(")", 1)[1].split()[0]
+
+
+def age_seconds(pid):
+    """Since it was started, by the clock that counts while the machine sleeps."""
+    with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as f:
+        started = int(f.read().rsplit(")", 1)[1].split()[19]) / os.sysconf("SC_CLK_TCK")
+    return time.clock_gettime(time.CLOCK_BOOTTIME) - started
 
 
 def children_named(pid, name):

@@ -26,7 +26,7 @@ from figures import (FIGURES, bare_name, by_function, check_nothing_lost, losses
                      only)
 from probed import (changed_bytes, check_no_breakpoints, executable_mappings,  # noqa: F401
                     probes_on_libc)
-from procs import (GONE, HELPERS, child_named, child_that_runs, children_named,  # noqa: F401
+from procs import (GONE, HELPERS, age_seconds, child_named, child_that_runs, children_named,  # noqa: F401
                    children_of, comm_of, descriptors, kill_if_there, link_of, listed, rss_bytes,
                    state_of, symbolizers_of)
 from waiting import DEADLINE, Skip, equal, wait_equal, wait_until

@@ -115,7 +115,7 @@ def track_with(daemon, pid, room):
 def test_no_descriptors_for_files():
     """The reason is said as it is, not as something that the process lacks; then it is tried again."""
     with seep.Daemon(check=False) as daemon, seep.Workload("twins", 7, 3) as workload:
-        time.sleep(STARTING_SECONDS)
+        seep.wait_until(lambda: seep.age_seconds(workload.pid) > STARTING_SECONDS, "it is no young process")
         said = []
         for room in range(1, 8):
             state, error = track_with(daemon, workload.pid, room)
