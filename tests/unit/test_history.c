@@ -10,6 +10,18 @@
 
 #include "history_fixture.h"
 
+/* What a child exits with if all was as it should be. */
+#define AS_EXPECTED 17
+
+static void check_child(pid_t pid)
+{
+	int status;
+
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFEXITED(status));
+	assert_int_equal(WEXITSTATUS(status), AS_EXPECTED);
+}
+
 static struct trend_profile profile_of(uint32_t lives)
 {
 	struct trend_profile p = { .observed = 4099, .peak = 1 << 20, .lives = lives, .alerts = 2 };
@@ -85,7 +97,6 @@ static void test_refused(void **state)
 static void test_no_permission(void **state)
 {
 	struct fixture *f = *state;
-	int status;
 	pid_t pid;
 
 	if (geteuid() != 0) {
@@ -100,11 +111,9 @@ static void test_no_permission(void **state)
 	if (pid == 0) {
 		int r = setgid(65534) < 0 || setuid(65534) < 0;
 
-		_exit(r ? 1 : fixture_try_open(f) == -EACCES ? 17 : 2);
+		_exit(r ? 1 : fixture_try_open(f) == -EACCES ? AS_EXPECTED : 2);
 	}
-	assert_int_equal(waitpid(pid, &status, 0), pid);
-	assert_true(WIFEXITED(status));
-	assert_int_equal(WEXITSTATUS(status), 17);
+	check_child(pid);
 }
 
 static void test_one_owner(void **state)
@@ -112,7 +121,6 @@ static void test_one_owner(void **state)
 	struct fixture *f = *state;
 	struct history_notice notice;
 	struct history *second = NULL;
-	int status;
 	pid_t pid;
 
 	fixture_open(f);
@@ -120,10 +128,8 @@ static void test_one_owner(void **state)
 	pid = fork();
 	assert_true(pid >= 0);
 	if (pid == 0)
-		_exit(history_open(&f->options, &second, &notice) == -EBUSY ? 17 : 1);
-	assert_int_equal(waitpid(pid, &status, 0), pid);
-	assert_true(WIFEXITED(status));
-	assert_int_equal(WEXITSTATUS(status), 17);
+		_exit(history_open(&f->options, &second, &notice) == -EBUSY ? AS_EXPECTED : 1);
+	check_child(pid);
 	/* The first one is none the worse. */
 	save_all(f);
 	assert_int_equal(history_flush(f->h, T0), 0);
@@ -192,7 +198,7 @@ static void live_shortly(struct fixture *f, bool syncs)
 {
 	struct trend_profile p = profile_of(3);
 	pid_t pid = fork();
-	int status, r;
+	int r;
 
 	assert_true(pid >= 0);
 	if (pid == 0) {
@@ -201,11 +207,9 @@ static void live_shortly(struct fixture *f, bool syncs)
 			r = history_save_profile(f->h, "a.service", 11, 5, &p, T0);
 		if (r == 0 && syncs)
 			r = history_sync(f->h);
-		_exit(r == 0 ? 17 : 1);
+		_exit(r == 0 ? AS_EXPECTED : 1);
 	}
-	assert_int_equal(waitpid(pid, &status, 0), pid);
-	assert_true(WIFEXITED(status));
-	assert_int_equal(WEXITSTATUS(status), 17);
+	check_child(pid);
 }
 
 static void test_sync(void **state)
@@ -415,7 +419,6 @@ static void test_kill(void **state)
 {
 	struct fixture *f = *state;
 	struct history_point *points = NULL;
-	int status;
 	pid_t pid;
 
 	pid = fork();
@@ -428,11 +431,9 @@ static void test_kill(void **state)
 			_exit(1);
 		history_save_alert(f->h, 1, "{2}", true, T0);
 		fixture_add(f, "a.service", 0, 23, T0 + 10 * SECOND_MS, 8192);
-		_exit(17);
+		_exit(AS_EXPECTED);
 	}
-	assert_int_equal(waitpid(pid, &status, 0), pid);
-	assert_true(WIFEXITED(status));
-	assert_int_equal(WEXITSTATUS(status), 17);
+	check_child(pid);
 	fixture_open(f);
 	assert_false(f->notice.is_new);
 	expect_alerts(f, "18446744073709551615:{\"a\":1} ");
